@@ -1,0 +1,30 @@
+import { AppError } from '#core/errors/app-error.ts';
+import { settings, type Config } from './settings.ts';
+
+/**
+ * The configuration, validated and frozen. The only reader of `process.env`.
+ * Every wrong variable is reported at once; an empty variable counts as not set.
+ *
+ * @throws {AppError} INVALID_CONFIG
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+  overrides: Partial<Config> = {},
+): Config {
+  const problems: string[] = [];
+  const entries = Object.entries(settings).map(([name, setting]) => {
+    const value = environment[setting.variable];
+    if (value === undefined || value === '') return [name, setting.fallback];
+    try {
+      return [name, setting.parse(value)];
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      problems.push(error.message);
+      return [name, setting.fallback];
+    }
+  });
+  if (problems.length > 0) {
+    throw new AppError('INVALID_CONFIG', `Cannot start: ${problems.join('; ')}`, { details: { problems } });
+  }
+  return Object.freeze({ ...(Object.fromEntries(entries) as unknown as Config), ...overrides });
+}

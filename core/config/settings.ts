@@ -1,0 +1,161 @@
+import { integer, list, ratio, text, url, type Setting } from './setting.ts';
+
+/** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
+export const settings = {
+  // addresses
+  httpHost: text('HTTP_HOST', '127.0.0.1', 'Address the API listens on; 0.0.0.0 for all'),
+  httpPort: integer('HTTP_PORT', 8080, 'API, OpenAPI and live streams; 0 is any free port', { max: 65_535 }),
+  mqttHost: text('MQTT_HOST', '127.0.0.1', 'Address the embedded broker listens on'),
+  mqttPort: integer('MQTT_PORT', 1883, 'Embedded MQTT broker; 0 is any free port', { max: 65_535 }),
+  opsHost: text('OPS_HOST', '127.0.0.1', 'Address of metrics and health'),
+  opsPort: integer('OPS_PORT', 9464, 'Metrics and health; 0 is any free port', { max: 65_535 }),
+  dataDir: text('DATA_DIR', './data', 'Embedded Postgres, keys, audit and death records'),
+  databaseUrl: url(
+    'DATABASE_URL',
+    ['postgres:', 'postgresql:'],
+    'External Postgres 15 or newer; empty starts the embedded one',
+  ),
+  mqttUrl: url('MQTT_URL', ['mqtt:', 'mqtts:', 'ws:', 'wss:'], 'External MQTT broker; empty starts the embedded one'),
+  environment: text('RETURNIT_ENVIRONMENT', 'development', 'Name of the environment in metrics, logs and traces'),
+  region: text('RETURNIT_REGION', 'local', 'Name of the region in metrics, logs and traces'),
+  logLevel: text('LOG_LEVEL', 'info', 'trace, debug, info, warn, error, fatal or silent', {
+    oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+  }),
+  shutdownTimeoutMs: integer('SHUTDOWN_TIMEOUT_MS', 25_000, 'Time to drain before what is left is cut off', {
+    min: 100,
+    max: 28_000,
+  }),
+
+  // database
+  dbPoolMax: integer('DB_POOL_MAX', 50, 'Connections of this process, divided among the core and the plugins', {
+    min: 10,
+    max: 1000,
+  }),
+  dbPoolMin: integer('DB_POOL_MIN', 5, 'Connections opened at start and kept', { max: 1000 }),
+  dbIdleTimeoutMs: integer('DB_IDLE_TIMEOUT_MS', 60_000, 'An idle connection above the minimum is closed after this'),
+  dbAcquireTimeoutMs: integer('DB_ACQUIRE_TIMEOUT_MS', 120_000, 'Longest wait for a connection', { min: 1 }),
+  dbStatementTimeoutMs: integer('DB_STATEMENT_TIMEOUT_MS', 30_000, 'Longest statement of a plugin', { min: 1 }),
+  dbRowsMax: integer('DB_ROWS_MAX', 10_000, 'Rows that one query of a plugin may return', { min: 1 }),
+
+  // jobs and events
+  outboxBatchMax: integer('OUTBOX_BATCH_MAX', 500, 'Outbox rows moved to the queues in one transaction', {
+    min: 1,
+    max: 10_000,
+  }),
+  outboxPollMs: integer('OUTBOX_POLL_MS', 1000, 'Outbox poll, should a notification be lost', { min: 10 }),
+  jobRetryLimit: integer('JOB_RETRY_LIMIT', 5, 'Retries before a job goes to its dead-letter queue', { max: 100 }),
+  jobRetryDelayMs: integer('JOB_RETRY_DELAY_MS', 1000, 'First retry delay; it doubles each time', { min: 1000 }),
+  jobPollMs: integer('JOB_POLL_MS', 2000, 'Queue poll, should a notification be lost', { min: 500 }),
+  jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, 'Longest run of one job', { min: 1000 }),
+  inboxRetentionMs: integer('INBOX_RETENTION_MS', 1_209_600_000, 'How long an event id is remembered (14 days)', {
+    min: 60_000,
+  }),
+
+  // http
+  httpBodyMaxBytes: integer('HTTP_BODY_MAX_BYTES', 1_048_576, 'Largest request body', { min: 1 }),
+  httpRequestTimeoutMs: integer('HTTP_REQUEST_TIMEOUT_MS', 30_000, 'Longest request', { min: 1 }),
+  httpSlowRequestMs: integer('HTTP_SLOW_REQUEST_MS', 1000, 'A slower request is logged as a warning', { min: 1 }),
+  httpConnectionsMax: integer('HTTP_CONNECTIONS_MAX', 10_000, 'Open connections', { min: 1 }),
+  jwtJwksUrl: url(
+    'JWT_JWKS_URL',
+    ['https:', 'http:'],
+    'Keys that sign tokens; empty uses a local key made at first start',
+  ),
+  jwtIssuer: text('JWT_ISSUER', 'returnit', 'Required `iss` of tokens'),
+  jwtAudience: text('JWT_AUDIENCE', 'returnit-api', 'Required `aud` of tokens'),
+
+  // caches
+  cacheEntriesMax: integer('CACHE_ENTRIES_MAX', 500, 'Entries of the object cache', { min: 1 }),
+  cacheTtlMs: integer('CACHE_TTL_MS', 300_000, 'Life of an entry of the object cache', { min: 1 }),
+  cacheValueMaxBytes: integer('CACHE_VALUE_MAX_BYTES', 262_144, 'Largest cached value', { min: 1 }),
+
+  // mqtt
+  mqttPacketMaxBytes: integer('MQTT_PACKET_MAX_BYTES', 65_536, 'Largest MQTT packet', { min: 128 }),
+  mqttConnectionsMax: integer('MQTT_CONNECTIONS_MAX', 5000, 'Devices connected to the embedded broker', { min: 1 }),
+  mqttInflightMax: integer('MQTT_INFLIGHT_MAX', 10_000, 'Messages received and not yet acknowledged, of all devices', {
+    min: 1,
+  }),
+  mqttBatchSizeMax: integer('MQTT_BATCH_SIZE_MAX', 500, 'Messages handed to a plugin at once', { min: 1, max: 5000 }),
+  mqttBatchWaitMs: integer('MQTT_BATCH_WAIT_MS', 20, 'Longest wait for a batch to fill'),
+  mqttRetryDelayMs: integer(
+    'MQTT_RETRY_DELAY_MS',
+    500,
+    'First delay before a failed batch is tried again; it doubles up to 30 s',
+    { min: 1 },
+  ),
+
+  // live
+  liveConnectionsMax: integer('LIVE_CONNECTIONS_MAX', 1000, 'Live connections in total', { min: 1 }),
+  liveConnectionsPerPrincipalMax: integer(
+    'LIVE_CONNECTIONS_PER_PRINCIPAL_MAX',
+    20,
+    'Live connections of one principal',
+    { min: 1 },
+  ),
+  liveHeartbeatMs: integer('LIVE_HEARTBEAT_MS', 15_000, 'Interval of live heartbeats', { min: 100 }),
+  liveBufferMaxBytes: integer(
+    'LIVE_BUFFER_MAX_BYTES',
+    65_536,
+    'Unsent bytes above which a slow client gets only the newest value',
+    { min: 1 },
+  ),
+
+  // plugins
+  plugins: list('PLUGINS', 'Plugins to start, comma-separated; empty starts all'),
+  pluginPaths: list('PLUGIN_PATHS', 'More folders of plugins, comma-separated'),
+  pluginBootTimeoutMs: integer('PLUGIN_BOOT_TIMEOUT_MS', 15_000, 'Longest setup of a plugin', { min: 100 }),
+  pluginCallTimeoutMs: integer('PLUGIN_CALL_TIMEOUT_MS', 10_000, 'Longest call in either direction', { min: 10 }),
+  pluginCallsInFlightMax: integer(
+    'PLUGIN_CALLS_IN_FLIGHT_MAX',
+    256,
+    'Calls in flight in each direction before reading pauses',
+    { min: 1 },
+  ),
+  pluginFrameMaxBytes: integer('PLUGIN_FRAME_MAX_BYTES', 4_194_304, 'Largest frame; a larger one ends the plugin', {
+    min: 1024,
+  }),
+  pluginHeapMiB: integer('PLUGIN_HEAP_MIB', 128, 'Heap of a plugin unless its manifest asks for less', { min: 16 }),
+  pluginRssMiB: integer('PLUGIN_RSS_MIB', 320, 'Resident memory of a plugin process', { min: 64 }),
+  pluginHeartbeatMs: integer('PLUGIN_HEARTBEAT_MS', 1000, 'Interval of heartbeats and samples', { min: 50 }),
+  pluginHeartbeatTimeoutMs: integer('PLUGIN_HEARTBEAT_TIMEOUT_MS', 10_000, 'Silence after which a plugin is killed', {
+    min: 100,
+  }),
+  pluginLoopRatio: ratio('PLUGIN_LOOP_RATIO', 0.98, 'Event-loop utilisation that counts as an endless loop'),
+  pluginLoopMs: integer('PLUGIN_LOOP_MS', 3000, 'How long it must last', { min: 100 }),
+  pluginProfileMs: integer('PLUGIN_PROFILE_MS', 1000, 'CPU profile taken of a loop before it is ended', { min: 10 }),
+  pluginRestartDelayMs: integer(
+    'PLUGIN_RESTART_DELAY_MS',
+    500,
+    'First restart delay; it doubles up to 30 s, with jitter',
+    { min: 1 },
+  ),
+  pluginQuarantineDeaths: integer('PLUGIN_QUARANTINE_DEATHS', 3, 'Deaths within the window that quarantine a plugin', {
+    min: 1,
+  }),
+  pluginQuarantineWindowMs: integer('PLUGIN_QUARANTINE_WINDOW_MS', 300_000, 'That window', { min: 1000 }),
+  pluginDeathsKept: integer('PLUGIN_DEATHS_KEPT', 20, 'Death records kept per plugin', { min: 1 }),
+  pluginDenialsPerMinuteMax: integer(
+    'PLUGIN_DENIALS_PER_MINUTE_MAX',
+    600,
+    'Denials in a minute after which a plugin is ended',
+    { min: 1 },
+  ),
+
+  // telemetry
+  otlpEndpoint: url(
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    ['http:', 'https:'],
+    'OTLP/HTTP receiver of traces; empty keeps the newest in memory',
+  ),
+  tracesKept: integer('TRACES_KEPT', 2000, 'Spans kept in memory when there is no receiver'),
+  metricLabelSetsMax: integer('METRIC_LABEL_SETS_MAX', 500, 'Label sets of one metric; more count as `other`', {
+    min: 1,
+  }),
+  auditFileMaxBytes: integer('AUDIT_FILE_MAX_BYTES', 67_108_864, 'Size at which a new audit file is begun', {
+    min: 1024,
+  }),
+} as const satisfies Record<string, Setting<unknown>>;
+
+export type Config = {
+  readonly [Name in keyof typeof settings]: (typeof settings)[Name] extends Setting<infer T> ? T : never;
+};

@@ -1,0 +1,79 @@
+import type { TSchema } from 'typebox';
+import type { Span } from '@opentelemetry/api';
+import type { PermissionName } from '#plugin-api';
+
+/** What a call asks for: one permission on one resource. */
+export interface Access {
+  readonly permission: PermissionName;
+  /** `db` read of a view, `net` "host:port", a queue, an event, a topic filter, a route prefix, a variable, a channel. */
+  readonly resource: string;
+}
+
+/** The plugin as the core knows it: never taken from what the plugin sends. */
+export interface PluginIdentity {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** One running process of a plugin. Capabilities keep what they hold for it under this object. */
+export interface PluginInstance {
+  readonly plugin: PluginIdentity;
+  /** Unique per process start. */
+  readonly id: string;
+  /** Aborted when this process is gone; whatever a capability holds for it must then be released. */
+  readonly gone: AbortSignal;
+  /**
+   * Runs a handler that the plugin registered, in the current trace context.
+   *
+   * @throws {AppError} PLUGIN_UNAVAILABLE when the process is gone or dies meanwhile, TIMEOUT, PLUGIN_FAILED when the handler threw
+   */
+  handle(
+    handler: number,
+    input: unknown,
+    options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<unknown>;
+}
+
+/** What a capability's method gets beside its arguments. */
+export interface Call {
+  readonly instance: PluginInstance;
+  readonly span: Span;
+  /** Aborted at the deadline, on cancellation and when the plugin's process is gone. */
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch. */
+  readonly deadlineMs: number;
+  /** For what is only known while the call runs: a redirect's host, an event's queue. Throws NotCapable, and is audited as every check is. */
+  check(access: Access): void;
+}
+
+export interface CapabilityMethod {
+  /** JSON Schema of the arguments; a call that does not match never reaches `run`. */
+  readonly args: TSchema;
+  /** What the arguments ask for; empty when every plugin may. */
+  access(args: never, plugin: PluginIdentity): readonly Access[];
+  run(args: never, call: Call): unknown;
+  /** True for notes (`log.write`): no span, no answer. */
+  readonly oneWay?: boolean;
+}
+
+export interface Capability {
+  readonly name: string;
+  readonly methods: Readonly<Record<string, CapabilityMethod>>;
+  /** Stops what the capability itself runs (workers, sockets). */
+  stop?(): Promise<void>;
+}
+
+/** Types the arguments of a method from its schema: `method(Args, { access, run })`. */
+export function method<Args>(definition: {
+  readonly args: TSchema;
+  readonly access?: (args: Args, plugin: PluginIdentity) => readonly Access[];
+  readonly run: (args: Args, call: Call) => unknown;
+  readonly oneWay?: boolean;
+}): CapabilityMethod {
+  return {
+    args: definition.args,
+    access: definition.access ?? (() => []),
+    run: definition.run,
+    ...(definition.oneWay === true ? { oneWay: true } : {}),
+  };
+}
