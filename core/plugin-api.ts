@@ -235,7 +235,7 @@ export interface Mqtt {
 
 // live
 export type WatchDecision =
-  | { readonly allowed: true; readonly snapshot?: object }
+  | { readonly allowed: true; readonly snapshot?: object; readonly version?: number }
   | { readonly allowed: false; readonly reason: string };
 
 export interface Live {
@@ -247,7 +247,8 @@ export interface Live {
       readonly params: Readonly<Record<string, string>>;
     }) => Promise<WatchDecision>,
   ): void;
-  publish(channel: string, data: object): Promise<void>;
+  /** `version` (a fix time in ms, say) makes the channel move only forward: a value with a version not above the newest is dropped. */
+  publish(channel: string, data: object, options?: { readonly version?: number }): Promise<void>;
   /** Ends the stream for everybody who watches it. */
   close(channel: string, reason: string): Promise<void>;
 }

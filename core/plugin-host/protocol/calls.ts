@@ -57,7 +57,7 @@ export interface PluginCalls {
   };
   'mqtt.revokeCredentials': { args: { username: string }; result: null };
   'live.channel': { args: { pattern: string; handler: number }; result: null };
-  'live.publish': { args: { channel: string; data: object }; result: null };
+  'live.publish': { args: { channel: string; data: object; version?: number }; result: null };
   'live.close': { args: { channel: string; reason: string }; result: null };
   'cache.get': { args: { key: string }; result: { value?: unknown } };
   'cache.set': { args: { key: string; value: unknown; ttlMs?: number }; result: null };
