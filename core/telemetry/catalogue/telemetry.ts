@@ -1,0 +1,55 @@
+import { each, type MetricDefinition } from './definition.ts';
+
+export const telemetryMetrics: readonly MetricDefinition[] = [
+  {
+    name: 'returnit_build_info',
+    type: 'gauge',
+    help: '1; what runs and where',
+    unit: 'boolean',
+    labels: ['version', 'node_version', 'environment', 'region'],
+    owner: 'telemetry',
+  },
+  {
+    name: 'returnit_log_messages_total',
+    type: 'counter',
+    help: 'Log lines written, by level',
+    unit: 'messages',
+    labels: ['level'],
+    initial: each('level', ['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+    owner: 'telemetry',
+  },
+  {
+    name: 'returnit_traces_spans_total',
+    type: 'counter',
+    help: 'Spans ended, by fate: kept (memory), exported, dropped (the receiver did not take them)',
+    unit: 'spans',
+    labels: ['outcome'],
+    initial: each('outcome', ['kept', 'exported', 'dropped']),
+    owner: 'telemetry',
+  },
+  {
+    name: 'returnit_metric_labelsets_dropped_total',
+    type: 'counter',
+    help: 'Recordings counted as `other` because a metric had METRIC_LABEL_SETS_MAX label sets',
+    unit: 'recordings',
+    labels: ['metric'],
+    owner: 'telemetry',
+  },
+  {
+    name: 'returnit_metrics_collect_errors_total',
+    type: 'counter',
+    help: 'Collectors that failed or took too long before a scrape',
+    unit: 'errors',
+    labels: [],
+    owner: 'telemetry',
+  },
+  {
+    name: 'returnit_metrics_scrape_duration_seconds',
+    type: 'histogram',
+    help: 'Time to collect and write all metrics',
+    unit: 'seconds',
+    labels: [],
+    buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5],
+    owner: 'http',
+  },
+];

@@ -1,0 +1,112 @@
+import type { Labels } from './metrics.ts';
+
+/** Longer values are counted as `other`: label values are kept for the life of the process. */
+const valueLengthMax = 256;
+
+type Level<Child> = Map<string, Level<Child> | Child>;
+
+export interface LabelSetsOptions<Child> {
+  readonly metric: string;
+  readonly labels: readonly string[];
+  /** Label sets of this metric; more count as `other`. */
+  readonly max: number;
+  /** Label whose values may fill half of `max` each, and that is kept on overflow. */
+  readonly partition?: string | undefined;
+  create(labels: Labels): Child;
+  onOverflow(): void;
+}
+
+export interface LabelSets<Child> {
+  /** The child of this label set, made when it is new. Runs on every recording. */
+  of(labels: Labels): Child;
+  remove(labels: Labels): void;
+  values(): IterableIterator<Child>;
+}
+
+/**
+ * One child (a value, or buckets) per label set of a metric.
+ *
+ * A map per label, one inside the other: strings keep their hash, so finding a child costs one lookup per label and no
+ * allocation, where one joined key would cost a new string on every recording.
+ */
+export function createLabelSets<Child extends object>(options: LabelSetsOptions<Child>): LabelSets<Child> {
+  const { labels: names, partition } = options;
+  const root: Level<Child> = new Map();
+  const children = new Set<Child>();
+  const partitionOf = new WeakMap<Child, string>();
+  const partitionSizes = new Map<string, number>();
+  const partitionMax = partition === undefined ? options.max : Math.max(1, Math.floor(options.max / 2));
+  const single = names.length === 0 ? options.create({}) : undefined;
+
+  function add(labels: Labels, values: readonly string[]): Child {
+    const given = Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']).filter(([, value]) => value !== ''));
+    const child = options.create(given);
+    const part = partition === undefined ? '' : (labels[partition] ?? '');
+    let level = root;
+    for (const value of values.slice(0, -1)) {
+      const next = (level.get(value) as Level<Child> | undefined) ?? new Map();
+      level.set(value, next);
+      level = next;
+    }
+    level.set(values.at(-1) ?? '', child);
+    children.add(child);
+    partitionOf.set(child, part);
+    partitionSizes.set(part, (partitionSizes.get(part) ?? 0) + 1);
+    return child;
+  }
+
+  function find(values: readonly string[]): Child | undefined {
+    let level: Level<Child> | Child | undefined = root;
+    for (const value of values) level = (level as Level<Child> | undefined)?.get(value);
+    return level as Child | undefined;
+  }
+
+  function addOrOverflow(labels: Labels): Child {
+    for (const name of Object.keys(labels)) {
+      if (!names.includes(name)) {
+        throw new TypeError(`Cannot record metric "${options.metric}": it has no label "${name}", only ${names.join(', ')}`);
+      }
+    }
+    const values = names.map((name) => labels[name] ?? '');
+    const part = partition === undefined ? '' : (labels[partition] ?? '');
+    const full = children.size >= options.max || (partitionSizes.get(part) ?? 0) >= partitionMax;
+    if (!full && values.every((value) => value.length <= valueLengthMax)) return add(labels, values);
+    options.onOverflow();
+    const kept = part.length <= valueLengthMax ? part : 'other';
+    const others = names.map((name) => (name === partition ? kept : 'other'));
+    return find(others) ?? add(labels, others);
+  }
+
+  function of(labels: Labels): Child {
+    if (single !== undefined) return single;
+    let level: Level<Child> | Child = root;
+    for (let index = 0; index < names.length; index += 1) {
+      const next: Level<Child> | Child | undefined = (level as Level<Child>).get(labels[names[index] as string] ?? '');
+      if (next === undefined) return addOrOverflow(labels);
+      level = next;
+    }
+    return level as Child;
+  }
+
+  function remove(labels: Labels): void {
+    const values = names.map((name) => labels[name] ?? '');
+    const child = find(values);
+    if (child === undefined || !children.delete(child)) return;
+    const part = partitionOf.get(child) ?? '';
+    partitionSizes.set(part, (partitionSizes.get(part) ?? 1) - 1);
+    prune(root, values);
+  }
+
+  return { of, remove, values: () => (single === undefined ? children.values() : [single].values()) };
+}
+
+/** Removes the path to a child and what is empty above it. */
+function prune<Child>(level: Level<Child>, [value, ...rest]: readonly string[]): void {
+  if (value === undefined) return;
+  if (rest.length > 0) {
+    const next = level.get(value) as Level<Child>;
+    prune(next, rest);
+    if (next.size > 0) return;
+  }
+  level.delete(value);
+}

@@ -1,0 +1,171 @@
+import { context, trace, TraceFlags } from '@opentelemetry/api';
+import type { MetricDefinition } from './catalogue/definition.ts';
+import { createLabelSets, type LabelSets } from './label-sets.ts';
+import type { Counter, Gauge, Histogram, Labels } from './metrics.ts';
+
+/** The newest traced observation of a bucket. */
+interface Exemplar {
+  labelSet: { trace_id: string };
+  value: number;
+  /** Seconds since the epoch. */
+  timestamp: number;
+}
+
+/** One line of the exposition, as the registry of @prometheus-io/client reads it. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly sharedLabels?: Labels;
+  readonly metricName?: string;
+  readonly value: number;
+  readonly exemplar?: Exemplar;
+}
+
+export interface MetricFamily {
+  readonly definition: MetricDefinition;
+  readonly recorder: Counter | Gauge | Histogram;
+  samples(): Sample[];
+}
+
+interface FamilyOptions {
+  readonly labelSetsMax: number;
+  onOverflow(): void;
+}
+
+interface ValueChild {
+  readonly labels: Labels;
+  value: number;
+}
+
+interface HistogramChild {
+  readonly labels: Labels;
+  /** Not cumulative; the last one is above every bound. */
+  readonly counts: number[];
+  readonly exemplars: (Exemplar | undefined)[];
+  sum: number;
+  count: number;
+}
+
+/** A metric with what was recorded for each of its label sets. */
+export function createMetricFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {
+  return definition.type === 'histogram' ? createHistogramFamily(definition, options) : createValueFamily(definition, options);
+}
+
+function labelSetsOf<Child extends object>(
+  definition: MetricDefinition,
+  options: FamilyOptions,
+  create: (labels: Labels) => Child,
+): LabelSets<Child> {
+  return createLabelSets({
+    metric: definition.name,
+    labels: definition.labels,
+    partition: definition.partition,
+    max: options.labelSetsMax,
+    onOverflow: options.onOverflow,
+    create,
+  });
+}
+
+function createValueFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {
+  // An unlabelled gauge nobody has set says nothing: 0 would be a lie for a timestamp or a limit.
+  const start = definition.type === 'gauge' ? Number.NaN : 0;
+  const sets = labelSetsOf<ValueChild>(definition, options, (labels) => ({ labels, value: start }));
+  for (const labels of definition.initial ?? []) sets.of(labels).value = 0;
+
+  const assertNumber = (value: number): void => {
+    if (Number.isNaN(value)) throw new TypeError(`Cannot record metric "${definition.name}": the value is not a number`);
+  };
+  const counter: Counter = {
+    inc(labels = {}, by = 1) {
+      if (!(by >= 0)) throw new RangeError(`Cannot count metric "${definition.name}" by ${by}: a counter only rises`);
+      sets.of(labels).value += by;
+    },
+    advanceTo(labels, total) {
+      assertNumber(total);
+      const child = sets.of(labels);
+      if (total > child.value) child.value = total;
+    },
+  };
+  const gauge: Gauge = {
+    set(labels, value) {
+      assertNumber(value);
+      sets.of(labels).value = value;
+    },
+    add(labels, by) {
+      assertNumber(by);
+      const child = sets.of(labels);
+      child.value = Number.isNaN(child.value) ? by : child.value + by;
+    },
+    remove: (labels) => sets.remove(labels),
+  };
+  return {
+    definition,
+    recorder: definition.type === 'counter' ? counter : gauge,
+    samples: () => [...sets.values()].filter(({ value }) => !Number.isNaN(value)).map(({ labels, value }) => ({ labels, value })),
+  };
+}
+
+function createHistogramFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {
+  const bounds = definition.buckets ?? [];
+  const exemplars = definition.exemplars === true;
+  const sets = labelSetsOf<HistogramChild>(definition, options, (labels) => ({
+    labels,
+    counts: Array.from({ length: bounds.length + 1 }, () => 0),
+    exemplars: Array.from({ length: exemplars ? bounds.length + 1 : 0 }),
+    sum: 0,
+    count: 0,
+  }));
+  for (const labels of definition.initial ?? []) sets.of(labels);
+
+  const histogram: Histogram = {
+    observe(labels, value) {
+      if (!Number.isFinite(value)) throw new TypeError(`Cannot record metric "${definition.name}": ${value} is not a finite number`);
+      const child = sets.of(labels);
+      let bucket = 0;
+      while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
+      child.counts[bucket] = (child.counts[bucket] as number) + 1;
+      child.sum += value;
+      child.count += 1;
+      if (exemplars) keepExemplar(child, bucket, value);
+    },
+  };
+  return {
+    definition,
+    recorder: histogram,
+    samples: () => [...sets.values()].flatMap((child) => histogramSamples(definition.name, bounds, child)),
+  };
+}
+
+function keepExemplar(child: HistogramChild, bucket: number, value: number): void {
+  const span = trace.getSpan(context.active())?.spanContext();
+  if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return;
+  const kept = child.exemplars[bucket];
+  const timestamp = Date.now() / 1000;
+  if (kept === undefined) {
+    child.exemplars[bucket] = { labelSet: { trace_id: span.traceId }, value, timestamp };
+    return;
+  }
+  kept.labelSet.trace_id = span.traceId;
+  kept.value = value;
+  kept.timestamp = timestamp;
+}
+
+function histogramSamples(name: string, bounds: readonly number[], child: HistogramChild): Sample[] {
+  const { labels: sharedLabels } = child;
+  let cumulative = 0;
+  const samples: Sample[] = child.counts.map((count, index) => {
+    cumulative += count;
+    const exemplar = child.exemplars[index];
+    return {
+      labels: { le: bounds[index] ?? '+Inf' },
+      sharedLabels,
+      metricName: `${name}_bucket`,
+      value: cumulative,
+      ...(exemplar === undefined ? {} : { exemplar }),
+    };
+  });
+  samples.push(
+    { labels: {}, sharedLabels, metricName: `${name}_sum`, value: child.sum },
+    { labels: {}, sharedLabels, metricName: `${name}_count`, value: child.count },
+  );
+  return samples;
+}

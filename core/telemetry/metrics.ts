@@ -1,0 +1,122 @@
+import { isDeepStrictEqual } from 'node:util';
+import { AppError } from '#core/errors/app-error.ts';
+import { catalogue } from './catalogue.ts';
+import type { MetricDefinition } from './catalogue/definition.ts';
+import { createCollectors } from './collectors.ts';
+import { createExposition } from './exposition.ts';
+import { describeDefinitionProblem, familyName } from './metric-name.ts';
+import { createMetricFamily, type MetricFamily } from './metric-family.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Counter {
+  /** @param by at least 0; 0 makes the label set visible before its first event. @default 1 */
+  inc(labels?: Labels, by?: number): void;
+  /** Raises the counter to a total that is counted elsewhere (the kernel, V8); a smaller total changes nothing. */
+  advanceTo(labels: Labels, total: number): void;
+}
+
+export interface Gauge {
+  set(labels: Labels, value: number): void;
+  add(labels: Labels, by: number): void;
+  /** Forgets a label set whose subject is gone. */
+  remove(labels: Labels): void;
+}
+
+export interface Histogram {
+  /** The trace id of the active span becomes the bucket's exemplar where the catalogue says so. */
+  observe(labels: Labels, value: number): void;
+}
+
+export interface Metrics {
+  /** @throws {TypeError} when the catalogue has no counter of this name */
+  counter(name: string): Counter;
+  /** @throws {TypeError} when the catalogue has no gauge of this name */
+  gauge(name: string): Gauge;
+  /** @throws {TypeError} when the catalogue has no histogram of this name */
+  histogram(name: string): Histogram;
+  /**
+   * Adds a metric that a plugin declares. The same definition again (after a restart) changes nothing.
+   *
+   * @throws {AppError} INVALID_MANIFEST when it breaks the naming rules or clashes with another metric
+   */
+  define(definition: MetricDefinition): void;
+  /** Every metric there is: the catalogue and what plugins defined. */
+  definitions(): readonly MetricDefinition[];
+  /** Runs `collect` before each scrape; returns the function that ends this. */
+  onCollect(collect: () => void | Promise<void>): () => void;
+  /** Prometheus text, or OpenMetrics with exemplars when `accept` prefers it. */
+  render(accept?: string): Promise<{ contentType: string; body: string }>;
+}
+
+export interface MetricsOptions {
+  /** Label sets kept per metric (METRIC_LABEL_SETS_MAX). */
+  readonly labelSetsMax: number;
+  /** Longest that one collector may hold up a scrape. @default 5000 */
+  readonly collectTimeoutMs?: number;
+  /** Metrics that one plugin may define. @default 50 */
+  readonly definitionsPerOwnerMax?: number;
+  /** Told when a collector fails or takes too long; the scrape goes on without it. */
+  onCollectError?(error: unknown): void;
+}
+
+/** The metrics of this process: what the catalogue names, with every known label set at 0. */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const families = new Map<string, MetricFamily>();
+  const exposition = createExposition();
+
+  function add(definition: MetricDefinition): void {
+    const family = createMetricFamily(definition, {
+      labelSetsMax: options.labelSetsMax,
+      onOverflow: () => dropped.inc({ metric: definition.name }),
+    });
+    families.set(definition.name, family);
+    exposition.add(family);
+  }
+
+  function recorder(name: string, type: MetricDefinition['type']): MetricFamily['recorder'] {
+    const family = families.get(name);
+    if (family?.definition.type !== type) {
+      const what = family === undefined ? 'it is not in the catalogue' : `it is a ${family.definition.type}`;
+      throw new TypeError(`Cannot use ${type} "${name}": ${what}`);
+    }
+    return family.recorder;
+  }
+
+  function define(definition: MetricDefinition): void {
+    const refuse = (what: string): AppError =>
+      new AppError('INVALID_MANIFEST', `Cannot define metric "${definition.name}": ${what}`, { details: { metric: definition.name } });
+    const problem = describeDefinitionProblem(definition);
+    if (problem !== undefined) throw refuse(problem);
+    const existing = families.get(definition.name)?.definition;
+    if (existing !== undefined && isDeepStrictEqual(existing, definition)) return;
+    const all = [...families.values()].map((family) => family.definition);
+    const clash = all.find((other) => familyName(other) === familyName(definition));
+    if (clash !== undefined) throw refuse(`${clash.owner} already has "${clash.name}" with another definition`);
+    const max = options.definitionsPerOwnerMax ?? 50;
+    if (all.filter((other) => other.owner === definition.owner).length >= max) throw refuse(`${definition.owner} already has ${max}`);
+    add(definition);
+  }
+
+  for (const definition of catalogue) add(definition);
+  const counter = (name: string): Counter => recorder(name, 'counter') as Counter;
+  const dropped = counter('returnit_metric_labelsets_dropped_total');
+  const collectErrors = counter('returnit_metrics_collect_errors_total');
+  const collectors = createCollectors(options.collectTimeoutMs ?? 5000, (error) => {
+    collectErrors.inc();
+    options.onCollectError?.(error);
+  });
+
+  return {
+    counter,
+    gauge: (name) => recorder(name, 'gauge') as Gauge,
+    histogram: (name) => recorder(name, 'histogram') as Histogram,
+    define,
+    definitions: () => [...families.values()].map((family) => family.definition),
+    onCollect: collectors.add,
+    async render(accept) {
+      await collectors.run();
+      return exposition.render(accept);
+    },
+  };
+}
