@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { Duplex, duplexPair } from 'node:stream';
+import { describe, it } from 'node:test';
+import { AppError } from '#core/errors/app-error.ts';
+import { fromWireError } from '#core/errors/wire-error.ts';
+import type { IncomingCall } from '#core/plugin-host/protocol/incoming-calls.ts';
+import { createPeer, type Peer, type PeerOptions } from '#core/plugin-host/protocol/peer.ts';
+import type { ProtocolViolation } from '#core/plugin-host/protocol/protocol-violation.ts';
+
+function frame(value: unknown): Buffer {
+  const json = Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(json.length);
+  return Buffer.concat([header, json]);
+}
+
+function peerOn(stream: Duplex, options: Partial<PeerOptions> = {}): Peer {
+  return createPeer({
+    stream,
+    frameMaxBytes: 65_536,
+    callsInFlightMax: 8,
+    callsQueuedMax: 16,
+    callTimeoutMs: 5000,
+    onCall: (call) => call.args,
+    onNote: () => {},
+    toError: (wire) => fromWireError(wire, 'PLUGIN_FAILED'),
+    onViolation: () => {},
+    onClose: () => {},
+    ...options,
+  });
+}
+
+function pair(left: Partial<PeerOptions> = {}, right: Partial<PeerOptions> = {}): [Peer, Peer] {
+  const [a, b] = duplexPair({ highWaterMark: 65_536 });
+  return [peerOn(a, left), peerOn(b, right)];
+}
+
+/** A core-side peer and the raw stream of a sender that keeps to no rule. */
+function hostile(options: Partial<PeerOptions> = {}): {
+  raw: Duplex;
+  violation: Promise<ProtocolViolation>;
+  peer: Peer;
+} {
+  const [a, raw] = duplexPair({ highWaterMark: 65_536 });
+  const { promise, resolve } = Promise.withResolvers<ProtocolViolation>();
+  return { raw, peer: peerOn(a, { onViolation: resolve, ...options }), violation: promise };
+}
+
+describe('createPeer()', () => {
+  it('answers calls in both directions', async () => {
+    const [left, right] = pair();
+    assert.deepEqual(await left.call('a.b', { x: 1 }), { x: 1 });
+    assert.deepEqual(await right.call('a.b', ['ü', '😀']), ['ü', '😀']);
+    assert.equal(await left.call('a.b', undefined), undefined);
+  });
+
+  it('carries errors with code, details and cause, without the stack', async () => {
+    const cause = new AppError('DATABASE_ERROR', 'Cannot query: gone');
+    const [left] = pair(
+      {},
+      {
+        onCall: () => {
+          throw new AppError('NOT_FOUND', 'Cannot find order', { details: { id: 7 }, cause });
+        },
+      },
+    );
+    await assert.rejects(left.call('a.b', {}), (error: AppError) => {
+      assert.equal(error.code, 'NOT_FOUND');
+      assert.deepEqual(error.details, { id: 7 });
+      assert.equal((error.cause as AppError).code, 'DATABASE_ERROR');
+      return true;
+    });
+  });
+
+  it('queues above the calls in flight and refuses above the queue', async () => {
+    const open: PromiseWithResolvers<void>[] = [];
+    const [left, right] = pair(
+      {},
+      {
+        onCall: () => {
+          const gate = Promise.withResolvers<void>();
+          open.push(gate);
+          return gate.promise;
+        },
+      },
+    );
+    const calls = Array.from({ length: 25 }, () =>
+      left.call('a.b', {}).then(
+        () => 'ok',
+        (error: AppError) => error.code,
+      ),
+    );
+    assert.equal(left.outgoing.inFlight, 8);
+    assert.equal(left.outgoing.queued, 16);
+    assert.equal(await calls[24], 'OVERLOADED');
+    while (left.outgoing.inFlight > 0) {
+      assert.ok(right.incoming.size <= 8);
+      for (const gate of open.splice(0)) gate.resolve();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    assert.deepEqual(new Set(await Promise.all(calls.slice(0, 24))), new Set(['ok']));
+  });
+
+  it('ends a call at its deadline, tells the receiver and lets a late answer pass', async () => {
+    let received: IncomingCall | undefined;
+    const late = Promise.withResolvers<string>();
+    const { raw, peer, violation } = hostile();
+    const call = peer.call('handle', {}, { timeoutMs: 5 });
+    await assert.rejects(call, { code: 'TIMEOUT' });
+    raw.write(frame({ t: 'ok', id: 1, value: 1 }));
+    raw.write(frame({ t: 'ok', id: 1, value: 1 }));
+    assert.match((await violation).message, /answers call 1, which does not exist/);
+
+    const [left] = pair(
+      {},
+      {
+        onCall: (incoming) => {
+          received = incoming;
+          return late.promise;
+        },
+      },
+    );
+    await assert.rejects(left.call('a.b', {}, { timeoutMs: 5 }), { code: 'TIMEOUT' });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(received?.signal.aborted, true);
+    late.resolve('never sent');
+  });
+
+  it('cancels by signal', async () => {
+    const controller = new AbortController();
+    const aborted = Promise.withResolvers<void>();
+    const [left] = pair(
+      {},
+      {
+        onCall: (call) => {
+          call.signal.addEventListener('abort', () => aborted.resolve());
+          queueMicrotask(() => controller.abort(new Error('enough')));
+          return new Promise(() => {});
+        },
+      },
+    );
+    await assert.rejects(left.call('a.b', {}, { signal: controller.signal }), /enough/);
+    await aborted.promise;
+  });
+
+  it('refuses to send what does not fit a frame, and answers so when a result does not', async () => {
+    const [left, right] = pair({}, { onCall: () => 'x'.repeat(70_000) });
+    await assert.rejects(left.call('a.b', 'x'.repeat(70_000)), { code: 'INVALID_CALL' });
+    await assert.rejects(left.call('a.b', {}), /the frame is 70\d+ bytes: at most 65536/);
+    await assert.rejects(right.call('a.b', 1n), { code: 'INVALID_CALL' });
+  });
+
+  it('rejects what is in flight when closed', async () => {
+    const [left] = pair({}, { onCall: () => new Promise(() => {}) });
+    const call = left.call('a.b', {});
+    left.close(new AppError('PLUGIN_UNAVAILABLE', 'Cannot reach plugin: it is gone'));
+    await assert.rejects(call, { code: 'PLUGIN_UNAVAILABLE' });
+    await assert.rejects(left.call('a.b', {}), { code: 'PLUGIN_UNAVAILABLE' });
+  });
+
+  it('stops reading a sender that has too many calls in flight', async () => {
+    let running = 0;
+    const release = Promise.withResolvers<void>();
+    const { raw, peer } = hostile({
+      onCall: () => {
+        running += 1;
+        return release.promise;
+      },
+    });
+    for (let id = 1; id <= 5000; id += 1) raw.write(frame({ t: 'call', id, method: 'a.b', args: 'x'.repeat(100) }));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(running, 8);
+    assert.equal(peer.incoming.size, 8);
+    assert.ok(raw.writableLength > 100_000, 'the rest waits at the sender');
+    raw.resume();
+    release.resolve();
+    await peer.idle();
+  });
+
+  it('gives up on a receiver that takes no answers', async () => {
+    const { raw, violation } = hostile({ onCall: () => 'x'.repeat(60_000), callsInFlightMax: 64 });
+    for (let id = 1; id <= 64; id += 1) raw.write(frame({ t: 'call', id, method: 'a.b', args: null }));
+    assert.match((await violation).message, /bytes wait for a reader/);
+  });
+
+  const violations: Record<string, { send: unknown; message: RegExp }> = {
+    'bad JSON': { send: '{"t":', message: /not JSON/ },
+    'an array': { send: [], message: /not an object/ },
+    null: { send: 'null', message: /not an object/ },
+    'an unknown type': { send: { t: 'eval' }, message: /type is unknown/ },
+    'a type from the prototype': { send: { t: 'constructor', id: 1 }, message: /type is unknown/ },
+    'a field too many': { send: { t: 'cancel', id: 1, x: 1 }, message: /no such field/ },
+    'an id that is no integer': { send: { t: 'call', id: 1.5, method: 'a.b' }, message: /'id'/ },
+    'an id that is a string': { send: { t: 'ok', id: '1' }, message: /'id'/ },
+    'a method that is an object': { send: { t: 'note', method: {} }, message: /'method'/ },
+    'a method with a path': { send: { t: 'call', id: 1, method: '../x' }, message: /'method'/ },
+    'a bad traceparent': { send: { t: 'note', method: 'a.b', traceparent: 'x' }, message: /'traceparent'/ },
+    'a bad deadline': { send: { t: 'call', id: 1, method: 'a.b', timeoutMs: -1 }, message: /'timeoutMs'/ },
+    'an error without a message': { send: { t: 'error', id: 1, error: { code: 'X' } }, message: /'error'/ },
+    'an answer to no call': { send: { t: 'ok', id: 99 }, message: /answers call 99/ },
+  };
+  for (const [name, { send, message }] of Object.entries(violations)) {
+    it(`ends the connection at ${name}`, async () => {
+      const { raw, violation } = hostile();
+      raw.write(frame(send));
+      const error = await violation;
+      assert.equal(error.code, 'PROTOCOL_VIOLATION');
+      assert.match(error.message, message);
+    });
+  }
+
+  it('ends the connection at a reused id', async () => {
+    const { raw, violation } = hostile({ onCall: () => new Promise(() => {}) });
+    raw.write(Buffer.concat([frame({ t: 'call', id: 1, method: 'a.b' }), frame({ t: 'call', id: 1, method: 'a.b' })]));
+    assert.match((await violation).message, /call 1 is already in flight/);
+  });
+
+  it('refuses an oversized frame by its length alone', async () => {
+    const { raw, violation } = hostile();
+    raw.write(Buffer.from([0xff, 0xff, 0xff, 0xff]));
+    assert.match((await violation).message, /4294967295 bytes, at most 65536/);
+  });
+
+  it('reads frames cut at every byte', async () => {
+    const seen: unknown[] = [];
+    const done = Promise.withResolvers<void>();
+    const { raw } = hostile({
+      onNote: (note) => {
+        seen.push(note.args);
+        if (seen.length === 3) done.resolve();
+      },
+    });
+    const bytes = Buffer.concat([1, 'ü😀', { a: [] }].map((args) => frame({ t: 'note', method: 'a.b', args })));
+    for (const byte of bytes) raw.write(Buffer.from([byte]));
+    await done.promise;
+    assert.deepEqual(seen, [1, 'ü😀', { a: [] }]);
+  });
+
+  it('drops __proto__ keys however they are written', async () => {
+    const seen = Promise.withResolvers<unknown>();
+    const { raw } = hostile({ onNote: (note) => seen.resolve(note.args) });
+    raw.write(
+      frame(
+        '{"t":"note","method":"a.b","args":{"__proto__":{"p":1},"\\u005f_proto__":{"p":1},"b":{"__proto__":1,"c":2}}}',
+      ),
+    );
+    const args = (await seen.promise) as { b: object };
+    assert.deepEqual(Object.keys(args), ['b']);
+    assert.deepEqual(Object.keys(args.b), ['c']);
+    const merged = Object.assign({}, args) as { p?: unknown };
+    assert.equal(merged.p, undefined);
+  });
+});
