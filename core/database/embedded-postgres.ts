@@ -1,0 +1,240 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { chownSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { embeddedName, openCluster, postgresEnvironment, syncCluster, type Cluster } from './postgres-cluster.ts';
+import { limitLogFile } from './postgres-log.ts';
+import { clearPostmaster, readPostmasterFile, stopPostmaster } from './postmaster.ts';
+
+export interface EmbeddedPostgres {
+  /** Superuser URL of its database, over a Unix socket that only root and Postgres' own account can reach. */
+  readonly url: string;
+  /** Of the running postmaster; it changes when Postgres had to be restarted. */
+  readonly pid: number;
+  /** Idempotent. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedPostgresOptions {
+  /** Held by `lockDataFolder()`: nobody else starts Postgres on it. */
+  readonly dataDir: string;
+  /** DB_POOL_MAX of the core. */
+  readonly connectionsMax: number;
+  readonly telemetry: Telemetry;
+  /** More server settings, over ours. @default {} */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** @default 10000 */
+  readonly stopTimeoutMs?: number;
+}
+
+/** Beside the budget: LISTEN connections, cancellations, an operator's psql, and Postgres' own reserve of 3. */
+const connectionsReserve = 20;
+const readyTimeoutMs = 60_000;
+const readyPollMs = 5;
+const restartDelayMs = 100;
+const restartDelayMaxMs = 10_000;
+/** A server that ran this long starts its back-off anew. */
+const healthyMs = 60_000;
+const socketPort = 5432;
+/** The kernel's limit of a socket's path is 108 bytes on Linux and 104 elsewhere, with the final zero. */
+const socketPathMaxBytes = 103;
+
+/**
+ * Starts Postgres 18 on `<dataDir>/postgres`, making the cluster first where there is none, and keeps it running:
+ * when it dies while the core lives, it is started again after a growing delay.
+ *
+ * @throws {AppError} DATABASE_UNREACHABLE
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const { telemetry, stopTimeoutMs = 10_000 } = options;
+  const logger = telemetry.logger.child({ component: 'postgres' });
+  const dataDir = resolve(options.dataDir);
+  const cluster = await openCluster(dataDir);
+  const left = await clearPostmaster(cluster.dir, stopTimeoutMs);
+  if (left !== 'none') logger.warn({ left }, 'Embedded Postgres was not stopped by the last core; recovered');
+  const socketDir = openSocketDir(cluster);
+  const logFile = join(dataDir, 'postgres.log');
+  const stopLimit = limitLogFile(logFile);
+  const start = (): Promise<ChildProcess> => startPostmaster({ cluster, socketDir, logFile, settings: { max_connections: String(options.connectionsMax + connectionsReserve), ...options.settings } });
+  const url = (database: string): string =>
+    `postgres://${embeddedName}:${cluster.password}@${encodeURIComponent(socketDir)}:${socketPort}/${database}`;
+
+  let child: ChildProcess;
+  try {
+    const [started] = await Promise.all([start(), cluster.isNew ? syncCluster(cluster) : undefined]);
+    child = started;
+  } catch (error) {
+    stopLimit();
+    throw error;
+  }
+  const supervision = supervise({ first: child, start, telemetry, stopTimeoutMs });
+  const stop = async (): Promise<void> => {
+    await supervision.stop();
+    stopLimit();
+    if (socketDir !== cluster.dir) rmSync(socketDir, { recursive: true, force: true });
+  };
+  try {
+    await ensureDatabase(url('postgres'));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    url: url(embeddedName),
+    get pid() {
+      return supervision.pid;
+    },
+    stop,
+  };
+}
+
+/** The cluster's folder itself is 0700; where its path is too long for a socket, a folder of its own in the temporary folder. */
+function openSocketDir(cluster: Cluster): string {
+  if (Buffer.byteLength(join(cluster.dir, `.s.PGSQL.${socketPort}`)) <= socketPathMaxBytes) return cluster.dir;
+  const dir = join(tmpdir(), `returnit-${createHash('sha256').update(cluster.dir).digest('hex').slice(0, 16)}`);
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  const { ids } = cluster.account;
+  const found = lstatSync(dir);
+  // Somebody else may have made it before us, in order to answer in the place of Postgres.
+  if (!found.isDirectory() || ![process.getuid?.(), ids?.uid].includes(found.uid) || (found.mode & 0o077) !== 0) {
+    throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: "${dir}" belongs to another user; use a shorter DATA_DIR`);
+  }
+  if (ids !== undefined) chownSync(dir, ids.uid, ids.gid);
+  return dir;
+}
+
+async function startPostmaster(options: {
+  readonly cluster: Cluster;
+  readonly socketDir: string;
+  readonly logFile: string;
+  readonly settings: Readonly<Record<string, string>>;
+}): Promise<ChildProcess> {
+  const { cluster, socketDir, logFile } = options;
+  const settings: Record<string, string | number> = {
+    listen_addresses: '',
+    port: socketPort,
+    unix_socket_directories: `"${socketDir}"`,
+    unix_socket_permissions: '0700',
+    shared_buffers: '128MB',
+    max_wal_size: '1GB',
+    wal_compression: 'on',
+    random_page_cost: 1.1,
+    // Rows hold addresses and coordinates: a failing statement is logged without its text and without the row.
+    log_min_error_statement: 'panic',
+    log_error_verbosity: 'terse',
+    log_timezone: 'UTC',
+    timezone: 'UTC',
+    log_line_prefix: '%m [%p] %a ',
+    log_lock_waits: 'on',
+    ...options.settings,
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const { file, args, ids } = cluster.account.command(join(cluster.binDir, 'postgres'), ['-D', cluster.dir, ...flags]);
+  const log = openSync(logFile, 'a', 0o600);
+  // Its own session: Ctrl-C on the terminal is for the core, which stops Postgres last.
+  const child = spawn(file, args, { ...ids, env: postgresEnvironment, cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  closeSync(log);
+  let failure: string | undefined;
+  child.once('error', (error) => (failure = error.message));
+  child.once('exit', (code, signal) => (failure = `it ended with ${signal ?? `code ${code}`}: ${readTail(logFile)}`));
+  const deadline = performance.now() + readyTimeoutMs;
+  for (;;) {
+    if (failure !== undefined) throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: ${failure}`);
+    const state = readPostmasterFile(cluster.dir);
+    if (state?.ready === true && state.pid === child.pid) return child;
+    if (performance.now() > deadline) {
+      child.kill('SIGQUIT');
+      throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: it is not ready after ${readyTimeoutMs} ms; see "${logFile}"`);
+    }
+    await delay(readyPollMs);
+  }
+}
+
+/** One owner of the process: `running` or `restarting` until `stop()`, then `stopped`. */
+function supervise(options: {
+  readonly first: ChildProcess;
+  readonly start: () => Promise<ChildProcess>;
+  readonly telemetry: Telemetry;
+  readonly stopTimeoutMs: number;
+}): { readonly pid: number; stop(): Promise<void> } {
+  const { start, telemetry, stopTimeoutMs } = options;
+  const logger = telemetry.logger.child({ component: 'postgres' });
+  const restarts = telemetry.metrics.counter('returnit_postgres_restarts_total');
+  restarts.inc({}, 0);
+  const stopping = new AbortController();
+  let child = options.first;
+  let restarting: Promise<void> | undefined;
+  let failures = 0;
+
+  const watch = (): void => {
+    const startedAt = performance.now();
+    child.once('exit', (code, signal) => {
+      if (stopping.signal.aborted) return;
+      if (performance.now() - startedAt > healthyMs) failures = 0;
+      logger.error({ code, signal }, 'Embedded Postgres ended; starting it again');
+      restarting = restart();
+    });
+  };
+  const restart = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      const delayMs = Math.min(restartDelayMs * 2 ** failures, restartDelayMaxMs);
+      failures += 1;
+      await delay(delayMs, undefined, { signal: stopping.signal }).catch(() => {
+        // Stopping: the loop ends.
+      });
+      if (stopping.signal.aborted) return;
+      try {
+        child = await start();
+        restarts.inc();
+        logger.info({ pid: child.pid }, 'Embedded Postgres runs again');
+        watch();
+        return;
+      } catch (error) {
+        // After SIGKILL the old backends hold the shared memory for a moment; anything lasting stays in the log.
+        logger.error({ err: error, delayMs }, 'Embedded Postgres did not start');
+      }
+    }
+  };
+  watch();
+  let stopped: Promise<void> | undefined;
+  return {
+    get pid() {
+      return child.pid!;
+    },
+    stop() {
+      stopped ??= (async () => {
+        stopping.abort();
+        await restarting;
+        if (child.exitCode === null && child.signalCode === null) {
+          const exited = new Promise((resolveExit) => child.once('exit', resolveExit));
+          await Promise.all([exited, stopPostmaster(child.pid!, stopTimeoutMs)]);
+        }
+      })();
+      return stopped;
+    },
+  };
+}
+
+async function ensureDatabase(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, application_name: 'returnit start' });
+  await client.connect();
+  try {
+    const found = await client.query({ text: 'select from pg_catalog.pg_database where datname = $1', values: [embeddedName] });
+    if (found.rowCount === 0) {
+      await client.query(`create database ${embeddedName}`);
+      // Only one database is used; the plugins' roles have no business in the others.
+      await client.query('revoke connect on database postgres, template1 from public');
+    }
+  } finally {
+    await client.end();
+  }
+}
+
+function readTail(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n').slice(-3).join(' | ') : 'no log';
+}

@@ -1,0 +1,184 @@
+/**
+ * A real Postgres for tests. `RETURNIT_TEST_DATABASE_URL` names one that a runner started for all files; otherwise the
+ * first use in a process starts one in a temporary folder and stops it after the file's tests.
+ */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import pg from 'pg';
+import { pino } from 'pino';
+import { loadConfig } from '#core/config/config.ts';
+import type { Config } from '#core/config/settings.ts';
+import { createDatabase, type Database } from '#core/database/database.ts';
+import { lockDataFolder } from '#core/database/data-folder.ts';
+import { startEmbeddedPostgres } from '#core/database/embedded-postgres.ts';
+import { migrateCore } from '#core/database/migrations.ts';
+import { createMetrics } from '#core/telemetry/metrics.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import type { ConnectionRequest } from '#core/database/connection-budget.ts';
+
+export interface TestTelemetry extends Telemetry {
+  /** What was logged, as objects. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** Real metrics, and a log that is kept. */
+export function recordTelemetry(): TestTelemetry {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
+  return { metrics: createMetrics({ labelSetsMax: 500 }), logger, lines };
+}
+
+export interface TestServer {
+  /** Of its superuser. */
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** For a runner that shares one server among all test files. The caller stops it. */
+export async function startTestServer(options: { readonly connectionsMax?: number } = {}): Promise<TestServer> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'returnit-test-'));
+  const folder = lockDataFolder(dataDir);
+  const postgres = await startEmbeddedPostgres({
+    dataDir,
+    connectionsMax: options.connectionsMax ?? 200,
+    telemetry: recordTelemetry(),
+    // What the tests wrote is thrown away: nothing is worth a flush.
+    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+  });
+  return {
+    url: postgres.url,
+    async stop() {
+      await postgres.stop();
+      folder.release();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+let server: Promise<TestServer> | undefined;
+const testDatabaseUrl = loadTestServerUrl();
+
+function loadTestServerUrl(): string | undefined {
+  return process.env['RETURNIT_TEST_DATABASE_URL'] || undefined;
+}
+
+/** The server of this process; stopped after its tests. */
+export async function useTestServer(): Promise<string> {
+  if (testDatabaseUrl !== undefined) return testDatabaseUrl;
+  server ??= startTestServer();
+  return (await server).url;
+}
+
+// At the level of the file, so that it runs when all of the file's tests are done.
+after(async () => {
+  if (server !== undefined) await (await server).stop();
+});
+
+export interface TestDatabase {
+  readonly url: string;
+  readonly name: string;
+  /** Fails when a connection of the tests is still open. */
+  drop(): Promise<void>;
+}
+
+/** A fresh database with the core's migrations applied: a clone of a template that is migrated once a server. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const adminUrl = await useTestServer();
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const template = await ensureTemplate(adminUrl);
+  await onServer(adminUrl, (client) => client.query(`create database ${name} template ${template}`));
+  return {
+    url: toDatabaseUrl(adminUrl, name),
+    name,
+    async drop() {
+      await onServer(adminUrl, async (client) => {
+        const leaked = await findConnections(client, name);
+        await client.query(`drop database if exists ${name} with (force)`);
+        assert.deepEqual(leaked, [], `connections to database ${name} are still open`);
+      });
+    },
+  };
+}
+
+export interface DatabaseFixtureOptions {
+  readonly plugins?: readonly ConnectionRequest[];
+  readonly config?: Partial<Config>;
+}
+
+/** A fresh database and the core's pools on it; `stop()` checks for leaks. */
+export async function createDatabaseFixture(options: DatabaseFixtureOptions = {}): Promise<{
+  readonly database: Database;
+  readonly config: Config;
+  readonly telemetry: ReturnType<typeof recordTelemetry>;
+  stop(): Promise<void>;
+}> {
+  const test = await createTestDatabase();
+  const config = loadConfig({}, { dbPoolMin: 0, dbAcquireTimeoutMs: 10_000, ...options.config });
+  const telemetry = recordTelemetry();
+  const database = await createDatabase({ config, telemetry, url: test.url, plugins: options.plugins ?? [] });
+  return {
+    database,
+    config,
+    telemetry,
+    async stop() {
+      await database.stop();
+      await test.drop();
+    },
+  };
+}
+
+const templateName = 'returnit_template';
+
+async function ensureTemplate(adminUrl: string): Promise<string> {
+  await onServer(adminUrl, async (client) => {
+    // Several test files may share the server: the first makes the template, the others wait for it.
+    await client.query(`select pg_advisory_lock(hashtext('${templateName}'))`);
+    const found = await client.query({ text: 'select from pg_database where datname = $1 and datistemplate', values: [templateName] });
+    if (found.rowCount === 0) {
+      await client.query(`drop database if exists ${templateName}`);
+      await client.query(`create database ${templateName}`);
+      await migrateTemplate(toDatabaseUrl(adminUrl, templateName));
+      await client.query(`alter database ${templateName} is_template true`);
+    }
+  });
+  return templateName;
+}
+
+async function migrateTemplate(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 2 });
+  await migrateCore(pool);
+  await pool.end();
+}
+
+async function onServer(url: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** A closed connection's backend takes a moment to go, so what is open is asked until it is empty or a second is over. */
+async function findConnections(client: pg.Client, database: string): Promise<string[]> {
+  const deadline = performance.now() + 1000;
+  for (;;) {
+    const { rows } = await client.query<{ text: string }>({
+      text: `select usename || ' / ' || application_name || ' / ' || state || ' / ' || left(query, 60) as text
+        from pg_stat_activity where datname = $1 and backend_type = 'client backend'`,
+      values: [database],
+    });
+    if (rows.length === 0 || performance.now() > deadline) return rows.map((row) => row.text);
+  }
+}
+
+function toDatabaseUrl(url: string, database: string): string {
+  const parsed = new URL(url);
+  parsed.pathname = `/${database}`;
+  return parsed.href;
+}
