@@ -47,6 +47,7 @@ export const settings = {
   jobRetryDelayMs: integer('JOB_RETRY_DELAY_MS', 1000, 'First retry delay; it doubles each time', { min: 1000 }),
   jobPollMs: integer('JOB_POLL_MS', 2000, 'Queue poll, should a notification be lost', { min: 500 }),
   jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, 'Longest run of one job', { min: 1000 }),
+  eventConcurrency: integer('EVENT_CONCURRENCY', 2, 'Events that one plugin process handles at the same time', { min: 1, max: 100 }),
   inboxRetentionMs: integer('INBOX_RETENTION_MS', 1_209_600_000, 'How long an event id is remembered (14 days)', {
     min: 60_000,
   }),
@@ -56,6 +57,20 @@ export const settings = {
   httpRequestTimeoutMs: integer('HTTP_REQUEST_TIMEOUT_MS', 30_000, 'Longest request', { min: 1 }),
   httpSlowRequestMs: integer('HTTP_SLOW_REQUEST_MS', 1000, 'A slower request is logged as a warning', { min: 1 }),
   httpConnectionsMax: integer('HTTP_CONNECTIONS_MAX', 10_000, 'Open connections', { min: 1 }),
+  httpHeadersMaxBytes: integer('HTTP_HEADERS_MAX_BYTES', 16_384, 'Largest headers of a request', {
+    min: 1024,
+    max: 1_048_576,
+  }),
+  httpKeepAliveMs: integer(
+    'HTTP_KEEP_ALIVE_MS',
+    65_000,
+    'An idle connection is closed after this; longer than the load balancer keeps it',
+    { min: 1 },
+  ),
+  httpRoutesPerPluginMax: integer('HTTP_ROUTES_PER_PLUGIN_MAX', 200, 'Routes that one plugin may register', { min: 1 }),
+  httpTokensCachedMax: integer('HTTP_TOKENS_CACHED_MAX', 10_000, 'Verified tokens remembered, for a minute at most', {
+    min: 1,
+  }),
   jwtJwksUrl: url(
     'JWT_JWKS_URL',
     ['https:', 'http:'],
@@ -140,6 +155,14 @@ export const settings = {
     'Denials in a minute after which a plugin is ended',
     { min: 1 },
   ),
+
+  pluginCallsPerSecondMax: integer('PLUGIN_CALLS_PER_SECOND_MAX', 50_000, 'Calls that a plugin may make in a second', {
+    min: 1,
+  }),
+  netResponseMaxBytes: integer('NET_RESPONSE_MAX_BYTES', 1_048_576, 'Largest response that a plugin may fetch', {
+    min: 1,
+  }),
+  netRedirectsMax: integer('NET_REDIRECTS_MAX', 5, 'Redirects that a fetch of a plugin follows'),
 
   // telemetry
   otlpEndpoint: url(

@@ -1,11 +1,15 @@
 /** Every error code of the core: HTTP status (where HTTP sees it) and constant title. Documented in README.md, held by a test. */
 export const errorCodes = {
   // requests
+  MALFORMED_REQUEST: { status: 400, title: 'Malformed request' },
   MALFORMED_JSON: { status: 400, title: 'Malformed JSON' },
   VALIDATION_FAILED: { status: 422, title: 'Request does not match its schema' },
+  REQUEST_TIMEOUT: { status: 408, title: 'Request took too long to arrive' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'Headers too large' },
   BODY_TOO_LARGE: { status: 413, title: 'Body too large' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, title: 'Unsupported media type' },
   UNAUTHENTICATED: { status: 401, title: 'Authentication required' },
+  AUTHENTICATION_UNAVAILABLE: { status: 503, title: 'Cannot check tokens' },
   FORBIDDEN: { status: 403, title: 'Not allowed' },
   NOT_FOUND: { status: 404, title: 'Not found' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method not allowed' },
@@ -20,12 +24,15 @@ export const errorCodes = {
   PLUGIN_UNAVAILABLE: { status: 503, title: 'Plugin is not available' },
   PLUGIN_FAILED: { status: 500, title: 'Plugin failed' },
   PLUGIN_UNKNOWN: { status: 404, title: 'Unknown plugin' },
+  INVALID_SCHEMA: { status: 500, title: 'Invalid schema' },
+  ROUTE_CONFLICT: { status: 500, title: 'Route already taken' },
   INVALID_CALL: { status: 500, title: 'Call does not match the plugin API' },
   PROTOCOL_VIOLATION: { status: 500, title: 'Protocol violation' },
   INVALID_MANIFEST: { status: 500, title: 'Invalid manifest' },
   INVALID_GRANTS: { status: 500, title: 'Invalid grants' },
   LOCK_MISMATCH: { status: 500, title: 'Plugin differs from its lock' },
   GRANT_MISSING: { status: 500, title: 'Grant missing' },
+  FETCH_FAILED: { status: 502, title: 'Request to another host failed' },
   CANCELLED: { status: 499, title: 'Cancelled' },
   // start
   INVALID_CONFIG: { status: 500, title: 'Invalid configuration' },

@@ -1,0 +1,55 @@
+import { LRUCache } from 'lru-cache';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Metrics } from '#core/telemetry/metrics.ts';
+
+export interface MemoryCacheOptions {
+  /** Label of its metrics. */
+  readonly name: string;
+  readonly entriesMax: number;
+  readonly ttlMs: number;
+  readonly valueMaxBytes: number;
+  readonly metrics: Metrics;
+}
+
+export interface MemoryCache {
+  get(key: string): string | undefined;
+  /** `ttlMs` may shorten the cache's own, never lengthen it. @throws {AppError} INVALID_CALL for a value that is too large */
+  set(key: string, value: string, ttlMs?: number): void;
+  delete(key: string): void;
+  clear(): void;
+}
+
+/** A bounded cache of JSON text: what one caller got can then not be changed under another's hands. */
+export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
+  const { name, metrics, valueMaxBytes } = options;
+  const requests = metrics.counter('returnit_cache_requests_total');
+  const evictions = metrics.counter('returnit_cache_evictions_total');
+  const cache = new LRUCache<string, string>({
+    max: options.entriesMax,
+    ttl: options.ttlMs,
+    dispose(_value, _key, reason) {
+      if (reason === 'evict' || reason === 'expire') evictions.inc({ cache: name, reason });
+    },
+  });
+  const entries = metrics.gauge('returnit_cache_entries');
+  metrics.onCollect(() => entries.set({ cache: name }, cache.size));
+  return {
+    get(key) {
+      const value = cache.get(key);
+      requests.inc({ cache: name, result: value === undefined ? 'miss' : 'hit' });
+      return value;
+    },
+    set(key, value, ttlMs = options.ttlMs) {
+      const bytes = Buffer.byteLength(value);
+      if (bytes > valueMaxBytes) {
+        throw new AppError(
+          'INVALID_CALL',
+          `Cannot cache "${key.slice(0, 80)}": it has ${bytes} bytes, at most ${valueMaxBytes} are kept`,
+        );
+      }
+      cache.set(key, value, { ttl: Math.min(ttlMs, options.ttlMs) });
+    },
+    delete: (key) => void cache.delete(key),
+    clear: () => cache.clear(),
+  };
+}

@@ -1,0 +1,89 @@
+/** One client's connection, whatever carries it (WebSocket, server-sent events). */
+export interface LiveTransport {
+  readonly name: 'ws' | 'sse';
+  /** Bytes given to the transport and not yet sent. */
+  readonly bufferedBytes: number;
+  send(message: LiveMessage): void;
+  /** Called once; the transport tells its client why. */
+  close(reason: string): void;
+}
+
+/** What a client receives. `snapshot` and `change` carry a value; `closed` ends one channel, `refused` never began it. */
+export interface LiveMessage {
+  readonly type: 'snapshot' | 'change' | 'closed' | 'refused';
+  readonly channel: string;
+  readonly data?: object;
+  readonly reason?: string;
+}
+
+export interface Watcher {
+  readonly channel: string;
+  change(data: object, version: number | undefined): void;
+  /** Ends the waiting after authorisation: the snapshot first, then what came meanwhile and is newer. */
+  begin(snapshot: object | undefined, version: number | undefined): void;
+  /** Sends what was held back, if the client has caught up. */
+  flush(): void;
+  closed(reason: string): void;
+}
+
+export interface WatcherOptions {
+  readonly channel: string;
+  readonly transport: LiveTransport;
+  /** Unsent bytes above which only the newest value is kept. */
+  readonly bufferMaxBytes: number;
+  readonly onConflated: () => void;
+  /** The channel has ended: the connection forgets this watcher. */
+  readonly onClosed: () => void;
+}
+
+/**
+ * What one client sees of one channel. Values only move forward: one that is not newer than the last is dropped.
+ * A client that cannot keep up gets the newest value when it has room again, never a queue that grows.
+ */
+export function createWatcher(options: WatcherOptions): Watcher {
+  const { channel, transport } = options;
+  let begun = false;
+  let newest = Number.NEGATIVE_INFINITY;
+  let held: { readonly data: object; readonly version: number | undefined } | undefined;
+
+  function isNewer(version: number | undefined): boolean {
+    return version === undefined || version > newest;
+  }
+
+  function send(type: 'snapshot' | 'change', data: object, version: number | undefined): void {
+    if (version !== undefined) newest = version;
+    transport.send({ type, channel, data });
+  }
+
+  return {
+    channel,
+    change(data, version) {
+      if (!isNewer(version)) return;
+      if (begun && transport.bufferedBytes <= options.bufferMaxBytes) {
+        held = undefined;
+        send('change', data, version);
+        return;
+      }
+      const heldVersion = held?.version;
+      if (heldVersion !== undefined && version !== undefined && version <= heldVersion) return;
+      if (held !== undefined) options.onConflated();
+      held = { data, version };
+    },
+    begin(snapshot, version) {
+      begun = true;
+      if (snapshot !== undefined) send('snapshot', snapshot, version);
+      this.flush();
+    },
+    flush() {
+      if (!begun || held === undefined || transport.bufferedBytes > options.bufferMaxBytes) return;
+      const { data, version } = held;
+      held = undefined;
+      if (isNewer(version)) send('change', data, version);
+    },
+    closed(reason) {
+      this.flush();
+      transport.send({ type: 'closed', channel, reason });
+      options.onClosed();
+    },
+  };
+}

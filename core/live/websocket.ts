@@ -1,0 +1,144 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type RawData, type WebSocket } from 'ws';
+import type { Principal } from '#plugin-api';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import type { LiveHub } from './hub.ts';
+import type { LiveConnection } from './connection.ts';
+import type { LiveTransport } from './watcher.ts';
+
+export interface LiveWebSocketOptions {
+  readonly config: Config;
+  readonly hub: LiveHub;
+  /** Rejects with UNAUTHENTICATED when the token is missing or wrong. */
+  readonly verify: (token: string | undefined) => Promise<Principal>;
+}
+
+export interface LiveWebSocket {
+  /** For the HTTP server's `upgrade` event; true when the request is for the live endpoint. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  stop(): Promise<void>;
+}
+
+export const livePath = '/live';
+/** Offered by browsers, which cannot set headers: `Sec-WebSocket-Protocol: returnit.live, bearer.<token>`. */
+const protocol = 'returnit.live';
+const tokenPrefix = 'bearer.';
+const messageMaxBytes = 1024;
+
+/**
+ * WebSocket: the client sends `{"watch": "orders/…/position"}` or `{"unwatch": "…"}`, and receives
+ * `{"type": "snapshot" | "change" | "closed" | "refused", "channel", "data" | "reason"}`.
+ * The token never stands in the URL, where logs and proxies would keep it.
+ */
+export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocket {
+  const { config, hub } = options;
+  const server = new WebSocketServer({
+    noServer: true,
+    maxPayload: messageMaxBytes,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+  });
+  const heartbeat = setInterval(() => server.clients.forEach(beat), config.liveHeartbeatMs);
+  heartbeat.unref();
+
+  async function open(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const principal = await options.verify(tokenOf(request));
+    server.handleUpgrade(request, socket, head, (client) => serve(client, principal));
+  }
+
+  function serve(client: WebSocket, principal: Principal): void {
+    const transport = toTransport(client);
+    client.on('error', () => client.terminate());
+    try {
+      const connection = hub.connect(principal, transport);
+      client.on('close', () => connection.end());
+      client.on('pong', () => alive.add(client));
+      client.on('message', (data, isBinary) => receive(client, connection, isBinary ? undefined : toText(data)));
+      alive.add(client);
+      flushers.set(client, connection);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      client.close(1013, error.message);
+    }
+  }
+
+  const alive = new WeakSet<WebSocket>();
+  const flushers = new WeakMap<WebSocket, LiveConnection>();
+
+  function beat(client: WebSocket): void {
+    // No answer since the last beat: the connection is dead although the network has not said so.
+    if (!alive.delete(client)) return client.terminate();
+    client.ping();
+    flushers.get(client)?.flush();
+  }
+
+  return {
+    upgrade(request, socket, head) {
+      if (new URL(request.url ?? '/', 'http://localhost').pathname !== livePath) return false;
+      socket.on('error', () => socket.destroy());
+      open(request, socket, head).catch((error: unknown) => refuse(socket, error));
+      return true;
+    },
+    async stop() {
+      clearInterval(heartbeat);
+      const closed = [...server.clients].map((client) => new Promise((resolve) => client.once('close', resolve)));
+      for (const client of server.clients) client.close(1001, 'the server is shutting down');
+      const cut = setTimeout(() => server.clients.forEach((client) => client.terminate()), 1000);
+      await Promise.all(closed);
+      clearTimeout(cut);
+      server.close();
+    },
+  };
+}
+
+function tokenOf(request: IncomingMessage): string | undefined {
+  const { authorization } = request.headers;
+  if (authorization !== undefined) return /^Bearer (\S+)$/i.exec(authorization)?.[1];
+  const offered = request.headers['sec-websocket-protocol']?.split(',').map((item) => item.trim()) ?? [];
+  return offered.find((item) => item.startsWith(tokenPrefix))?.slice(tokenPrefix.length);
+}
+
+function refuse(socket: Duplex, error: unknown): void {
+  const status = error instanceof AppError ? error.status : 500;
+  const detail = error instanceof AppError ? error.message : 'Internal error';
+  const body = JSON.stringify({ type: 'about:blank', title: detail, status });
+  socket.end(
+    `HTTP/1.1 ${status} ${status === 401 ? 'Unauthorized' : 'Error'}\r\ncontent-type: application/problem+json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+function toText(data: RawData): string {
+  return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString('utf8');
+}
+
+function receive(client: WebSocket, connection: LiveConnection, text: string | undefined): void {
+  const request = text === undefined ? undefined : parseRequest(text);
+  if (request === undefined) return client.close(1007, 'send {"watch": "<channel>"} or {"unwatch": "<channel>"}');
+  if (request.watch !== undefined) void connection.watch(request.watch);
+  else if (request.unwatch !== undefined) connection.unwatch(request.unwatch);
+}
+
+function parseRequest(text: string): { watch?: string; unwatch?: string } | undefined {
+  try {
+    const { watch, unwatch } = JSON.parse(text) as { watch?: unknown; unwatch?: unknown };
+    if (typeof watch === 'string') return { watch };
+    return typeof unwatch === 'string' ? { unwatch } : undefined;
+  } catch {
+    // Not JSON, or not an object: the client is told what would be right.
+    return undefined;
+  }
+}
+
+function toTransport(client: WebSocket): LiveTransport {
+  return {
+    name: 'ws',
+    get bufferedBytes() {
+      return client.bufferedAmount;
+    },
+    send: (message) => client.send(JSON.stringify(message)),
+    close: (reason) => client.close(1001, reason),
+  };
+}

@@ -1,0 +1,25 @@
+import { Ajv } from 'ajv';
+import type { TSchema } from 'typebox';
+import { AppError } from '#core/errors/app-error.ts';
+
+/** Throws INVALID_CALL, naming the member that is wrong and what it must be. */
+export type ArgumentCheck = (args: unknown) => void;
+
+// Arguments come from a plugin's process: nothing is coerced, nothing is filled in.
+const ajv = new Ajv({ allErrors: false, strict: false, validateFormats: false });
+
+export function compileArguments(capability: string, schema: TSchema): ArgumentCheck {
+  const validate = ajv.compile(schema);
+  return (args) => {
+    if (validate(args)) return;
+    const problem = validate.errors?.[0];
+    const member = problem === undefined || problem.instancePath === '' ? 'the arguments' : problem.instancePath;
+    throw new AppError(
+      'INVALID_CALL',
+      `Cannot call ${capability}: ${member} ${problem?.message ?? 'do not match the schema'}`,
+      {
+        details: { path: problem?.instancePath ?? '', rule: problem?.keyword ?? '' },
+      },
+    );
+  };
+}

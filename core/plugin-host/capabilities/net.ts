@@ -1,0 +1,190 @@
+import type { LookupAddress } from 'node:dns';
+import { isIPv6 } from 'node:net';
+import { Type } from 'typebox';
+import { request, type Dispatcher } from 'undici';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import { createPinnedAgent, portOf, type PinnedAgent } from '../egress/pinned-agent.ts';
+import { method, type Access, type Call, type Capability } from '../capability.ts';
+import type { PluginCalls } from '../protocol/calls.ts';
+
+type FetchArgs = PluginCalls['net.fetch']['args'];
+type FetchResult = PluginCalls['net.fetch']['result'];
+
+const FetchArgsSchema = Type.Object(
+  {
+    url: Type.String({ maxLength: 8192 }),
+    method: Type.String({ pattern: '^[A-Z]{1,16}$' }),
+    headers: Type.Array(Type.Tuple([Type.String({ maxLength: 256 }), Type.String({ maxLength: 8192 })]), {
+      maxItems: 100,
+    }),
+    body: Type.Optional(Type.String()),
+    redirect: Type.Union([Type.Literal('follow'), Type.Literal('error'), Type.Literal('manual')]),
+  },
+  { additionalProperties: false },
+);
+
+export interface NetCapabilityOptions {
+  readonly config: Config;
+  /** @default the system's resolver */
+  readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>;
+}
+
+const connectionsPerOriginMax = 8;
+/** Set by the core or meaningless to a plugin that has no connection. */
+const ownHeaders = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'upgrade',
+  'keep-alive',
+  'te',
+  'expect',
+]);
+/** Not sent on to another origin. */
+const credentialHeaders = new Set(['authorization', 'cookie', 'proxy-authorization']);
+
+/**
+ * The plugin's global `fetch`. The plugin has no sockets: the core makes the request, to an address that it has checked.
+ * Host and port of every hop need the `net` permission; a private address needs a grant of its own, whatever name led to it.
+ */
+export function createNetCapability(options: NetCapabilityOptions): Capability {
+  const { config } = options;
+  const agents = new Map<string, PinnedAgent>();
+  const agentOf = (plugin: string): PinnedAgent =>
+    agents.getOrInsertComputed(plugin, () =>
+      createPinnedAgent({
+        connectionsPerOriginMax,
+        connectTimeoutMs: config.pluginCallTimeoutMs,
+        ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
+      }),
+    );
+
+  async function fetchOnce(agent: PinnedAgent, hop: FetchArgs, call: Call): Promise<Dispatcher.ResponseData> {
+    const url = new URL(hop.url);
+    await agent.pin(url, (address, port) => {
+      call.check({ permission: 'net', resource: `${isIPv6(address) ? `[${address}]` : address}:${port}` });
+    });
+    return request(url, {
+      dispatcher: agent.dispatcher,
+      method: hop.method,
+      headers: hop.headers.flatMap(([name, value]) => (ownHeaders.has(name.toLowerCase()) ? [] : [name, value])),
+      body: hop.body === undefined ? null : Buffer.from(hop.body, 'base64'),
+      signal: call.signal,
+    });
+  }
+
+  async function fetchFollowing(args: FetchArgs, call: Call): Promise<FetchResult> {
+    const agent = agentOf(call.instance.plugin.name);
+    let hop = args;
+    for (let redirects = 0; ; redirects += 1) {
+      const response = await fetchOnce(agent, hop, call);
+      const location = response.headers['location'];
+      if (
+        ![301, 302, 303, 307, 308].includes(response.statusCode) ||
+        typeof location !== 'string' ||
+        args.redirect === 'manual'
+      ) {
+        return toResult(response, hop.url, { redirected: redirects > 0, maxBytes: config.netResponseMaxBytes });
+      }
+      await response.body.dump();
+      if (args.redirect === 'error' || redirects >= config.netRedirectsMax) {
+        throw new AppError(
+          'FETCH_FAILED',
+          `Cannot fetch ${new URL(hop.url).host}: it redirects ${args.redirect === 'error' ? 'and redirects are not wanted' : `more than ${config.netRedirectsMax} times`}`,
+        );
+      }
+      hop = nextHop(hop, response.statusCode, location);
+      for (const access of accessOf(hop)) call.check(access);
+    }
+  }
+
+  return {
+    name: 'net',
+    methods: {
+      fetch: method<FetchArgs>({
+        args: FetchArgsSchema,
+        access: accessOf,
+        async run(args, call) {
+          try {
+            return await fetchFollowing(args, call);
+          } catch (error) {
+            if (error instanceof AppError) throw error;
+            const { code } = error as { code?: unknown };
+            throw new AppError(
+              'FETCH_FAILED',
+              `Cannot fetch ${new URL(args.url).host}: ${typeof code === 'string' ? code : 'the connection failed'}`,
+              { cause: error },
+            );
+          }
+        },
+      }),
+    },
+    async stop() {
+      await Promise.all([...agents.values()].map((agent) => agent.close()));
+    },
+  };
+}
+
+function accessOf({ url }: Pick<FetchArgs, 'url'>): readonly Access[] {
+  const parsed = URL.parse(url);
+  if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
+    throw new AppError('INVALID_CALL', 'Cannot fetch: the URL must begin with https:// or http://');
+  }
+  if (parsed.username !== '' || parsed.password !== '') {
+    throw new AppError(
+      'INVALID_CALL',
+      `Cannot fetch ${parsed.host}: the URL must not carry credentials; send an authorization header`,
+    );
+  }
+  return [{ permission: 'net', resource: `${parsed.hostname}:${portOf(parsed)}` }];
+}
+
+/** As the Fetch standard has it: 303, and 301 or 302 after POST, become GET; credentials stay with their origin. */
+function nextHop(hop: FetchArgs, status: number, location: string): FetchArgs {
+  const from = new URL(hop.url);
+  const to = new URL(location, from);
+  const toGet = (status === 303 && hop.method !== 'HEAD') || (status <= 302 && hop.method === 'POST');
+  const { body, ...rest } = hop;
+  const kept =
+    to.origin === from.origin
+      ? hop.headers
+      : hop.headers.filter(([name]) => !credentialHeaders.has(name.toLowerCase()));
+  if (toGet) {
+    const headers = kept.filter(([name]) => !name.toLowerCase().startsWith('content-'));
+    return { ...rest, url: to.href, method: 'GET', headers };
+  }
+  return { ...rest, url: to.href, headers: kept, ...(body === undefined ? {} : { body }) };
+}
+
+async function toResult(
+  response: Dispatcher.ResponseData,
+  url: string,
+  options: { readonly redirected: boolean; readonly maxBytes: number },
+): Promise<FetchResult> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the stream: what is too large is not read to its end.
+    if (bytes > options.maxBytes) {
+      throw new AppError(
+        'FETCH_FAILED',
+        `Cannot fetch ${new URL(url).host}: the response has more than ${options.maxBytes} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  const headers = Object.entries(response.headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [value].flat().map((item): readonly [string, string] => [name, item]),
+  );
+  return {
+    status: response.statusCode,
+    statusText: '',
+    url,
+    redirected: options.redirected,
+    headers,
+    body: Buffer.concat(chunks).toString('base64'),
+  };
+}

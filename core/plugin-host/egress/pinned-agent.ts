@@ -1,0 +1,67 @@
+import { lookup } from 'node:dns/promises';
+import type { LookupAddress } from 'node:dns';
+import { isIP, type LookupFunction } from 'node:net';
+import { Agent, Pool } from 'undici';
+import { isPrivateAddress } from '../permission-net.ts';
+
+export interface PinnedAgent {
+  readonly dispatcher: Agent;
+  /**
+   * Resolves the host of `url` and connects to nothing but what is resolved here: a name that resolves to something else
+   * a moment later (DNS rebinding) is not asked again. `allow` is called for each private address and throws to refuse it.
+   */
+  pin(url: URL, allow: (address: string, port: number) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface PinnedAgentOptions {
+  readonly connectionsPerOriginMax: number;
+  readonly connectTimeoutMs: number;
+  /** @default the system's resolver */
+  readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>;
+}
+
+const originsMax = 100;
+
+export function createPinnedAgent(options: PinnedAgentOptions): PinnedAgent {
+  const resolve = options.resolve ?? ((host: string) => lookup(host, { all: true }));
+  const pins = new Map<string, readonly LookupAddress[]>();
+
+  function pinnedLookup(origin: string): LookupFunction {
+    return (_host, lookupOptions, done) => {
+      const addresses = pins.get(origin) ?? [];
+      const [first] = addresses;
+      if (first === undefined) done(new Error(`No address of ${origin} was checked`), '', 0);
+      else if (lookupOptions.all === true) done(null, [...addresses]);
+      else done(null, first.address, first.family);
+    };
+  }
+
+  const dispatcher = new Agent({
+    maxOrigins: originsMax,
+    factory: (origin) =>
+      new Pool(origin, {
+        connections: options.connectionsPerOriginMax,
+        connect: { lookup: pinnedLookup(new URL(origin).origin), timeout: options.connectTimeoutMs },
+      }),
+  });
+
+  return {
+    dispatcher,
+    async pin(url, allow) {
+      const host = url.hostname.replace(/^\[|\]$/g, '');
+      const port = portOf(url);
+      const family = isIP(host);
+      const addresses = family === 0 ? await resolve(host) : [{ address: host, family }];
+      for (const { address } of addresses) if (isPrivateAddress(address)) allow(address, port);
+      if (pins.size >= originsMax) pins.clear();
+      pins.set(url.origin, addresses);
+    },
+    close: () => dispatcher.destroy(),
+  };
+}
+
+export function portOf(url: URL): number {
+  if (url.port !== '') return Number(url.port);
+  return url.protocol === 'https:' ? 443 : 80;
+}
