@@ -1,37 +1,15 @@
 import type { TSchema } from 'typebox';
 import type { Span } from '@opentelemetry/api';
+import type { PluginIdentity, PluginInstance } from '#core/plugin-instance.ts';
 import type { PermissionName } from '#plugin-api';
+
+export type { PluginIdentity, PluginInstance } from '#core/plugin-instance.ts';
 
 /** What a call asks for: one permission on one resource. */
 export interface Access {
   readonly permission: PermissionName;
   /** `db` read of a view, `net` "host:port", a queue, an event, a topic filter, a route prefix, a variable, a channel. */
   readonly resource: string;
-}
-
-/** The plugin as the core knows it: never taken from what the plugin sends. */
-export interface PluginIdentity {
-  readonly name: string;
-  readonly version: string;
-}
-
-/** One running process of a plugin. Capabilities keep what they hold for it under this object. */
-export interface PluginInstance {
-  readonly plugin: PluginIdentity;
-  /** Unique per process start. */
-  readonly id: string;
-  /** Aborted when this process is gone; whatever a capability holds for it must then be released. */
-  readonly gone: AbortSignal;
-  /**
-   * Runs a handler that the plugin registered, in the current trace context.
-   *
-   * @throws {AppError} PLUGIN_UNAVAILABLE when the process is gone or dies meanwhile, TIMEOUT, PLUGIN_FAILED when the handler threw
-   */
-  handle(
-    handler: number,
-    input: unknown,
-    options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
-  ): Promise<unknown>;
 }
 
 /** What a capability's method gets beside its arguments. */
