@@ -28,3 +28,15 @@ export type Fallback = { readonly kind: 'retry'; readonly afterSeconds: number }
 export function fallbackOf(attempt: number, windowEndMs: number, nowMs: number): Fallback {
   return windowEndMs <= nowMs ? { kind: 'expire' } : { kind: 'retry', afterSeconds: retryDelaySeconds(attempt) };
 }
+
+/**
+ * A place that Postgres can compute a distance from: its arithmetic refuses what underflows, such as the square of
+ * 1e-300. A tenth of a millimetre from the equator or the meridian is on it.
+ */
+export function toPlace({ lat, lon }: { readonly lat: number; readonly lon: number }): {
+  readonly lat: number;
+  readonly lon: number;
+} {
+  const flush = (degrees: number): number => (Math.abs(degrees) < 1e-9 ? 0 : degrees);
+  return { lat: flush(lat), lon: flush(lon) };
+}

@@ -1,4 +1,5 @@
 import type { PluginContext, Transaction } from '#plugin-api';
+import { toPlace } from './assignment.ts';
 import { tryAssign, tryWaiting } from './dispatch.ts';
 import { endAssignment, insertWaiting } from './store/assignments.ts';
 import { findDriver } from './store/drivers.ts';
@@ -14,7 +15,13 @@ export interface OrderScheduled {
 export function registerEvents(ctx: PluginContext, now: () => number): void {
   ctx.events.on<OrderScheduled>('order.scheduled', async ({ data }, tx) => {
     const { orderId, customerId, pickup, pickupWindow } = data;
-    if (!(await insertWaiting(tx, { orderId, customerId, pickup, windowEnd: pickupWindow.end }))) return;
+    const isNew = await insertWaiting(tx, {
+      orderId,
+      customerId,
+      pickup: toPlace(pickup),
+      windowEnd: pickupWindow.end,
+    });
+    if (!isNew) return;
     const outcome = await tryAssign(tx, { orderId, attempt: 0 }, now);
     ctx.metrics.increment('returnit_assignments_total', { outcome });
   });

@@ -1,0 +1,13 @@
+import type { Problem } from '#plugin-api';
+
+/** Every code that this plugin answers. */
+export const notificationErrors = {
+  NOTIFICATION_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>;
+
+export type NotificationErrorCode = keyof typeof notificationErrors;
+
+/** A refusal as problem details. */
+export function refuse(code: NotificationErrorCode, detail: string): { readonly problem: Problem } {
+  return { problem: { ...notificationErrors[code], code, detail } };
+}

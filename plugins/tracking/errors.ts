@@ -1,0 +1,15 @@
+import type { Problem } from '#plugin-api';
+
+/** Every code that this plugin answers. */
+export const trackingErrors = {
+  POSITION_NOT_FOUND: { status: 404, title: 'Position not found' },
+  HISTORY_RANGE_INVALID: { status: 422, title: 'Range is not usable' },
+  HISTORY_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>;
+
+export type TrackingErrorCode = keyof typeof trackingErrors;
+
+/** A refusal as problem details. */
+export function refuse(code: TrackingErrorCode, detail: string): { readonly problem: Problem } {
+  return { problem: { ...trackingErrors[code], code, detail } };
+}

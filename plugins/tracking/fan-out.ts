@@ -1,0 +1,43 @@
+import type { PluginContext } from '#plugin-api';
+import type { MovedPosition } from './store/fixes.ts';
+import { channelOf, type OrderPosition } from './visibility.ts';
+
+/** Publishes under way at a time; the rest of a batch waits. */
+const publishesMax = 64;
+
+/** After this without a position a driver counts as back: orders that wait for one are worth another look. */
+const silenceMs = 5 * 60_000;
+
+/**
+ * Tells those who watch, after the commit. Nothing here fails the batch: its fixes are stored, and the next position
+ * makes up for one that was not shown.
+ */
+export async function publishMoved(ctx: PluginContext, moved: readonly MovedPosition[]): Promise<void> {
+  const publishes = moved.flatMap((position) => [
+    ...position.orderIds.map((orderId) => () => publishPosition(ctx, orderId, position)),
+    // Should this be lost: an order without a driver is tried again by its own job within a minute.
+    ...(isBack(position) ? [() => ctx.events.publish('driver.located', { driverId: position.driverId })] : []),
+  ]);
+  let failed = 0;
+  for (let start = 0; start < publishes.length; start += publishesMax) {
+    const results = await Promise.allSettled(publishes.slice(start, start + publishesMax).map((publish) => publish()));
+    failed += results.filter((result) => result.status === 'rejected').length;
+  }
+  const done = publishes.length - failed;
+  if (done > 0) ctx.metrics.increment('returnit_tracking_publishes_total', { outcome: 'done' }, done);
+  if (failed > 0) {
+    ctx.metrics.increment('returnit_tracking_publishes_total', { outcome: 'failed' }, failed);
+    ctx.log.warn('positions were stored but not published', { failed, done });
+  }
+}
+
+function isBack({ recordedAt, previousRecordedAt }: MovedPosition): boolean {
+  return previousRecordedAt === null || Date.parse(recordedAt) - Date.parse(previousRecordedAt) > silenceMs;
+}
+
+function publishPosition(ctx: PluginContext, orderId: string, moved: MovedPosition): Promise<void> {
+  const { lat, lon, recordedAt, accuracyM, speedMps, headingDeg } = moved;
+  const position: OrderPosition = { lat, lon, recordedAt, accuracyM, speedMps, headingDeg };
+  // Batches end in any order; by its version the channel, too, moves only forward in fix time.
+  return ctx.live.publish(channelOf(orderId), { orderId, ...position }, { version: Date.parse(recordedAt) });
+}

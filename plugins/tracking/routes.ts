@@ -1,0 +1,103 @@
+import { Type } from 'typebox';
+import type { HttpReply, PluginContext } from '#plugin-api';
+import { refuse } from './errors.ts';
+import { fromCursor, toCursor, toRange } from './history.ts';
+import { listHistory } from './store/fixes.ts';
+import { findWatchedOrder } from './store/orders.ts';
+import { decideVisibility, OrderPosition } from './visibility.ts';
+
+const closed = { additionalProperties: false } as const;
+const instant = Type.String({ format: 'date-time', maxLength: 40 });
+const nullableNumber = Type.Union([Type.Number(), Type.Null()]);
+
+const OrderParams = Type.Object({ orderId: Type.String({ format: 'uuid' }) }, closed);
+const DriverParams = Type.Object({ driverId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }) }, closed);
+const HistoryQuery = Type.Object(
+  {
+    from: Type.Optional(instant),
+    to: Type.Optional(instant),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 300 })),
+  },
+  closed,
+);
+const HistoryPage = Type.Object(
+  {
+    fixes: Type.Array(
+      Type.Object(
+        {
+          device: Type.String({ maxLength: 64 }),
+          recordedAt: instant,
+          lat: Type.Number(),
+          lon: Type.Number(),
+          accuracyM: nullableNumber,
+          speedMps: nullableNumber,
+          headingDeg: nullableNumber,
+          receivedAt: instant,
+        },
+        closed,
+      ),
+      { maxItems: 1000 },
+    ),
+    nextCursor: Type.Union([Type.String({ maxLength: 300 }), Type.Null()]),
+  },
+  closed,
+);
+
+export function registerRoutes(ctx: PluginContext, now: () => number): void {
+  ctx.http.get(
+    '/tracking/orders/{orderId}/position',
+    {
+      summary: "The newest position of an order's driver, from the assignment to the completion",
+      roles: ['customer', 'driver', 'ops'],
+      params: OrderParams,
+      response: { 200: OrderPosition },
+    },
+    async ({ principal, params: { orderId } }) => {
+      const decision = decideVisibility(await findWatchedOrder(ctx.db, orderId), principal);
+      if (decision.kind === 'hidden') return refuse('POSITION_NOT_FOUND', `Cannot show a position: ${decision.reason}`);
+      if (decision.position === null) {
+        return refuse('POSITION_NOT_FOUND', 'Cannot show a position: the driver has not sent one');
+      }
+      return { status: 200, body: decision.position };
+    },
+  );
+
+  ctx.http.get(
+    '/tracking/drivers/{driverId}/history',
+    {
+      summary: 'Where a driver was, oldest first; the last day unless asked otherwise',
+      roles: ['ops'],
+      params: DriverParams,
+      query: HistoryQuery,
+      response: { 200: HistoryPage },
+    },
+    ({ params, query }) => history(ctx, { driverId: params.driverId, ...query }, now()),
+  );
+}
+
+interface HistoryRequest {
+  readonly driverId: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+async function history(ctx: PluginContext, request: HistoryRequest, nowMs: number): Promise<HttpReply> {
+  const range = toRange(request, nowMs);
+  if (typeof range === 'string') return refuse('HISTORY_RANGE_INVALID', range);
+  const after = request.cursor === undefined ? null : fromCursor(request.cursor);
+  if (after === undefined)
+    return refuse('HISTORY_CURSOR_INVALID', "'cursor' must be a 'nextCursor' of an earlier page");
+  const limit = request.limit ?? 100;
+  // What lies before the cursor need not be looked at again.
+  const from = after !== null && after.recordedAt > range.from ? after.recordedAt : range.from;
+  const rows = await listHistory(ctx.db, { driverId: request.driverId, from, to: range.to, after, limit: limit + 1 });
+  const fixes = rows.slice(0, limit);
+  const last = fixes.at(-1);
+  return {
+    status: 200,
+    body: { fixes, nextCursor: rows.length > limit && last !== undefined ? toCursor(last) : null },
+  };
+}

@@ -1,0 +1,50 @@
+import type { Queryable, Statement } from '#plugin-api';
+import type { WatchedOrder, OrderPosition } from '../visibility.ts';
+
+const trackOrderStatement: Statement = {
+  name: 'track_order',
+  text: `insert into tracked_orders (order_id, driver_id, status) values ($1, $2, 'active')
+    on conflict (order_id) do nothing`,
+};
+
+/** Does nothing for an order that is over: events may overtake each other. */
+export async function trackOrder(db: Queryable, orderId: string, driverId: string): Promise<void> {
+  await db.query(trackOrderStatement, [orderId, driverId]);
+}
+
+const closeOrderStatement: Statement = {
+  name: 'close_tracked_order',
+  text: `insert into tracked_orders (order_id, status) values ($1, 'closed')
+    on conflict (order_id) do update set status = 'closed', updated_at = now()`,
+};
+
+export async function closeOrder(db: Queryable, orderId: string): Promise<void> {
+  await db.query(closeOrderStatement, [orderId]);
+}
+
+interface WatchedRow {
+  readonly customerId: string;
+  readonly partnerId: string | null;
+  readonly driverId: string | null;
+  readonly status: string;
+  readonly position: OrderPosition | null;
+}
+
+// Asked of the orders themselves: an answer from the events alone would lag behind what the customer has just been told.
+const findWatchedOrderStatement: Statement = {
+  name: 'find_watched_order',
+  text: `select o.customer_id as "customerId", o.partner_id as "partnerId", o.driver_id as "driverId", o.status,
+      case when p.driver_id is null then null else json_build_object(
+        'lat', p.lat, 'lon', p.lon,
+        'recordedAt', to_char(p.recorded_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+        'accuracyM', p.accuracy_m, 'speedMps', p.speed_mps, 'headingDeg', p.heading_deg) end as position
+    from orders.order_summary o
+    left join newest_positions p on p.driver_id = o.driver_id
+    where o.order_id = $1::uuid`,
+};
+
+/** An order with its driver's newest position. */
+export async function findWatchedOrder(db: Queryable, orderId: string): Promise<WatchedOrder | undefined> {
+  const { rows } = await db.query<WatchedRow>(findWatchedOrderStatement, [orderId]);
+  return rows[0];
+}

@@ -1,0 +1,63 @@
+import { Type, type Static } from 'typebox';
+import type { Principal } from '#plugin-api';
+
+const nullableNumber = Type.Union([Type.Number(), Type.Null()]);
+
+export const OrderPosition = Type.Object(
+  {
+    lat: Type.Number({ minimum: -90, maximum: 90 }),
+    lon: Type.Number({ minimum: -180, maximum: 180 }),
+    recordedAt: Type.String({ format: 'date-time', maxLength: 40 }),
+    accuracyM: nullableNumber,
+    speedMps: nullableNumber,
+    headingDeg: nullableNumber,
+  },
+  { additionalProperties: false },
+);
+export type OrderPosition = Static<typeof OrderPosition>;
+
+/** An order as far as it decides who may see its driver. */
+export interface WatchedOrder {
+  readonly customerId: string;
+  readonly driverId: string | null;
+  readonly status: string;
+  readonly position: OrderPosition | null;
+}
+
+export type Visibility =
+  | { readonly kind: 'visible'; readonly position: OrderPosition | null }
+  | { readonly kind: 'hidden'; readonly reason: string };
+
+/** From the assignment to the completion, and at no other time. */
+const visibleStatuses = new Set(['assigned', 'on_the_way', 'picked_up', 'delivered']);
+
+/** Whether someone may see where an order's driver is. Of others' orders not even the existence is told. */
+export function decideVisibility(order: WatchedOrder | undefined, principal: Principal): Visibility {
+  if (order === undefined || !isInvolved(order, principal)) {
+    return { kind: 'hidden', reason: 'no order of yours has this id' };
+  }
+  if (!visibleStatuses.has(order.status)) {
+    return {
+      kind: 'hidden',
+      reason: `a position is shown from the assignment to the completion: the order is '${order.status}'`,
+    };
+  }
+  return { kind: 'visible', position: order.position };
+}
+
+function isInvolved(order: WatchedOrder, principal: Principal): boolean {
+  if (principal.role === 'ops') return true;
+  if (principal.role === 'customer') return order.customerId === principal.id;
+  return principal.role === 'driver' && order.driverId === principal.id;
+}
+
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** A channel's parameter is any text; only this may reach a query. */
+export function isOrderId(text: string): boolean {
+  return uuidPattern.test(text);
+}
+
+export function channelOf(orderId: string): string {
+  return `orders/${orderId}/position`;
+}
