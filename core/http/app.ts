@@ -1,0 +1,45 @@
+import Koa from 'koa';
+import type { Config } from '#core/config/settings.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import type { Authenticator } from './authentication.ts';
+import type { HttpState } from './http-context.ts';
+import { authentication } from './middleware/authentication.ts';
+import { body } from './middleware/body.ts';
+import { cancellation } from './middleware/cancellation.ts';
+import { problems } from './middleware/problems.ts';
+import { response } from './middleware/response.ts';
+import { routing } from './middleware/routing.ts';
+import { securityHeaders } from './middleware/security-headers.ts';
+import { httpTelemetry } from './middleware/telemetry.ts';
+import { validation } from './middleware/validation.ts';
+import type { RouteTable } from './route-table.ts';
+
+export interface HttpAppOptions {
+  readonly config: Pick<
+    Config,
+    'httpBodyMaxBytes' | 'httpRequestTimeoutMs' | 'httpSlowRequestMs' | 'pluginRestartDelayMs'
+  >;
+  readonly telemetry: Telemetry;
+  readonly routes: RouteTable;
+  readonly authenticator: Pick<Authenticator, 'verify'>;
+  /** Requests being answered: aborting one cancels what is done for it. */
+  readonly inFlight: Set<AbortController>;
+}
+
+/** The order is the policy: measured before all, refused as early and as cheaply as can be, nothing read for a caller who may not. */
+export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
+  const { config, telemetry, routes } = options;
+  const logger = telemetry.logger.child({ component: 'http' });
+  const app = new Koa<HttpState>();
+  app.use(httpTelemetry({ telemetry, routes, config }));
+  app.use(securityHeaders());
+  app.use(problems(logger));
+  app.use(routing(Math.ceil(config.pluginRestartDelayMs / 1000)));
+  app.use(authentication(options.authenticator));
+  app.use(cancellation(options.inFlight));
+  app.use(body(config));
+  app.use(validation());
+  app.use(response());
+  app.on('error', (error: unknown) => logger.error({ err: error }, 'Request failed outside its middleware'));
+  return app;
+}

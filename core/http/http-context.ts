@@ -1,0 +1,24 @@
+import type Koa from 'koa';
+import type { Principal } from '#plugin-api';
+import type { RouteMatch } from './route-table.ts';
+import type { Route } from './route.ts';
+
+/** What the middlewares hand on, in the order in which they fill it. */
+export interface HttpState {
+  match: RouteMatch;
+  /** The trace id of the request. */
+  id: string;
+  /** The code of the error that was answered, if one was. */
+  errorCode: string | undefined;
+  /** The client went away before the answer. */
+  isAborted: boolean;
+  route: Route;
+  principal: Principal;
+  signal: AbortSignal;
+  params: unknown;
+  query: unknown;
+  body: unknown;
+}
+
+export type HttpContext = Koa.ParameterizedContext<HttpState>;
+export type HttpMiddleware = Koa.Middleware<HttpState>;

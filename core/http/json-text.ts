@@ -1,0 +1,61 @@
+import { AppError } from '#core/errors/app-error.ts';
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+/** Finding the place costs a few parses: worth it for what a person wrote. */
+const locatedLengthMax = 65_536;
+
+/** @throws {AppError} MALFORMED_JSON with line and column */
+export function parseJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch (error) {
+    throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON: it must be UTF-8', { cause: error });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    // The parser's own message quotes the text, and says where only sometimes; it is not kept.
+    if (text.length > locatedLengthMax) throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON');
+    throw new AppError('MALFORMED_JSON', `Cannot parse the body as JSON: ${describePlace(text, error)}`);
+  }
+}
+
+function describePlace(text: string, error: unknown): string {
+  const position = positionOf(error) ?? findPosition(text);
+  const before = text.slice(0, position);
+  const line = before.split('\n').length;
+  const column = position - before.lastIndexOf('\n');
+  const found =
+    position >= text.length
+      ? 'it ends too early'
+      : `unexpected ${JSON.stringify(String.fromCodePoint(text.codePointAt(position) ?? 0))}`;
+  return `${found} at line ${line}, column ${column}`;
+}
+
+/** The longest beginning that could still become JSON ends where the mistake is; whether a beginning could is monotonic. */
+function findPosition(text: string): number {
+  let good = 0;
+  let bad = text.length + 1;
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (isBeginning(text.slice(0, middle))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    const message = error instanceof Error ? error.message : '';
+    return message.includes('Unexpected end') || message.includes('Unterminated') || positionOf(error) === text.length;
+  }
+}
+
+function positionOf(error: unknown): number | undefined {
+  const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
+  return position === undefined ? undefined : Number(position);
+}

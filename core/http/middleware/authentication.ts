@@ -1,0 +1,61 @@
+import type { Principal } from '#plugin-api';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Authenticator } from '../authentication.ts';
+import type { HttpMiddleware } from '../http-context.ts';
+import { RequestRefusal } from '../request-refusal.ts';
+
+const anonymous: Principal = Object.freeze({ id: 'anonymous', role: 'anonymous' });
+const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
+const realm = 'Bearer realm="returnit"';
+
+/** Who calls, and whether the route is for them. A token that is sent must be valid, on public routes as well. */
+export function authentication(authenticator: Pick<Authenticator, 'verify'>): HttpMiddleware {
+  return async (ctx, next) => {
+    const { route } = ctx.state;
+    const header = ctx.req.headers.authorization;
+    const principal = header === undefined ? anonymous : await verify(authenticator, header);
+    if (route.roles !== 'public') {
+      if (principal.role === 'anonymous') {
+        throw new RequestRefusal(
+          'UNAUTHENTICATED',
+          `Cannot ${route.name} without a token: send "Authorization: Bearer <token>"`,
+          {
+            headers: { 'www-authenticate': realm },
+          },
+        );
+      }
+      if (!route.roles.includes(principal.role)) {
+        throw new RequestRefusal(
+          'FORBIDDEN',
+          `Cannot ${route.name} as ${principal.role}: it is for ${route.roles.join(', ')}`,
+        );
+      }
+    }
+    ctx.state.principal = principal;
+    return next();
+  };
+}
+
+async function verify(authenticator: Pick<Authenticator, 'verify'>, header: string): Promise<Principal> {
+  const token = bearer.exec(header)?.[1];
+  if (token === undefined)
+    throw unauthenticated('Cannot accept the header "Authorization": it must be "Bearer <token>"', 'invalid_request');
+  try {
+    return await authenticator.verify(token);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    if (error.code === 'AUTHENTICATION_UNAVAILABLE') {
+      throw new RequestRefusal(error.code, error.message, { headers: { 'retry-after': '5' }, cause: error });
+    }
+    throw unauthenticated(error.message, 'invalid_token', error);
+  }
+}
+
+function unauthenticated(message: string, reason: string, cause?: unknown): RequestRefusal {
+  // RFC 6750 §3: the description holds no quotes or backslashes.
+  const description = message.replace(/["\\]/g, "'").replace(/[^\x20-\x7e]/g, '?');
+  return new RequestRefusal('UNAUTHENTICATED', message, {
+    headers: { 'www-authenticate': `${realm}, error="${reason}", error_description="${description}"` },
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

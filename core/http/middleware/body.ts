@@ -1,0 +1,87 @@
+import getRawBody from 'raw-body';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import { parseJson } from '../json-text.ts';
+import { RequestRefusal } from '../request-refusal.ts';
+
+export type BodyOptions = Pick<Config, 'httpBodyMaxBytes' | 'httpRequestTimeoutMs'>;
+
+const jsonType = /^application\/(?:json|[\w.-]+\+json)(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i;
+
+/** Reads the JSON body of a route that has one; refuses a body where none is taken. Nothing is read before it is known to be wanted. */
+export function body(options: BodyOptions): HttpMiddleware {
+  return async (ctx, next) => {
+    const { route } = ctx.state;
+    const { headers } = ctx.req;
+    const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+    if (route.body === undefined) {
+      if (hasBody) throw new RequestRefusal('MALFORMED_REQUEST', `Cannot accept a body: ${route.name} takes none`);
+      return next();
+    }
+    if (!hasBody) {
+      throw new RequestRefusal('VALIDATION_FAILED', `Cannot ${route.name} without a body: it must be JSON`, {
+        errors: [{ in: 'body', pointer: '#', detail: 'is missing: it must be JSON' }],
+      });
+    }
+    assertReadable(ctx);
+    ctx.state.body = parseJson(await read(ctx, options));
+    return next();
+  };
+}
+
+function assertReadable(ctx: HttpContext): void {
+  const type = ctx.req.headers['content-type'];
+  if (type === undefined || !jsonType.test(type)) {
+    const given = type === undefined ? 'it has none' : `it is "${type.slice(0, 100)}"`;
+    throw new RequestRefusal(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `Cannot read the body: its content type must be "application/json" in UTF-8: ${given}`,
+      {
+        headers: { accept: 'application/json' },
+      },
+    );
+  }
+  const encoding = ctx.req.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new RequestRefusal(
+      'UNSUPPORTED_MEDIA_TYPE',
+      `Cannot read the body: it must not be compressed: its content encoding is "${encoding.slice(0, 40)}"`,
+      {
+        headers: { 'accept-encoding': 'identity' },
+      },
+    );
+  }
+}
+
+async function read(ctx: HttpContext, options: BodyOptions): Promise<Buffer> {
+  const { httpBodyMaxBytes: limit, httpRequestTimeoutMs: timeoutMs } = options;
+  // Ending the stream is what ends a read that waits for bytes that do not come.
+  const late = new AppError('REQUEST_TIMEOUT', `Cannot read the body: it must arrive within ${timeoutMs} ms`);
+  const { promise: lateness, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(late), timeoutMs);
+  try {
+    return await Promise.race([
+      getRawBody(ctx.req, { limit, length: ctx.req.headers['content-length'] ?? null }),
+      lateness,
+    ]);
+  } catch (error) {
+    if (error === late) throw error;
+    throw toRefusal(error, limit);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function toRefusal(error: unknown, limit: number): AppError {
+  const { type } = error as { type?: string };
+  if (type === 'entity.too.large')
+    return new AppError('BODY_TOO_LARGE', `Cannot accept the body: it must have at most ${limit} bytes`, {
+      cause: error,
+    });
+  if (type === 'request.aborted')
+    return new AppError('CANCELLED', 'Cannot read the body: the client went away', { cause: error });
+  return new AppError('MALFORMED_REQUEST', 'Cannot read the body: it does not have the length that was announced', {
+    cause: error,
+  });
+}

@@ -1,0 +1,41 @@
+import { AppError } from '#core/errors/app-error.ts';
+import type { Logger } from '#core/telemetry/logger.ts';
+import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import { problemContentType, toProblem } from '../problem-details.ts';
+import { RequestRefusal } from '../request-refusal.ts';
+
+/** Turns whatever is thrown below into problem details. The one place that logs a request's failure. */
+export function problems(logger: Logger): HttpMiddleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      answer(ctx, error, logger);
+    }
+  };
+}
+
+function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
+  const { match, id } = ctx.state;
+  const problem = toProblem(error, { instance: ctx.path.slice(0, 512), traceId: id });
+  ctx.state.errorCode = problem.code;
+  if (problem.code === 'CANCELLED') {
+    ctx.state.isAborted = true;
+    // Nobody reads the answer. 499 is no registered status: Koa would refuse it.
+    ctx.status = 408;
+    return;
+  }
+  if (problem.status >= 500) {
+    const route = match.kind === 'found' ? match.route.name : undefined;
+    logger[error instanceof AppError && problem.status === 503 ? 'warn' : 'error'](
+      { err: error, route, code: problem.code },
+      'Request failed',
+    );
+  }
+  if (error instanceof RequestRefusal) ctx.set(error.headers);
+  // What is left of a body that was not read would be taken for the next request.
+  if (!ctx.req.complete) ctx.set('connection', 'close');
+  ctx.status = problem.status;
+  ctx.type = problemContentType;
+  ctx.body = JSON.stringify(problem);
+}

@@ -1,0 +1,42 @@
+import type { HttpMiddleware } from '../http-context.ts';
+import { RequestRefusal } from '../request-refusal.ts';
+
+/** Finds the route or answers 404, 405 and OPTIONS. A route whose process is gone answers 503 at once. */
+export function routing(unavailableRetrySeconds: number): HttpMiddleware {
+  return (ctx, next) => {
+    const { match } = ctx.state;
+    if (match.kind === 'none') {
+      throw new RequestRefusal(
+        'NOT_FOUND',
+        `Cannot find "${ctx.path.slice(0, 200)}": no route has this path; /openapi.json lists them`,
+      );
+    }
+    const isOptions = ctx.method === 'OPTIONS';
+    if (match.kind === 'other-verb') {
+      if (isOptions) {
+        ctx.set('allow', match.allow);
+        ctx.status = 204;
+        return undefined;
+      }
+      throw new RequestRefusal(
+        'METHOD_NOT_ALLOWED',
+        `Cannot ${ctx.method.slice(0, 20)} "${match.template}": it takes ${match.allow}`,
+        {
+          headers: { allow: match.allow },
+        },
+      );
+    }
+    const { route } = match;
+    if (route.owner.gone?.aborted === true) {
+      throw new RequestRefusal(
+        'PLUGIN_UNAVAILABLE',
+        `Cannot answer "${route.name}": plugin "${route.owner.name}" is not running`,
+        {
+          headers: { 'retry-after': String(unavailableRetrySeconds) },
+        },
+      );
+    }
+    ctx.state.route = route;
+    return next();
+  };
+}

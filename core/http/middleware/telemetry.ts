@@ -1,0 +1,141 @@
+import { SpanKind } from '@opentelemetry/api';
+import type { Config } from '#core/config/settings.ts';
+import type { Labels } from '#core/telemetry/metrics.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { withSpan } from '#core/telemetry/tracing.ts';
+import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import type { RouteMatch, RouteTable } from '../route-table.ts';
+
+export interface HttpTelemetryOptions {
+  readonly telemetry: Telemetry;
+  readonly routes: Pick<RouteTable, 'match'>;
+  readonly config: Pick<Config, 'httpSlowRequestMs'>;
+}
+
+const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
+const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** RFC 9110 has no status for a client that went away; nginx's is the one that operators know. */
+const abortedStatus = 499;
+
+/**
+ * Span, metrics and log of every request, whatever becomes of it. Names and labels hold the route's template only: a raw
+ * path is an endless set of values, and may hold what does not belong into metrics.
+ */
+export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
+  const { telemetry, routes } = options;
+  const active = telemetry.metrics.gauge('http_server_active_requests');
+  const finish = createFinish(options);
+  return async (ctx, next) => {
+    const startMs = performance.now();
+    const { path } = ctx;
+    const method = knownMethods.has(ctx.method) ? ctx.method : '_OTHER';
+    const match = routes.match(ctx.method, path);
+    const template = templateOf(match);
+    const { traceparent: inbound } = ctx.req.headers;
+    const isActive = activeLabels(method);
+    ctx.state.match = match;
+    active.add(isActive, 1);
+    try {
+      await withSpan(
+        match.kind === 'none' ? method : `${method} ${template}`,
+        {
+          kind: SpanKind.SERVER,
+          attributes: { 'http.request.method': method, 'http.route': template, 'url.scheme': 'http' },
+          ...(typeof inbound === 'string' && traceparent.test(inbound) ? { parent: inbound } : {}),
+        },
+        async (span) => {
+          ctx.state.id = span.spanContext().traceId;
+          ctx.res.setHeader('x-request-id', ctx.state.id);
+          await next();
+          const status = ctx.state.isAborted ? abortedStatus : ctx.status;
+          span.setAttribute('http.response.status_code', status);
+          const errorType = errorTypeOf(ctx, status);
+          if (errorType !== '') {
+            span.setAttribute('error.type', errorType);
+            span.setStatus({ code: 2, message: errorType });
+          }
+          finish(ctx, { method, template, status, errorType, durationMs: performance.now() - startMs });
+        },
+      );
+    } finally {
+      active.add(isActive, -1);
+    }
+  };
+}
+
+interface Finished {
+  readonly method: string;
+  readonly template: string;
+  readonly status: number;
+  readonly errorType: string;
+  readonly durationMs: number;
+}
+
+function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finished: Finished) => void {
+  const { telemetry, config } = options;
+  const durations = telemetry.metrics.histogram('http_server_request_duration_seconds');
+  const slow = telemetry.metrics.counter('returnit_http_slow_requests_total');
+  const logger = telemetry.logger.child({ component: 'http' });
+  return (ctx, finished) => {
+    durations.observe(durationLabels(ctx, finished), finished.durationMs / 1000);
+    const isSlow = finished.durationMs > config.httpSlowRequestMs;
+    if (isSlow) slow.inc({ http_route: finished.template, plugin: ownerOf(ctx) });
+    const level = isSlow ? 'warn' : finished.status >= 500 ? 'info' : 'debug';
+    if (!logger.isLevelEnabled(level)) return;
+    logger[level](
+      {
+        method: finished.method,
+        route: finished.template,
+        status: finished.status,
+        durationMs: Math.round(finished.durationMs * 10) / 10,
+        plugin: ownerOf(ctx),
+        ...(ctx.state.errorCode === undefined ? {} : { code: ctx.state.errorCode }),
+      },
+      isSlow ? `Slow request: over ${config.httpSlowRequestMs} ms` : 'Request',
+    );
+  };
+}
+
+function durationLabels(ctx: HttpContext, { method, template, status, errorType }: Finished): Labels {
+  const { match } = ctx.state;
+  const cache = match.kind === 'found' ? match.route.labels : undefined;
+  const key = `${method} ${status} ${errorType}`;
+  const known = cache?.get(key);
+  if (known !== undefined) return known;
+  const labels = {
+    http_request_method: method,
+    http_route: template,
+    http_response_status_code: String(status),
+    error_type: errorType,
+    plugin: ownerOf(ctx),
+  };
+  cache?.set(key, labels);
+  return labels;
+}
+
+/** The code where the core failed, the status where a plugin says so: its own codes are no bounded set. */
+function errorTypeOf(ctx: HttpContext, status: number): string {
+  if (status < 499) return '';
+  return ctx.state.errorCode ?? (status === abortedStatus ? 'CANCELLED' : String(status));
+}
+
+function templateOf(match: RouteMatch): string {
+  if (match.kind === 'found') return match.route.path.template;
+  return match.kind === 'other-verb' ? match.template : '__unmatched__';
+}
+
+function ownerOf(ctx: HttpContext): string {
+  const { match } = ctx.state;
+  return match.kind === 'found' ? match.route.owner.name : 'core';
+}
+
+const methodLabels = new Map<string, Labels>();
+
+function activeLabels(method: string): Labels {
+  let labels = methodLabels.get(method);
+  if (labels === undefined) {
+    labels = { http_request_method: method };
+    methodLabels.set(method, labels);
+  }
+  return labels;
+}

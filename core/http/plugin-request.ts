@@ -1,0 +1,104 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { HttpRequest } from '#plugin-api';
+import { AppError } from '#core/errors/app-error.ts';
+import { toRouteResponse } from './plugin-reply.ts';
+import { RequestRefusal } from './request-refusal.ts';
+import type { Route, RouteDefinition } from './route.ts';
+
+/** One running process of a plugin, as far as HTTP needs it. */
+export interface PluginTarget {
+  readonly plugin: { readonly name: string };
+  handle(
+    handler: number,
+    input: unknown,
+    options: { readonly timeoutMs: number; readonly signal: AbortSignal },
+  ): Promise<unknown>;
+}
+
+export interface PluginRunOptions {
+  readonly target: PluginTarget;
+  /** The number under which the plugin registered the route's handler. */
+  readonly handler: number;
+  readonly timeoutMs: number;
+  /** What `Retry-After` says when the plugin's process is gone. */
+  readonly unavailableRetrySeconds: number;
+}
+
+/** How a plugin's route answers: ask its process, check what comes back. */
+export function createPluginRun(options: PluginRunOptions): RouteDefinition['run'] {
+  const { target, handler } = options;
+  return async (request, route) => {
+    const input: Omit<HttpRequest, 'signal'> = {
+      principal: request.principal,
+      params: request.params,
+      query: request.query,
+      body: request.body,
+      headers: passedHeaders(request.headers),
+      id: request.id,
+    };
+    let reply: unknown;
+    try {
+      reply = await target.handle(handler, input, { timeoutMs: options.timeoutMs, signal: request.signal });
+    } catch (error) {
+      throw toRefusal(error, route, options, request.signal);
+    }
+    return toRouteResponse(reply, route, request);
+  };
+}
+
+/** Credentials are for the core alone; the others concern the connection, not the request. */
+const withheld = new Set([
+  'authorization',
+  'cookie',
+  'proxy-authorization',
+  'proxy-authenticate',
+  'proxy-connection',
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'content-length',
+  'accept-encoding',
+  'host',
+  'expect',
+  'traceparent',
+  'tracestate',
+  'baggage',
+]);
+
+function passedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const name in headers) {
+    if (withheld.has(name)) continue;
+    const value = headers[name];
+    if (typeof value === 'string') passed[name] = value;
+    else if (value !== undefined) passed[name] = value.join(', ');
+  }
+  return passed;
+}
+
+/** What the plugin threw is for the log; the client learns what kind of failure it was. */
+function toRefusal(error: unknown, route: Route, options: PluginRunOptions, signal: AbortSignal): AppError {
+  const code = error instanceof AppError ? error.code : undefined;
+  const what = `Cannot answer "${route.name}" by plugin "${route.owner.name}"`;
+  if (signal.aborted) return new AppError('CANCELLED', `${what}: the client went away`, { cause: error });
+  switch (code) {
+    case 'PLUGIN_UNAVAILABLE':
+      return new RequestRefusal(code, `${what}: its process is gone`, {
+        headers: { 'retry-after': String(options.unavailableRetrySeconds) },
+        cause: error,
+      });
+    case 'OVERLOADED':
+    case 'BUDGET_EXCEEDED':
+      return new RequestRefusal(code, `${what}: it has too much to do`, {
+        headers: { 'retry-after': '1' },
+        cause: error,
+      });
+    case 'TIMEOUT':
+      return new AppError(code, `${what} in time`, { cause: error });
+    default:
+      return new AppError('PLUGIN_FAILED', `${what}: its handler failed`, { cause: error });
+  }
+}

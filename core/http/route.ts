@@ -1,0 +1,147 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Principal, Role } from '#plugin-api';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Labels } from '#core/telemetry/metrics.ts';
+import { parseRoutePath, type RoutePath } from './route-path.ts';
+import { compileSchema, type SchemaCheck } from './schema-compiler.ts';
+import { normalizeSchema } from './schema-normal-form.ts';
+import { assertSafeSchema, type JsonSchema } from './schema-policy.ts';
+import { compileCoercion, type Coerce } from './text-coercion.ts';
+
+export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** Who registered a route. A plugin's restart is another owner of the same name. */
+export interface RouteOwner {
+  /** The plugin's name; `core` for the core's own pages. */
+  readonly name: string;
+  readonly id: string;
+  /** Aborted when the process that answers is gone. */
+  readonly gone?: AbortSignal;
+}
+
+/** A request that passed authentication and validation. */
+export interface RouteRequest {
+  readonly principal: Principal;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  /** All of them; what a plugin may see is for `plugin-request.ts` to choose. */
+  readonly headers: IncomingHttpHeaders;
+  readonly path: string;
+  /** The trace id: the same in the log, in the trace and in problem details. */
+  readonly id: string;
+  readonly signal: AbortSignal;
+}
+
+/** What goes out: the text is complete, nothing serializes it again. */
+export interface RouteResponse {
+  readonly status: number;
+  readonly text?: string;
+  /** @default 'application/json; charset=utf-8' */
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface RouteDefinition {
+  readonly verb: Verb;
+  readonly path: string;
+  readonly owner: RouteOwner;
+  readonly summary: string;
+  readonly roles: readonly Role[] | 'public';
+  readonly params?: unknown;
+  readonly query?: unknown;
+  readonly body?: unknown;
+  /** A schema for each success status; the core's own pages have none. */
+  readonly response?: Readonly<Record<string, unknown>>;
+  readonly run: (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
+}
+
+export interface Route {
+  readonly verb: Verb;
+  readonly path: RoutePath;
+  /** `GET /orders/{orderId}`: the name of the span, in logs and messages. */
+  readonly name: string;
+  readonly owner: RouteOwner;
+  readonly summary: string;
+  readonly roles: readonly Role[] | 'public';
+  readonly params: SchemaCheck | undefined;
+  readonly query: SchemaCheck | undefined;
+  readonly body: SchemaCheck | undefined;
+  readonly response: ReadonlyMap<number, SchemaCheck>;
+  readonly coerceParams: Coerce | undefined;
+  readonly coerceQuery: Coerce | undefined;
+  readonly run: RouteDefinition['run'];
+  /** Label sets of this route's durations, made once for each status. */
+  readonly labels: Map<string, Labels>;
+}
+
+const summaryLengthMax = 200;
+const responsesMax = 16;
+
+/** Compiles everything that a request will need. @throws {AppError} INVALID_CALL, INVALID_SCHEMA */
+export function createRoute(definition: RouteDefinition): Route {
+  const path = parseRoutePath(definition.path);
+  const name = `${definition.verb} ${path.template}`;
+  if (definition.summary.length > summaryLengthMax)
+    refuse(name, `its summary must have at most ${summaryLengthMax} characters`);
+  if (definition.body !== undefined && definition.verb === 'GET') refuse(name, 'a GET request has no body');
+  if (definition.roles !== 'public' && definition.roles.length === 0)
+    refuse(name, `'roles' must name at least one role, or be 'public'`);
+  const params = compileRequestSchema(definition.params, `${name} params`);
+  const query = compileRequestSchema(definition.query, `${name} query`);
+  assertParameterNames(name, path, params);
+  return {
+    verb: definition.verb,
+    path,
+    name,
+    owner: definition.owner,
+    summary: definition.summary,
+    roles: definition.roles,
+    params,
+    query,
+    body: compileRequestSchema(definition.body, `${name} body`),
+    response: compileResponses(name, definition.response ?? {}),
+    coerceParams: compileCoercion(params?.schema),
+    coerceQuery: compileCoercion(query?.schema),
+    run: definition.run,
+    labels: new Map(),
+  };
+}
+
+function compileRequestSchema(schema: unknown, name: string): SchemaCheck | undefined {
+  if (schema === undefined) return undefined;
+  assertSafeSchema(schema, name);
+  return compileSchema(normalizeSchema(schema, true), name);
+}
+
+function compileResponses(name: string, response: Readonly<Record<string, unknown>>): ReadonlyMap<number, SchemaCheck> {
+  const entries = Object.entries(response);
+  if (entries.length > responsesMax)
+    refuse(name, `it must have at most ${responsesMax} responses: it has ${entries.length}`);
+  return new Map(
+    entries.map(([status, schema]) => {
+      if (!/^[23]\d\d$/.test(status))
+        refuse(
+          name,
+          `a response's status must be from 200 to 399: it is "${status}"; errors are problems and need no schema`,
+        );
+      assertSafeSchema(schema, `${name} response ${status}`);
+      return [Number(status), compileSchema(normalizeSchema(schema, false), `${name} response ${status}`)];
+    }),
+  );
+}
+
+function assertParameterNames(name: string, path: RoutePath, params: SchemaCheck | undefined): void {
+  if (params === undefined) return;
+  const properties = Object.keys((params.schema['properties'] ?? {}) as JsonSchema);
+  const absent = [
+    ...properties.filter((property) => !path.names.includes(property)),
+    ...path.names.filter((each) => !properties.includes(each)),
+  ];
+  if (absent.length > 0)
+    refuse(name, `the path and the schema 'params' must name the same parameters: "${absent[0]}" stands in one only`);
+}
+
+function refuse(name: string, what: string): never {
+  throw new AppError('INVALID_CALL', `Cannot register route "${name.slice(0, 300)}": ${what}`);
+}

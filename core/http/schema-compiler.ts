@@ -1,0 +1,84 @@
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { AppError } from '#core/errors/app-error.ts';
+import { compilePattern } from './pattern-policy.ts';
+import { toFieldErrors, type FieldError } from './field-error.ts';
+import type { JsonSchema } from './schema-policy.ts';
+
+export interface SchemaCheck {
+  readonly schema: JsonSchema;
+  matches(value: unknown): boolean;
+  /** What is wrong with a value that does not match: at least one, at most 20. */
+  explain(value: unknown): readonly FieldError[];
+}
+
+const errorsMax = 20;
+/** Above this only the first error is looked for: a client must not choose how many are collected. */
+const collectedLengthMax = 16_384;
+
+const compilers = {
+  plain: createCompiler({}),
+  first: createCompiler({ verbose: true }),
+  all: createCompiler({ verbose: true, allErrors: true }),
+};
+
+/**
+ * Compiles a schema that `assertSafeSchema` has passed. Matching runs compiled code that stops at the first error;
+ * the slower forms that explain are compiled when they are first needed.
+ *
+ * @throws {AppError} INVALID_SCHEMA
+ */
+export function compileSchema(schema: JsonSchema, name: string): SchemaCheck {
+  const matches = compile('plain', schema, name);
+  const explainers: Partial<Record<'first' | 'all', ValidateFunction>> = {};
+  return {
+    schema,
+    matches: (value) => matches(value) === true,
+    explain(value) {
+      const kind = (JSON.stringify(value)?.length ?? 0) > collectedLengthMax ? 'first' : 'all';
+      const explainer = (explainers[kind] ??= compile(kind, schema, name));
+      explainer(value);
+      const errors = toFieldErrors(explainer.errors ?? []).slice(0, errorsMax);
+      // Errors hold the client's values; the compiled function outlives the request.
+      explainer.errors = null;
+      return errors;
+    },
+  };
+}
+
+function compile(kind: keyof typeof compilers, schema: JsonSchema, name: string): ValidateFunction {
+  const compiler = compilers[kind];
+  try {
+    return compiler.compile(schema);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw new AppError('INVALID_SCHEMA', `Cannot use schema "${name}": ${message}`, {
+      details: { schema: name },
+      cause: error,
+    });
+  } finally {
+    // The compiler remembers every schema it has seen; plugins restart for as long as the process lives.
+    compiler.removeSchema(schema);
+  }
+}
+
+function createCompiler(options: { readonly verbose?: boolean; readonly allErrors?: boolean }): Ajv2020 {
+  const compiler = new Ajv2020({
+    ...options,
+    strict: true,
+    strictTypes: false,
+    strictTuples: false,
+    strictRequired: false,
+    allowUnionTypes: true,
+    messages: options.verbose === true,
+    logger: false,
+    code: { regExp: Object.assign((pattern: string) => compilePattern(pattern), { code: 'compilePattern' }) },
+  });
+  // Dates are checked as dates; the other formats in the forms that need linear time on any text.
+  addFormats.default(compiler, {
+    mode: 'full',
+    formats: ['date', 'time', 'date-time', 'duration', 'uuid', 'ipv4', 'ipv6'],
+  });
+  addFormats.default(compiler, { mode: 'fast', formats: ['email', 'uri', 'hostname'] });
+  return compiler;
+}

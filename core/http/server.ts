@@ -1,0 +1,147 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { createHttpApp } from './app.ts';
+import type { Authenticator } from './authentication.ts';
+import { answerClientError } from './client-error.ts';
+import { addCoreRoutes } from './core-routes.ts';
+import type { RouteTable } from './route-table.ts';
+
+export interface HttpServerOptions {
+  readonly config: Pick<
+    Config,
+    | 'httpHost'
+    | 'httpPort'
+    | 'httpBodyMaxBytes'
+    | 'httpHeadersMaxBytes'
+    | 'httpRequestTimeoutMs'
+    | 'httpKeepAliveMs'
+    | 'httpSlowRequestMs'
+    | 'httpConnectionsMax'
+    | 'pluginRestartDelayMs'
+    | 'shutdownTimeoutMs'
+  >;
+  readonly telemetry: Telemetry;
+  readonly routes: RouteTable;
+  readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
+  /** The platform's version. */
+  readonly version: string;
+}
+
+export interface HttpServer {
+  /** For `upgrade`: live streams share the port. */
+  readonly server: Server;
+  /** Resolves when it listens. @throws {AppError} PORT_IN_USE */
+  start(): Promise<{ readonly port: number }>;
+  /** Accepts nothing more, lets what is in flight finish, cuts off the rest at the deadline. Twice is once. */
+  stop(options?: { readonly timeoutMs?: number }): Promise<void>;
+}
+
+const headersTimeoutMaxMs = 10_000;
+const headersCountMax = 100;
+const timeoutCheckMs = 1000;
+
+/**
+ * Every wait and every size has its limit. The states: created → listening → draining → stopped; while draining, answers
+ * carry `Connection: close`, so that clients and load balancers take their next request elsewhere.
+ */
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { config, telemetry } = options;
+  const inFlight = new Set<AbortController>();
+  const sockets = new Set<Socket>();
+  let isDraining = false;
+  let stopped: Promise<void> | undefined;
+
+  addCoreRoutes(options);
+  const handle = createHttpApp({ ...options, inFlight }).callback();
+  const server = createServer(
+    {
+      maxHeaderSize: config.httpHeadersMaxBytes,
+      // The body's own deadline answers with a problem; this one is behind it.
+      requestTimeout: config.httpRequestTimeoutMs + timeoutCheckMs,
+      headersTimeout: Math.min(headersTimeoutMaxMs, config.httpRequestTimeoutMs),
+      keepAliveTimeout: config.httpKeepAliveMs,
+      connectionsCheckingInterval: timeoutCheckMs,
+    },
+    (request, response) => {
+      if (isDraining) response.setHeader('connection', 'close');
+      void handle(request, response);
+    },
+  );
+  server.maxConnections = config.httpConnectionsMax;
+  server.maxHeadersCount = headersCountMax;
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on('clientError', answerClientError);
+  observeConnections(server, telemetry, config.httpConnectionsMax, sockets);
+
+  return {
+    server,
+    start: () => listen(server, config),
+    stop({ timeoutMs = config.shutdownTimeoutMs } = {}) {
+      isDraining = true;
+      stopped ??= drain(server, timeoutMs, () => {
+        for (const controller of inFlight) controller.abort();
+        for (const socket of sockets) socket.destroy();
+      });
+      return stopped;
+    },
+  };
+}
+
+function listen(
+  server: Server,
+  { httpHost, httpPort }: HttpServerOptions['config'],
+): Promise<{ readonly port: number }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ readonly port: number }>();
+  const onError = (error: NodeJS.ErrnoException): void => {
+    const inUse = error.code === 'EADDRINUSE';
+    const what = inUse ? 'another program listens there; set HTTP_PORT to a free port, or to 0' : error.message;
+    reject(
+      new AppError(
+        inUse ? 'PORT_IN_USE' : 'INVALID_CONFIG',
+        `Cannot listen on HTTP_HOST ${httpHost}, HTTP_PORT ${httpPort}: ${what}`,
+        {
+          details: { variable: 'HTTP_PORT', port: httpPort },
+          cause: error,
+        },
+      ),
+    );
+  };
+  server.once('error', onError);
+  server.listen(httpPort, httpHost, () => {
+    server.off('error', onError);
+    resolve({ port: (server.address() as AddressInfo).port });
+  });
+  return promise;
+}
+
+/** Node closes idle connections by itself once the server is closing; those in use end with their answer. */
+function drain(server: Server, timeoutMs: number, cut: () => void): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(cut, timeoutMs);
+  server.close(() => {
+    clearTimeout(timer);
+    resolve();
+  });
+  return promise;
+}
+
+function observeConnections(server: Server, telemetry: Telemetry, max: number, sockets: ReadonlySet<Socket>): void {
+  const open = telemetry.metrics.gauge('returnit_http_connections');
+  telemetry.metrics.gauge('returnit_http_connections_max').set({}, max);
+  const forget = telemetry.metrics.onCollect(() => open.set({}, sockets.size));
+  server.once('close', forget);
+  let dropped = 0;
+  const logger = telemetry.logger.child({ component: 'http' });
+  server.on('drop', () => {
+    // One line for the first of each thousand: a flood of connections must not become a flood of logs.
+    if (dropped % 1000 === 0)
+      logger.warn({ connectionsMax: max, dropped: dropped + 1 }, 'Connection refused: HTTP_CONNECTIONS_MAX are open');
+    dropped += 1;
+  });
+}

@@ -1,0 +1,90 @@
+import { Type } from 'typebox';
+import type { Role } from '#plugin-api';
+import type { Config } from '#core/config/settings.ts';
+import { roles } from '#core/http/authentication.ts';
+import { createPluginRun } from '#core/http/plugin-request.ts';
+import type { RouteTable } from '#core/http/route-table.ts';
+import type { Verb } from '#core/http/route.ts';
+import type { PluginCalls } from '../protocol/calls.ts';
+import { method, type Capability } from '../capability.ts';
+
+export interface HttpCapabilityOptions {
+  readonly routeTable: RouteTable;
+  readonly config: Pick<Config, 'httpRequestTimeoutMs' | 'pluginRestartDelayMs'>;
+  /** The plugin's own limit of a call; the shorter of the two holds. @default the request's limit */
+  readonly callTimeoutMsOf?: (plugin: string) => number;
+}
+
+type RouteArgs = PluginCalls['http.route']['args'];
+
+const JsonObject = Type.Unsafe<object>({ type: 'object' });
+
+const routeArgs = Type.Object(
+  {
+    verb: Type.Union([
+      Type.Literal('get'),
+      Type.Literal('post'),
+      Type.Literal('put'),
+      Type.Literal('patch'),
+      Type.Literal('delete'),
+    ]),
+    path: Type.String({ minLength: 1, maxLength: 256 }),
+    summary: Type.String({ minLength: 1, maxLength: 200 }),
+    roles: Type.Union([
+      Type.Literal('public'),
+      Type.Array(Type.Union(roles.map((role) => Type.Literal(role))), { minItems: 1, maxItems: roles.length }),
+    ]),
+    params: Type.Optional(JsonObject),
+    query: Type.Optional(JsonObject),
+    body: Type.Optional(JsonObject),
+    response: Type.Unsafe<Record<string, object>>({
+      type: 'object',
+      additionalProperties: { type: 'object' },
+      minProperties: 1,
+      maxProperties: 16,
+    }),
+    handler: Type.Integer({ minimum: 0 }),
+  },
+  { additionalProperties: false },
+);
+
+/** `ctx.http`: routes. A route's schemas are compiled here, once; a restart of the plugin replaces its routes. */
+export function createHttpCapability(options: HttpCapabilityOptions): Capability {
+  const { routeTable, config } = options;
+  const unavailableRetrySeconds = Math.ceil(config.pluginRestartDelayMs / 1000);
+  return {
+    name: 'http',
+    methods: {
+      route: method<RouteArgs>({
+        args: routeArgs,
+        access: ({ verb, path, roles: allowed }) => [
+          { permission: 'http', resource: path },
+          ...(allowed === 'public'
+            ? [{ permission: 'http' as const, resource: `public ${verb.toUpperCase()} ${path}` }]
+            : []),
+        ],
+        run: (args, { instance }) => {
+          const { name } = instance.plugin;
+          routeTable.add({
+            verb: args.verb.toUpperCase() as Verb,
+            path: args.path,
+            owner: { name, id: instance.id, gone: instance.gone },
+            summary: args.summary,
+            roles: args.roles as readonly Role[] | 'public',
+            params: args.params,
+            query: args.query,
+            body: args.body,
+            response: args.response,
+            run: createPluginRun({
+              target: instance,
+              handler: args.handler,
+              timeoutMs: Math.min(config.httpRequestTimeoutMs, options.callTimeoutMsOf?.(name) ?? Infinity),
+              unavailableRetrySeconds,
+            }),
+          });
+          return null;
+        },
+      }),
+    },
+  };
+}
