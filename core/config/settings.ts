@@ -35,6 +35,7 @@ export const settings = {
   dbIdleTimeoutMs: integer('DB_IDLE_TIMEOUT_MS', 60_000, 'An idle connection above the minimum is closed after this'),
   dbAcquireTimeoutMs: integer('DB_ACQUIRE_TIMEOUT_MS', 120_000, 'Longest wait for a connection', { min: 1 }),
   dbStatementTimeoutMs: integer('DB_STATEMENT_TIMEOUT_MS', 30_000, 'Longest statement of a plugin', { min: 1 }),
+  dbTransactionTimeoutMs: integer('DB_TRANSACTION_TIMEOUT_MS', 30_000, 'Longest transaction of a plugin', { min: 1 }),
   dbRowsMax: integer('DB_ROWS_MAX', 10_000, 'Rows that one query of a plugin may return', { min: 1 }),
 
   // jobs and events
@@ -90,6 +91,7 @@ export const settings = {
   mqttInflightMax: integer('MQTT_INFLIGHT_MAX', 10_000, 'Messages received and not yet acknowledged, of all devices', {
     min: 1,
   }),
+  mqttInflightMaxBytes: integer('MQTT_INFLIGHT_MAX_BYTES', 67_108_864, 'Bytes of those messages', { min: 1 }),
   mqttBatchSizeMax: integer('MQTT_BATCH_SIZE_MAX', 500, 'Messages handed to a plugin at once', { min: 1, max: 5000 }),
   mqttBatchWaitMs: integer('MQTT_BATCH_WAIT_MS', 20, 'Longest wait for a batch to fill'),
   mqttRetryDelayMs: integer(
@@ -149,6 +151,8 @@ export const settings = {
   }),
   pluginQuarantineWindowMs: integer('PLUGIN_QUARANTINE_WINDOW_MS', 300_000, 'That window', { min: 1000 }),
   pluginDeathsKept: integer('PLUGIN_DEATHS_KEPT', 20, 'Death records kept per plugin', { min: 1 }),
+  pluginLogLinesPerSecondMax: integer('PLUGIN_LOG_LINES_PER_SECOND_MAX', 200, 'Log lines of a plugin in a second; more are dropped and counted', { min: 1 }),
+  pluginLogLineMaxBytes: integer('PLUGIN_LOG_LINE_MAX_BYTES', 8192, 'Largest message, and largest fields, of a log line of a plugin', { min: 64 }),
   pluginDenialsPerMinuteMax: integer(
     'PLUGIN_DENIALS_PER_MINUTE_MAX',
     600,
