@@ -130,6 +130,15 @@ export const eventMetrics: readonly MetricDefinition[] = [
     owner: 'jobs',
   },
   {
+    name: 'returnit_outbox_rejected_total',
+    type: 'counter',
+    help: 'Rows of the outbox that were set aside, by reason: forged (without the seal of the core), undeliverable',
+    unit: 'rows',
+    labels: ['reason'],
+    initial: each('reason', ['forged', 'undeliverable']),
+    owner: 'jobs',
+  },
+  {
     name: 'returnit_inbox_duplicates_total',
     type: 'counter',
     help: 'Deliveries that did nothing because the event had been handled before',

@@ -1,0 +1,75 @@
+import pg from 'pg';
+import { PgBoss, type Db } from 'pg-boss';
+import type { Config } from '#core/config/settings.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import type { Listener } from './listener.ts';
+
+export interface BossOptions {
+  readonly pool: pg.Pool;
+  readonly listener: Listener;
+  readonly config: Pick<Config, 'shutdownTimeoutMs'>;
+  readonly telemetry: Telemetry;
+  /** Told that a job may be ready; undefined means any queue, after a lost connection. */
+  readonly onQueueNotified: (queue: string | undefined) => void;
+}
+
+export interface Boss {
+  /** The queues. Its workers are not used: core/jobs/worker.ts fetches, so that a claim can be given back. */
+  readonly queues: PgBoss;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Seconds between looks for expired jobs, in which a node that was killed gives its jobs back. */
+const superviseSeconds = 15;
+
+/** pg-boss on the core's own pool and listening connection, so that the connection budget holds. */
+export function createBoss(options: BossOptions): Boss {
+  const { pool, listener, telemetry } = options;
+  const logger = telemetry.logger.child({ component: 'jobs' });
+  const queues = new PgBoss({
+    db: createAdapter(pool, listener, options.onQueueNotified),
+    schema: 'pgboss',
+    useListenNotify: true,
+    superviseIntervalSeconds: superviseSeconds,
+    monitorIntervalSeconds: superviseSeconds,
+    registerInstance: false,
+    openTelemetry: { enabled: false },
+  });
+  queues.on('error', (error) => logger.error({ err: error }, 'Queue maintenance failed'));
+  queues.on('warning', (warning) => logger.warn({ warning: warning.message, ...warning.data }, 'Queue warning'));
+
+  return {
+    queues,
+    async start() {
+      await queues.start();
+    },
+    async stop() {
+      await queues.stop({ graceful: true, close: false, timeout: options.config.shutdownTimeoutMs });
+    },
+  };
+}
+
+function createAdapter(pool: pg.Pool, listener: Listener, onQueueNotified: BossOptions['onQueueNotified']): Db {
+  return {
+    executeSql: (text, values) => pool.query(text, values as unknown[] | undefined),
+    async listen(channel, onNotification, onReconnect) {
+      const unlisten = await listener.listen(channel, {
+        onNotification(queue) {
+          onNotification(queue);
+          onQueueNotified(queue);
+        },
+        onReconnect() {
+          onReconnect();
+          onQueueNotified(undefined);
+        },
+      });
+      return { close: async () => unlisten() };
+    },
+  };
+}
+
+/** Runs pg-boss calls on a transaction's own connection. */
+export function onClient(client: pg.ClientBase): Db {
+  return { executeSql: (text, values) => client.query(text, values as unknown[] | undefined) };
+}

@@ -1,0 +1,104 @@
+import { SpanKind } from '@opentelemetry/api';
+import type pg from 'pg';
+import type { JobWithMetadata, PgBoss } from 'pg-boss';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Config } from '#core/config/settings.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { withSpan } from '#core/telemetry/tracing.ts';
+import { readEnvelope } from './job-envelope.ts';
+
+export interface WorkedJob {
+  readonly id: string;
+  readonly queue: string;
+  readonly data: unknown;
+  /** 1 at the first. */
+  readonly attempt: number;
+}
+
+export interface WorkerDeps {
+  readonly boss: PgBoss;
+  readonly pool: pg.Pool;
+  readonly config: Pick<Config, 'jobPollMs'>;
+  readonly telemetry: Telemetry;
+}
+
+export interface JobSource {
+  readonly queue: string;
+  /** Whose process works; `core` for the core's own jobs. */
+  readonly plugin: string;
+  /** Aborted when the plugin's process is gone: nothing is fetched from then on. */
+  readonly gone: AbortSignal;
+  readonly handle: (job: WorkedJob) => Promise<void>;
+}
+
+export interface Claim {
+  readonly job: JobWithMetadata<unknown>;
+  /** True when the claim was given back while the handler ran: then nothing is settled, another may hold it. */
+  readonly isAbandoned: () => boolean;
+}
+
+/** Runs one attempt and settles it. A claim that was never handed to the plugin goes back without costing an attempt. */
+export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim): Promise<void> {
+  const { boss } = deps;
+  const { metrics, logger } = deps.telemetry;
+  const { queue, plugin } = source;
+  const { job } = claim;
+  if (source.gone.aborted) return giveBack(deps.pool, job);
+  const waitedMs = job.startedOn.getTime() - Math.max(job.startAfter.getTime(), job.createdOn.getTime());
+  metrics.histogram('returnit_job_wait_seconds').observe({ plugin, queue }, Math.max(0, waitedMs) / 1000);
+  const startedAt = performance.now();
+  const failure = await attempt(source, job).then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  if (claim.isAbandoned()) return;
+  const settled = { id: job.id, retryCount: job.retryCount };
+  let outcome = 'completed';
+  if (failure === undefined) {
+    await boss.complete(queue, settled);
+    metrics.gauge('returnit_job_last_success_timestamp_seconds').set({ queue }, Date.now() / 1000);
+  } else {
+    outcome = job.retryCount < job.retryLimit ? 'retried' : 'dead_letter';
+    const log = { err: failure.error, plugin, queue, jobId: job.id, attempt: job.retryCount + 1, outcome };
+    logger.warn(log, outcome === 'retried' ? 'Job failed: it is retried' : 'Job failed for the last time');
+    await boss.fail(queue, settled, toOutput(failure.error));
+  }
+  metrics.counter('returnit_jobs_total').inc({ plugin, queue, outcome });
+  const seconds = (performance.now() - startedAt) / 1000;
+  metrics.histogram('returnit_job_duration_seconds').observe({ plugin, queue, outcome }, seconds);
+}
+
+function attempt({ queue, plugin, handle }: JobSource, job: JobWithMetadata<unknown>): Promise<void> {
+  const { data, traceparent } = readEnvelope(job.data);
+  const number = job.retryCount + 1;
+  return withSpan(
+    `process ${queue}`,
+    {
+      kind: SpanKind.CONSUMER,
+      attributes: {
+        'messaging.system': 'pg_boss',
+        'messaging.destination.name': queue,
+        'messaging.message.id': job.id,
+        'returnit.plugin': plugin,
+        'returnit.job.attempt': number,
+      },
+      ...(traceparent === null ? {} : { parent: traceparent }),
+    },
+    () => handle({ id: job.id, queue, data, attempt: number }),
+  );
+}
+
+/** Fenced to the attempt: whoever holds the job meanwhile keeps it. */
+export async function giveBack(pool: pg.Pool, job: JobWithMetadata<unknown>): Promise<void> {
+  await pool.query(
+    `update pgboss.job set state = 'created', started_on = null, heartbeat_on = null
+     where name = $1 and id = $2 and state = 'active' and retry_count = $3`,
+    [job.name, job.id, job.retryCount],
+  );
+}
+
+/** What is stored beside a failed job, for whoever looks at the dead letters. */
+function toOutput(error: unknown): object {
+  if (error instanceof AppError) return { code: error.code, message: error.message, details: error.details };
+  return { message: error instanceof Error ? error.message : String(error) };
+}

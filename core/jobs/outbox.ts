@@ -1,0 +1,53 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type pg from 'pg';
+import type { SendOptions } from '#plugin-api';
+import { currentTraceparent } from '#core/telemetry/tracing.ts';
+import type { Seal } from './seal.ts';
+
+export interface OutboxEntry {
+  readonly plugin: string;
+  readonly kind: 'event' | 'job';
+  /** The event's or the queue's name. */
+  readonly name: string;
+  readonly data: object;
+  readonly options?: SendOptions;
+}
+
+export interface Outbox {
+  /**
+   * Writes a sealed row on this connection: inside its open transaction, or alone on a pool.
+   *
+   * @returns the id of the event or the job
+   */
+  add(connection: Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>, entry: OutboxEntry): Promise<string>;
+}
+
+// No casts: the connection is the plugin's, and a cast would be looked up on the plugin's search path.
+const addRow = 'select returnit.outbox_add($1, $2, $3, $4, $5, $6, $7, $8)';
+
+export function createOutbox(seal: Seal): Outbox {
+  return {
+    async add(connection, { plugin, kind, name, data, options = {} }) {
+      const fields = {
+        id: randomUUIDv7(),
+        plugin,
+        kind,
+        name,
+        data: JSON.stringify(data),
+        options: JSON.stringify(options),
+        traceparent: currentTraceparent() ?? null,
+      };
+      await connection.query(addRow, [
+        fields.id,
+        plugin,
+        kind,
+        name,
+        fields.data,
+        fields.options,
+        fields.traceparent,
+        seal.sign(fields),
+      ]);
+      return fields.id;
+    },
+  };
+}

@@ -1,0 +1,118 @@
+/** One step of the relay: rows leave the outbox and enter the queues in the same transaction, or neither. */
+import type pg from 'pg';
+import type { JobInsert, PgBoss } from 'pg-boss';
+import type { DomainEvent, SendOptions } from '#plugin-api';
+import { onClient } from './boss.ts';
+import type { EventEnvelope, JobEnvelope } from './job-envelope.ts';
+import { eventQueue } from './queue-names.ts';
+import type { Queues } from './queues.ts';
+import type { Seal } from './seal.ts';
+import { findSubscribers } from './subscriptions.ts';
+
+export interface OutboxRow {
+  readonly position: string;
+  readonly id: string;
+  readonly plugin: string;
+  readonly kind: 'event' | 'job';
+  readonly name: string;
+  readonly data: string;
+  readonly options: string;
+  readonly traceparent: string | null;
+  readonly seal: Buffer;
+  /** The role that was logged in when the row was written. */
+  readonly role: string;
+  readonly created_at: Date;
+}
+
+export interface BatchDeps {
+  readonly boss: PgBoss;
+  readonly queues: Queues;
+  readonly seal: Seal;
+}
+
+export interface Batch {
+  readonly rows: number;
+  readonly moved: readonly OutboxRow[];
+  readonly forged: readonly OutboxRow[];
+}
+
+const takeRows = `delete from returnit.outbox
+  where position in (select position from returnit.outbox order by position limit $1 for update skip locked)
+  returning position, id, plugin, kind, name, data, options, traceparent, seal, role, created_at`;
+
+const rejectRow = `insert into returnit.outbox_rejected
+  (position, id, plugin, kind, name, data, options, role, reason, created_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`;
+
+/** Moves up to `limit` rows; the caller commits. */
+export async function moveBatch(client: pg.ClientBase, deps: BatchDeps, limit: number): Promise<Batch> {
+  const { rows } = await client.query<OutboxRow>(takeRows, [limit]);
+  if (rows.length === 0) return { rows: 0, moved: [], forged: [] };
+  // DELETE returns rows in no order; a plugin's events go out as they came in.
+  rows.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
+  const genuine: OutboxRow[] = [];
+  const forged: OutboxRow[] = [];
+  for (const row of rows) (deps.seal.verify(row, row.seal) ? genuine : forged).push(row);
+  for (const row of forged) await reject(client, row, 'forged');
+  const events = genuine.filter((row) => row.kind === 'event');
+  const subscribers = await findSubscribers(client, [...new Set(events.map((row) => row.name))]);
+  for (const [queue, jobs] of groupByQueue(genuine, subscribers)) {
+    await deps.queues.ensure(queue);
+    await deps.boss.insert(queue, jobs, { db: onClient(client) });
+  }
+  return { rows: rows.length, moved: genuine, forged };
+}
+
+/** Sets the oldest row aside; for one that the queues refuse. */
+export async function rejectOldest(client: pg.ClientBase, reason: string): Promise<OutboxRow | undefined> {
+  const { rows } = await client.query<OutboxRow>(takeRows, [1]);
+  if (rows[0] !== undefined) await reject(client, rows[0], reason);
+  return rows[0];
+}
+
+async function reject(client: pg.ClientBase, row: OutboxRow, reason: string): Promise<void> {
+  const { position, id, plugin, kind, name, data, options, role, created_at } = row;
+  await client.query(rejectRow, [position, id, plugin, kind, name, data, options, role, reason, created_at]);
+}
+
+function groupByQueue(
+  rows: readonly OutboxRow[],
+  subscribers: ReadonlyMap<string, readonly string[]>,
+): ReadonlyMap<string, JobInsert[]> {
+  const jobs = new Map<string, JobInsert[]>();
+  const add = (queue: string, job: JobInsert): void => {
+    const known = jobs.get(queue);
+    if (known === undefined) jobs.set(queue, [job]);
+    else known.push(job);
+  };
+  for (const row of rows) {
+    if (row.kind === 'job') add(row.name, toJob(row));
+    else for (const plugin of subscribers.get(row.name) ?? []) add(eventQueue(plugin, row.name), toDelivery(row));
+  }
+  return jobs;
+}
+
+function toJob(row: OutboxRow): JobInsert {
+  const { startAfterSeconds, singletonKey, retryLimit } = JSON.parse(row.options) as SendOptions;
+  const envelope: JobEnvelope = { data: JSON.parse(row.data), traceparent: row.traceparent };
+  return {
+    id: row.id,
+    data: envelope,
+    singletonKey: singletonKey ?? row.id,
+    ...(startAfterSeconds === undefined ? {} : { startAfter: startAfterSeconds }),
+    ...(retryLimit === undefined ? {} : { retryLimit }),
+  };
+}
+
+function toDelivery(row: OutboxRow): JobInsert {
+  const event: DomainEvent<unknown> = {
+    id: row.id,
+    name: row.name,
+    data: JSON.parse(row.data),
+    publishedBy: row.plugin,
+    publishedAt: row.created_at.toISOString(),
+  };
+  const envelope: EventEnvelope = { data: event, traceparent: row.traceparent };
+  // The event's id is the job's as well: a queue cannot hold the same delivery twice.
+  return { id: row.id, data: envelope, singletonKey: row.id };
+}

@@ -1,0 +1,127 @@
+import { Type } from 'typebox';
+import type { DomainEvent } from '#plugin-api';
+import type { Config } from '#core/config/settings.ts';
+import type { Transactions } from '#core/database/transactions.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import { takeFromInbox } from '#core/jobs/inbox.ts';
+import type { JobSystem } from '#core/jobs/job-system.ts';
+import { eventPattern, eventQueue, nameLengthMax } from '#core/jobs/queue-names.ts';
+import { createSlots, type Slots } from '#core/jobs/slots.ts';
+import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
+import type { Worker } from '#core/jobs/worker.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { method, type Capability, type PluginInstance } from '../capability.ts';
+
+export interface EventsCapabilityOptions {
+  readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'work'>;
+  readonly transactions: Pick<Transactions, 'begin' | 'use' | 'commit' | 'rollback'>;
+  readonly config: Pick<Config, 'jobTimeoutMs' | 'eventConcurrency'>;
+  readonly telemetry: Telemetry;
+}
+
+export interface EventsCapability extends Capability {
+  /** To be called when a plugin is ready: ends the subscriptions of earlier versions that it did not make again. */
+  settle(instance: PluginInstance): Promise<void>;
+}
+
+const Event = Type.String({ pattern: eventPattern, maxLength: nameLengthMax });
+const PublishArgs = Type.Object(
+  { event: Event, data: Type.Object({}), tx: Type.Optional(Type.String({ maxLength: 100 })) },
+  { additionalProperties: false },
+);
+const OnArgs = Type.Object({ event: Event, handler: Type.Integer({ minimum: 0 }) }, { additionalProperties: false });
+
+/** Between the handler's deadline and the end of its transaction. */
+const transactionSlackMs = 5000;
+
+/** Events of plugins: published through the outbox, handled in a transaction that also records the event's id. */
+export function createEventsCapability(options: EventsCapabilityOptions): EventsCapability {
+  const { jobs, transactions, config } = options;
+  const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, Worker> }>();
+
+  async function on(instance: PluginInstance, event: string, handler: number): Promise<void> {
+    const plugin = instance.plugin.name;
+    // One number for all events of a process: each delivery holds a connection of the plugin's few.
+    const held = subscriptions.get(instance) ?? { slots: createSlots(config.eventConcurrency), workers: new Map() };
+    subscriptions.set(instance, held);
+    await addSubscription(jobs.pool, plugin, event);
+    const worker = await jobs.work({
+      queue: eventQueue(plugin, event),
+      plugin,
+      slots: held.slots,
+      gone: instance.gone,
+      handle: ({ data }) => deliver(options, { instance, handler, event: data as DomainEvent<unknown> }),
+    });
+    const earlier = held.workers.get(event);
+    held.workers.set(event, worker);
+    if (earlier !== undefined) void earlier.stop();
+  }
+
+  return {
+    name: 'events',
+    methods: {
+      publish: method<{ event: string; data: object; tx?: string }>({
+        args: PublishArgs,
+        access: ({ event }) => [{ permission: 'events', resource: `publish ${event}` }],
+        async run({ event, data, tx }, { instance, signal }) {
+          const entry = { plugin: instance.plugin.name, kind: 'event', name: event, data } as const;
+          if (tx === undefined) await jobs.outbox.add(jobs.pool, entry);
+          else await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+          return null;
+        },
+      }),
+      on: method<{ event: string; handler: number }>({
+        args: OnArgs,
+        access: ({ event }) => [{ permission: 'events', resource: `subscribe ${event}` }],
+        async run({ event, handler }, { instance }) {
+          await on(instance, event, handler);
+          return null;
+        },
+      }),
+    },
+    async settle(instance) {
+      const events = [...(subscriptions.get(instance)?.workers.keys() ?? [])];
+      await keepSubscriptions(jobs.pool, instance.plugin.name, events);
+    },
+  };
+}
+
+interface Delivery {
+  readonly instance: PluginInstance;
+  readonly handler: number;
+  readonly event: DomainEvent<unknown>;
+}
+
+/**
+ * Handler and inbox commit together. A crash between the commit and the settling of the job brings the event again, and
+ * the inbox then says that it has been handled.
+ */
+async function deliver(options: EventsCapabilityOptions, { instance, handler, event }: Delivery): Promise<void> {
+  const { transactions, config } = options;
+  const { metrics } = options.telemetry;
+  const labels = { plugin: instance.plugin.name, event: event.name };
+  let outcome = 'failed';
+  try {
+    const timeoutMs = config.jobTimeoutMs + transactionSlackMs;
+    const tx = await transactions.begin(instance, { timeoutMs, signal: instance.gone });
+    try {
+      const isFirst = await transactions.use(instance, tx, (client) => takeFromInbox(client, event.id));
+      if (isFirst) await instance.handle(handler, { event, tx }, { timeoutMs: config.jobTimeoutMs });
+      await transactions.commit(instance, tx);
+      outcome = isFirst ? 'handled' : 'duplicate';
+    } catch (error) {
+      await transactions.rollback(instance, tx).catch((rollbackError: unknown) => {
+        throw new AppError('DATABASE_ERROR', `Cannot roll back the handling of "${event.name}"`, {
+          cause: new AggregateError([error, rollbackError]),
+        });
+      });
+      throw error;
+    }
+  } finally {
+    metrics.counter('returnit_events_delivered_total').inc({ ...labels, outcome });
+    if (outcome === 'duplicate') metrics.counter('returnit_inbox_duplicates_total').inc({ plugin: labels.plugin });
+  }
+  const lagSeconds = (Date.now() - Date.parse(event.publishedAt)) / 1000;
+  if (outcome === 'handled')
+    metrics.histogram('returnit_event_delivery_lag_seconds').observe(labels, Math.max(0, lagSeconds));
+}

@@ -1,0 +1,82 @@
+import type { Config } from '#core/config/settings.ts';
+import { derivePluginSecret } from '#core/database/database-url.ts';
+import type { Database } from '#core/database/database.ts';
+import { quoteIdentifier, quoteLiteral, toRole } from '#core/database/identifiers.ts';
+import type { Transactions } from '#core/database/transactions.ts';
+import { createTransactions } from './plain-transactions.ts';
+import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
+import type { OutboxRow } from '#core/jobs/relay-batch.ts';
+import { createEventsCapability } from '#core/plugin-host/capabilities/events.ts';
+import { createJobsCapability } from '#core/plugin-host/capabilities/jobs.ts';
+import { createDatabaseFixture, type TestTelemetry } from './postgres.ts';
+
+/** Short polls and retries, so that a test waits for what happens and not for the clock. */
+export const quickConfig = {
+  outboxPollMs: 200,
+  jobPollMs: 500,
+  jobRetryDelayMs: 1000,
+  jobTimeoutMs: 10_000,
+  shutdownTimeoutMs: 5000,
+} as const satisfies Partial<Config>;
+
+export interface Node {
+  readonly jobs: JobSystem;
+  readonly forged: OutboxRow[];
+  readonly events: ReturnType<typeof createEventsCapability>;
+  readonly work: ReturnType<typeof createJobsCapability>;
+}
+
+export interface JobFixture {
+  readonly database: Database;
+  readonly config: Config;
+  readonly telemetry: TestTelemetry;
+  readonly transactions: Transactions;
+  /** One more core on the same database. */
+  startNode(): Promise<Node>;
+  stop(): Promise<void>;
+}
+
+/** A migrated database with the login roles of these plugins, and as many cores on it as the test starts. */
+export async function createJobFixture(plugins: readonly string[], config: Partial<Config> = {}): Promise<JobFixture> {
+  const fixture = await createDatabaseFixture({
+    plugins: plugins.map((name) => ({ name })),
+    config: { ...quickConfig, ...config },
+  });
+  const { database, telemetry } = fixture;
+  for (const plugin of plugins) await createRole(database, plugin);
+  const transactions = createTransactions({ database });
+  const nodes: Node[] = [];
+  return {
+    database,
+    config: fixture.config,
+    telemetry,
+    transactions,
+    async startNode() {
+      const forged: OutboxRow[] = [];
+      const jobs = await startJobSystem({
+        database,
+        config: fixture.config,
+        telemetry,
+        onForged: (row) => forged.push(row),
+      });
+      const deps = { jobs, transactions, config: fixture.config, telemetry };
+      const node = { jobs, forged, events: createEventsCapability(deps), work: createJobsCapability(deps) };
+      nodes.push(node);
+      return node;
+    },
+    async stop() {
+      await Promise.all(nodes.map((node) => node.jobs.stop()));
+      await transactions.stop();
+      await fixture.stop();
+    },
+  };
+}
+
+async function createRole(database: Database, plugin: string): Promise<void> {
+  const role = quoteIdentifier(toRole(plugin));
+  const password = quoteLiteral(derivePluginSecret(database.url, 'password', plugin));
+  const { rowCount } = await database.admin.query('select from pg_roles where rolname = $1', [toRole(plugin)]);
+  if (rowCount === 0) await database.admin.query(`create role ${role} login`);
+  await database.admin.query(`alter role ${role} login password ${password}`);
+  await database.admin.query(`create schema if not exists ${quoteIdentifier(plugin)} authorization ${role}`);
+}
