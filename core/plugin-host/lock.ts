@@ -37,7 +37,7 @@ const hash = Type.String({ pattern: '^sha256-[0-9a-f]{64}$', description: '"sha2
 
 const requestedSchema = Object.fromEntries(
   permissionNames.map((name) => [name, Type.Optional(Type.Array(Type.String()))]),
-) as Record<GrantablePermission, TOptional<TSchema>>;
+) as unknown as Record<GrantablePermission, TOptional<TSchema>>;
 
 const LockSchema = Type.Object(
   {

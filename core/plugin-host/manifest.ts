@@ -10,6 +10,7 @@ import {
   type ManifestPermissions,
   type MetricDeclaration,
 } from './manifest-schema.ts';
+import { metricProblem } from './manifest-metrics.ts';
 import { permissionNames, type GrantablePermission } from './permission-names.ts';
 import { resourceProblem } from './permission-syntax.ts';
 
@@ -34,7 +35,6 @@ export interface RequestedItem {
 
 const manifestMaxBytes = 65_536;
 const reservedNames = /^(core|public|pgboss|returnit|plugins|postgres|information-schema|pg-.*)$/;
-const metricName = /^returnit_[a-z][a-z0-9_]{0,80}$/;
 
 const checkManifest = createDocumentCheck<ManifestDocument>({
   schema: ManifestSchema,
@@ -170,17 +170,8 @@ function memberProblem(permission: PermissionName, resource: string, member: str
 }
 
 function metricProblems(manifest: ManifestDocument): MeaningProblem[] {
-  return Object.entries(manifest.metrics ?? {}).flatMap(([name, { type, buckets }]) => {
-    const path = ['metrics', name];
-    if (!metricName.test(name))
-      return [{ path, message: 'must be named returnit_<noun>_<unit>, such as "returnit_parcels_total"' }];
-    if (type === 'counter' && !name.endsWith('_total'))
-      return [{ path, message: 'must end in "_total": it is a counter' }];
-    if (type !== 'counter' && name.endsWith('_total'))
-      return [{ path, message: `must not end in "_total": it is a ${type}` }];
-    if (buckets === undefined) return [];
-    if (type !== 'histogram') return [{ path: [...path, 'buckets'], message: `must be left out: it is a ${type}` }];
-    const ascending = buckets.every((bound, index) => index === 0 || bound > (buckets[index - 1] ?? bound));
-    return ascending ? [] : [{ path: [...path, 'buckets'], message: 'must be ascending' }];
+  return Object.entries(manifest.metrics ?? {}).flatMap(([name, declaration]) => {
+    const message = metricProblem(manifest.name, name, declaration);
+    return message === undefined ? [] : [{ path: ['metrics', name], message }];
   });
 }

@@ -70,7 +70,26 @@ const callMetrics: readonly MetricDefinition[] = [
     help: 'Audit records written, by decision',
     unit: 'records',
     labels: ['decision'],
-    initial: each('decision', ['allowed', 'denied', 'granted', 'revoked']),
+    initial: each('decision', ['deny', 'native-deny', 'budget', 'grant', 'revoke', 'repair']),
+    owner: 'plugin-host',
+  },
+];
+
+const droppedMetrics: readonly MetricDefinition[] = [
+  {
+    name: 'returnit_plugin_log_lines_dropped_total',
+    type: 'counter',
+    help: 'Log lines of a plugin that were dropped: it wrote more than allowed in a second',
+    unit: 'lines',
+    labels: ['plugin'],
+    owner: 'plugin-host',
+  },
+  {
+    name: 'returnit_plugin_metric_records_refused_total',
+    type: 'counter',
+    help: 'Metric values of a plugin that were dropped: not declared, of another kind or with other labels',
+    unit: 'records',
+    labels: ['plugin'],
     owner: 'plugin-host',
   },
 ];
@@ -166,4 +185,4 @@ const processMetrics: readonly MetricDefinition[] = [
   },
 ];
 
-export const pluginMetrics: readonly MetricDefinition[] = [...callMetrics, ...processMetrics];
+export const pluginMetrics: readonly MetricDefinition[] = [...callMetrics, ...droppedMetrics, ...processMetrics];
