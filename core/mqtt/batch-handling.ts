@@ -1,0 +1,62 @@
+import type { MqttMessage, Verdict } from '#plugin-api';
+import { AppError } from '#core/errors/app-error.ts';
+import type { IncomingMessage } from './incoming-message.ts';
+
+/** The plugin's handler: gets the messages, resolves with what the plugin answered, which is not checked yet. */
+export type HandleBatch = (messages: readonly MqttMessage[]) => Promise<unknown>;
+
+const reasonPattern = /^[a-z-]{1,40}$/;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A payload as text, or why the plugin must not see it. */
+export function decodePayload(payload: Buffer, payloadMaxBytes: number): { text: string } | { rejected: string } {
+  if (payload.length > payloadMaxBytes) return { rejected: 'too-large' };
+  try {
+    return { text: utf8.decode(payload) };
+  } catch {
+    // The only failure of a fatal decoder: bytes that are not UTF-8.
+    return { rejected: 'encoding' };
+  }
+}
+
+export function toPluginMessage(message: IncomingMessage, payload: string): MqttMessage {
+  return {
+    topic: message.topic,
+    payload,
+    username: message.username,
+    receivedAt: new Date(message.receivedAtMs).toISOString(),
+    retained: message.retained,
+    duplicate: message.duplicate,
+  };
+}
+
+/** A reason as a metric label: from a bounded set, whatever a plugin says. */
+export function toReasonLabel(reason: string): string {
+  return reasonPattern.test(reason) ? reason : 'other';
+}
+
+function isVerdict(value: unknown): value is Verdict {
+  if (value === 'accepted') return true;
+  return typeof value === 'object' && value !== null && typeof (value as { rejected?: unknown }).rejected === 'string';
+}
+
+/**
+ * The plugin's answer as one verdict a message.
+ *
+ * @throws {AppError} PLUGIN_FAILED when it is anything else: then nothing is acknowledged
+ */
+export function parseVerdicts(answer: unknown, count: number): readonly Verdict[] {
+  const verdicts = (answer as { verdicts?: unknown } | null | undefined)?.verdicts;
+  if (!Array.isArray(verdicts) || verdicts.length !== count) {
+    const what = Array.isArray(verdicts) ? `${verdicts.length} verdicts` : 'no list of verdicts';
+    throw new AppError('PLUGIN_FAILED', `Cannot acknowledge ${count} messages: the handler answered ${what}`);
+  }
+  const wrong = verdicts.findIndex((verdict) => !isVerdict(verdict));
+  if (wrong !== -1) {
+    throw new AppError(
+      'PLUGIN_FAILED',
+      `Cannot acknowledge message ${wrong}: its verdict must be 'accepted' or { rejected: reason }`,
+    );
+  }
+  return verdicts as readonly Verdict[];
+}

@@ -1,0 +1,136 @@
+import type { AedesOptions } from 'aedes';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import type { CredentialRecord } from './credential-store.ts';
+import type { Credentials } from './credentials.ts';
+import type { DeviceConnection } from './device-connection.ts';
+import type { DeviceDirectory } from './device-directory.ts';
+import type { FailureLimit } from './failure-limit.ts';
+import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-filter.ts';
+
+/** Return codes of CONNACK (MQTT 3.1.1 §3.2.2.3). */
+const connackCodes = { serverUnavailable: 3, badUsernameOrPassword: 4, notAuthorized: 5 } as const;
+
+/** Where refused messages go inside the broker: nobody can subscribe to a topic that begins with `$`. */
+const refusedTopic = '$refused';
+const clientIdMaxLength = 256;
+const subscriptionsMax = 32;
+
+export interface DeviceAccessOptions {
+  readonly credentials: Credentials;
+  readonly directory: DeviceDirectory;
+  readonly failureLimit: FailureLimit;
+  readonly telemetry: Telemetry;
+}
+
+type Hooks = Required<Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>;
+type AuthenticateCallback = Parameters<Hooks['authenticate']>[3];
+
+function toRefusal(returnCode: number, message: string): Error & { returnCode: number } {
+  return Object.assign(new Error(message), { returnCode });
+}
+
+export function mayPublish(credential: CredentialRecord, topic: string): boolean {
+  return isTopic(topic) && !topic.startsWith('$') && credential.publish.some((filter) => filterMatches(filter, topic));
+}
+
+export function maySubscribe(credential: CredentialRecord, filter: string): boolean {
+  return (
+    isTopicFilter(filter) &&
+    !filter.startsWith('$') &&
+    credential.subscribe.some((allowed) => filterContains(allowed, filter))
+  );
+}
+
+/**
+ * What a device may do at the embedded broker.
+ *
+ * - Its client id is its own: `<username>/<client id>` inside the broker, so that a second connection with the same id takes
+ *   over only the same user's. Sessions are not kept: a device subscribes again when it connects.
+ * - A message to a topic that is not its own is acknowledged, dropped and counted. MQTT 3.1.1 has no negative
+ *   acknowledgement and allows this or closing the connection [MQTT-3.3.5-2]; closing would keep a device with one wrong
+ *   topic from ever delivering its good messages.
+ * - The retain flag of a device is ignored: the newest position is the database's to tell, to those who may see it.
+ */
+export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
+  const { credentials, directory, failureLimit, telemetry } = options;
+  const log = telemetry.logger.child({ component: 'mqtt' });
+  const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
+  const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
+
+  async function authenticate(
+    connection: DeviceConnection,
+    identity: { readonly username: string; readonly secret: Buffer },
+    done: AuthenticateCallback,
+  ): Promise<void> {
+    const cachedOnly = failureLimit.isExceeded(connection.address);
+    try {
+      const result = await credentials.authenticate(identity.username, identity.secret, { cachedOnly });
+      if (connection.gate.destroyed) return;
+      if ('credential' in result) {
+        attempts.inc({ outcome: 'accepted' });
+        directory.identify(connection, result.credential);
+        return done(null, true);
+      }
+      attempts.inc({ outcome: result.failure });
+      if (result.failure !== 'rate-limited') failureLimit.record(connection.address);
+      const code = cachedOnly ? connackCodes.serverUnavailable : connackCodes.badUsernameOrPassword;
+      done(toRefusal(code, result.failure), false);
+    } catch (error) {
+      attempts.inc({ outcome: 'error' });
+      log.error({ err: error }, 'Cannot authenticate a device');
+      done(toRefusal(connackCodes.serverUnavailable, 'error'), false);
+    }
+  }
+
+  return {
+    preConnect(_client, packet, done) {
+      // The scope is checked with the secret: only the same user can arrive at the same id. A session that is not kept
+      // needs no bound of what is queued for a device that never returns; CONNACK says that there is none [MQTT-3.2.2-3].
+      const tooLong = packet.clientId.length > clientIdMaxLength;
+      if (tooLong) attempts.inc({ outcome: 'client-id' });
+      packet.clientId = `${packet.username ?? ''}/${packet.clientId === '' ? crypto.randomUUID() : packet.clientId}`;
+      packet.clean = true;
+      done(tooLong ? new Error('client id is too long') : null, !tooLong);
+    },
+    authenticate(client, username, password, done) {
+      const connection = directory.find(client.conn);
+      if (connection === undefined || username === undefined || password === undefined) {
+        attempts.inc({ outcome: 'no-credentials' });
+        return done(toRefusal(connackCodes.notAuthorized, 'no credentials'), false);
+      }
+      void authenticate(connection, { username, secret: Buffer.from(password) }, done);
+    },
+    authorizePublish(client, packet, done) {
+      const connection = client === null ? undefined : directory.find(client.conn);
+      const credential = connection?.credential;
+      if (client === null || connection === undefined || credential === undefined) {
+        return done(new Error('publish without a user'));
+      }
+      const publish = { ...packet, messageId: packet.messageId ?? 0 };
+      // A closed client still publishes its will.
+      const isWill = client.closed;
+      packet.retain = false;
+      if (mayPublish(credential, packet.topic)) {
+        if (isWill) connection.acceptWill(publish);
+        else connection.accept(publish);
+        return done(null);
+      }
+      denied.inc({ action: 'publish' });
+      log.warn({ username: credential.username }, 'Device published outside its filters: acknowledged and dropped');
+      if (!isWill) connection.refuse(publish);
+      packet.topic = refusedTopic;
+      packet.payload = Buffer.alloc(0);
+      done(null);
+    },
+    authorizeSubscribe(client, subscription, done) {
+      const credential = directory.find(client.conn)?.credential;
+      const count = Object.keys((client as unknown as { subscriptions: object }).subscriptions).length;
+      if (credential !== undefined && count < subscriptionsMax && maySubscribe(credential, subscription.topic)) {
+        return done(null, subscription);
+      }
+      denied.inc({ action: 'subscribe' });
+      // SUBACK 0x80, the connection stays [MQTT-3.9.3].
+      done(null, null);
+    },
+  };
+}

@@ -1,0 +1,144 @@
+import { performance } from 'node:perf_hooks';
+import type { Socket } from 'node:net';
+import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
+import type { CredentialRecord } from './credential-store.ts';
+import type { PublishHead } from './frame.ts';
+import { FrameGate, type Admission } from './frame-gate.ts';
+import type { InflightBudget } from './inflight-budget.ts';
+import { IncomingMessage } from './incoming-message.ts';
+import type { MessageRouter } from './message-router.ts';
+
+export interface DeviceConnectionOptions {
+  readonly socket: Socket;
+  readonly packetMaxBytes: number;
+  /** Messages that one device may have in flight; what it sends beyond stays in its socket. */
+  readonly windowMax: number;
+  readonly budget: InflightBudget;
+  readonly router: MessageRouter;
+  readonly dropped: Counter;
+  readonly ackDuration: Histogram;
+}
+
+/** What a PUBLISH of a device carries once the broker has parsed it. */
+export interface DevicePublish {
+  readonly topic: string;
+  readonly payload: Buffer | string;
+  readonly qos: 0 | 1 | 2;
+  readonly dup: boolean;
+  readonly messageId: number;
+}
+
+/**
+ * One device at the embedded broker. Invariant: each reserved place in the budget is either in `reservations` (admitted, not
+ * yet parsed), in `unparsed` (the same at quality of service 0) or held by one message, and is given back exactly once.
+ */
+export class DeviceConnection {
+  readonly gate: FrameGate;
+  readonly address: string;
+  /** Set when the device is authenticated. */
+  credential: CredentialRecord | undefined;
+  readonly #options: DeviceConnectionOptions;
+  readonly #reservations = new Map<number, number>();
+  #unparsed: number[] = [];
+  readonly #messages = new Set<IncomingMessage>();
+  readonly #stopListening: () => void;
+
+  constructor(options: DeviceConnectionOptions) {
+    this.#options = options;
+    this.address = options.socket.remoteAddress ?? 'unknown';
+    this.gate = new FrameGate({
+      socket: options.socket,
+      packetMaxBytes: options.packetMaxBytes,
+      // [MQTT-4.6.0-2] binds the client alone: a server may acknowledge each message when it is done.
+      ordered: false,
+      connectFirst: true,
+      admit: (head) => this.#admit(head),
+      onRefused: (reason) => options.dropped.inc({ reason }),
+    });
+    this.#stopListening = options.budget.onRoom(() => {
+      if (this.gate.waiting) this.gate.retry();
+    });
+    this.gate.once('close', () => this.#close());
+  }
+
+  #admit(head: PublishHead): Admission {
+    const { budget, router, windowMax, dropped } = this.#options;
+    if (head.qos === 0) {
+      if (!router.hasRoom(head.topic) || !budget.reserve(head.bytes)) {
+        dropped.inc({ reason: 'no-room' });
+        return 'drop';
+      }
+      this.#unparsed.push(head.bytes);
+      return 'pass';
+    }
+    if (this.gate.held >= windowMax || !router.hasRoom(head.topic) || !budget.reserve(head.bytes)) return 'wait';
+    this.#reservations.set(head.messageId, head.bytes);
+    return 'pass';
+  }
+
+  /** The reservation of a parsed PUBLISH; undefined when it repeats one that is still held. */
+  #takeReservation(packet: DevicePublish): number | undefined {
+    if (packet.qos === 0) return this.#unparsed.shift();
+    const bytes = this.#reservations.get(packet.messageId);
+    this.#reservations.delete(packet.messageId);
+    return bytes;
+  }
+
+  /** Hands an allowed PUBLISH to its subscriptions; its acknowledgement leaves when they have settled it. */
+  accept(packet: DevicePublish): void {
+    const bytes = this.#takeReservation(packet);
+    if (bytes === undefined) return;
+    const receivedAt = performance.now();
+    const message = this.#toMessage(packet, (acknowledge) => {
+      this.#options.budget.release(bytes);
+      this.#messages.delete(message);
+      if (!acknowledge) return;
+      if (packet.qos > 0) this.gate.release(packet.messageId);
+      this.#options.ackDuration.observe({ qos: String(packet.qos) }, (performance.now() - receivedAt) / 1000);
+    });
+    // Only what the device will send again is dropped with its connection.
+    if (packet.qos > 0) this.#messages.add(message);
+    this.#options.router.route(message);
+  }
+
+  /** Acknowledges a PUBLISH without handing it to anybody. */
+  refuse(packet: DevicePublish): void {
+    const bytes = this.#takeReservation(packet);
+    if (bytes === undefined) return;
+    this.#options.budget.release(bytes);
+    if (packet.qos > 0) this.gate.release(packet.messageId);
+  }
+
+  /** The device's will: published for it by the broker after its connection is gone, so nobody waits for an acknowledgement. */
+  acceptWill(packet: DevicePublish): void {
+    const { budget, router, dropped } = this.#options;
+    const bytes = packet.payload.length + packet.topic.length;
+    if (!router.hasRoom(packet.topic) || !budget.reserve(bytes)) return dropped.inc({ reason: 'no-room' });
+    router.route(this.#toMessage({ ...packet, qos: 0, dup: false }, () => budget.release(bytes)));
+  }
+
+  #toMessage(packet: DevicePublish, onEnd: (acknowledge: boolean) => void): IncomingMessage {
+    return new IncomingMessage({
+      topic: packet.topic,
+      payload: Buffer.from(packet.payload),
+      qos: packet.qos,
+      username: this.credential?.username ?? null,
+      receivedAtMs: Date.now(),
+      retained: false,
+      duplicate: packet.dup,
+      onEnd,
+    });
+  }
+
+  end(): void {
+    this.gate.destroy();
+  }
+
+  #close(): void {
+    this.#stopListening();
+    for (const bytes of [...this.#reservations.values(), ...this.#unparsed]) this.#options.budget.release(bytes);
+    this.#reservations.clear();
+    this.#unparsed = [];
+    for (const message of this.#messages) message.abandon();
+  }
+}

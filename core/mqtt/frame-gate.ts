@@ -1,0 +1,204 @@
+import { Duplex } from 'node:stream';
+import { packetTypes, readAcknowledgedId, readHeader, readPublishHead, type PublishHead } from './frame.ts';
+import { HeldAcknowledgements } from './held-acknowledgements.ts';
+
+/** `wait`: the packet and all behind it stay in the socket until `retry()`. `drop`: it is passed over in silence. */
+export type Admission = 'pass' | 'wait' | 'drop';
+
+export interface FrameGateOptions {
+  readonly socket: Duplex;
+  /** A larger packet ends the connection before it is buffered. */
+  readonly packetMaxBytes: number;
+  /** Acknowledgements leave in the order of receipt. */
+  readonly ordered: boolean;
+  /** Nothing that follows the first packet passes before a CONNACK has left: the server's side of a connection. */
+  readonly connectFirst: boolean;
+  /** Asked once for each new PUBLISH, and again after `wait`. Not for a repetition of one that is still held. */
+  readonly admit: (head: PublishHead) => Admission;
+  readonly onRefused?: (reason: 'packet-too-large' | 'malformed') => void;
+}
+
+/** Acknowledgements that a peer leaves unread; above this nothing more is read from it. */
+const unreadMaxBytes = 262_144;
+
+/**
+ * Stands between a socket and an MQTT library, on either side of a connection. It bounds packets before they are buffered,
+ * lets the owner admit each PUBLISH, and holds PUBACK and PUBREC until the owner releases them, while everything else,
+ * PINGRESP above all, flows. The library writes its acknowledgement at once and goes on reading; the peer gets it later.
+ */
+export class FrameGate extends Duplex {
+  readonly #options: FrameGateOptions;
+  readonly #held: HeldAcknowledgements;
+  #inbound: Buffer = Buffer.alloc(0);
+  #outbound: Buffer = Buffer.alloc(0);
+  #wanted = false;
+  #waiting = false;
+  #ended = false;
+  #frames = 0;
+  #connected: boolean;
+
+  constructor(options: FrameGateOptions) {
+    super();
+    this.#options = options;
+    this.#connected = !options.connectFirst;
+    this.#held = new HeldAcknowledgements({
+      ordered: options.ordered,
+      send: (frames) => {
+        if (!options.socket.destroyed) options.socket.write(Buffer.concat(frames));
+        this.retry();
+      },
+    });
+    const { socket } = options;
+    socket.on('data', (chunk: Buffer) => {
+      this.#inbound = this.#inbound.length === 0 ? chunk : Buffer.concat([this.#inbound, chunk]);
+      this.#pump();
+    });
+    socket.on('drain', () => this.retry());
+    socket.on('end', () => {
+      this.#ended = true;
+      this.#pump();
+    });
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => this.destroy());
+  }
+
+  /** Messages received on this connection and not yet acknowledged. */
+  get held(): number {
+    return this.#held.size;
+  }
+
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
+  release(messageId: number): void {
+    this.#held.release(messageId);
+  }
+
+  /** Asks again for a packet that had to wait. */
+  retry(): void {
+    this.#waiting = false;
+    this.#pump();
+  }
+
+  override _read(): void {
+    this.#wanted = true;
+    this.#pump();
+  }
+
+  #pump(): void {
+    if (this.destroyed) return;
+    let start = 0;
+    let end = 0;
+    while (this.#wanted && !this.#waiting) {
+      const step = this.#next(end);
+      if (step === 'incomplete') break;
+      if (step === 'refused') return;
+      if (step.admission === 'wait') {
+        this.#waiting = true;
+        break;
+      }
+      this.#frames += 1;
+      if (step.admission === 'pass') {
+        end += step.bytes;
+        continue;
+      }
+      if (end > start) this.#wanted = this.push(this.#inbound.subarray(start, end));
+      end += step.bytes;
+      start = end;
+    }
+    if (end > start) this.#wanted = this.push(this.#inbound.subarray(start, end));
+    this.#inbound = this.#inbound.subarray(end);
+    this.#regulate();
+  }
+
+  #regulate(): void {
+    const { socket } = this.#options;
+    if (this.#ended) {
+      // What is left is waiting for room or is the beginning of a packet that will never be whole.
+      if (!this.#waiting && this.#wanted) this.push(null);
+    } else if (this.#waiting || !this.#wanted) {
+      socket.pause();
+    } else {
+      socket.resume();
+    }
+  }
+
+  #next(offset: number): 'incomplete' | 'refused' | { readonly admission: Admission; readonly bytes: number } {
+    const header = readHeader(this.#inbound, offset);
+    if (header === undefined) return 'incomplete';
+    if (header === null) return this.#refuse('malformed');
+    if (header.totalBytes > this.#options.packetMaxBytes) return this.#refuse('packet-too-large');
+    if (this.#inbound.length - offset < header.totalBytes) return 'incomplete';
+    // Held back as a whole: the library need not queue what follows a CONNECT, and unread output is bounded.
+    if (!this.#connected && this.#frames > 0) return { admission: 'wait', bytes: header.totalBytes };
+    if (this.#options.socket.writableLength > unreadMaxBytes) return { admission: 'wait', bytes: header.totalBytes };
+    if (header.type !== packetTypes.publish) return { admission: 'pass', bytes: header.totalBytes };
+    const head = readPublishHead(this.#inbound.subarray(offset, offset + header.totalBytes), header);
+    if (head === null) return this.#refuse('malformed');
+    // Sent again while the first is still held: the library acknowledges it, the owner sees it is a repetition.
+    if (head.qos > 0 && this.#held.has(head.messageId)) return { admission: 'pass', bytes: header.totalBytes };
+    const admission = this.#options.admit(head);
+    if (admission === 'pass' && head.qos > 0) this.#held.register(head.messageId);
+    return { admission, bytes: header.totalBytes };
+  }
+
+  #refuse(reason: 'packet-too-large' | 'malformed'): 'refused' {
+    this.#options.onRefused?.(reason);
+    this.destroy();
+    return 'refused';
+  }
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#forward([typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk], done);
+  }
+
+  override _writev(
+    chunks: readonly { chunk: Buffer | string; encoding: BufferEncoding }[],
+    done: (error?: Error | null) => void,
+  ): void {
+    this.#forward(
+      chunks.map(({ chunk, encoding }) => (typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk)),
+      done,
+    );
+  }
+
+  /** Only whole packets reach the socket, so that a released acknowledgement never lands inside another packet. */
+  #forward(chunks: readonly Buffer[], done: () => void): void {
+    this.#outbound = Buffer.concat([this.#outbound, ...chunks]);
+    const passed: Buffer[] = [];
+    let offset = 0;
+    for (;;) {
+      const header = readHeader(this.#outbound, offset);
+      if (!header || this.#outbound.length - offset < header.totalBytes) break;
+      const frame = this.#outbound.subarray(offset, offset + header.totalBytes);
+      offset += header.totalBytes;
+      if (header.type === packetTypes.connack) this.#connected = true;
+      if (!this.#hold(frame, header)) passed.push(frame);
+    }
+    this.#outbound = this.#outbound.subarray(offset);
+    if (this.#connected && this.#frames === 1) setImmediate(() => this.retry());
+    const { socket } = this.#options;
+    if (passed.length === 0 || socket.destroyed || socket.write(Buffer.concat(passed))) return done();
+    socket.once('drain', done);
+  }
+
+  #hold(frame: Buffer, header: NonNullable<ReturnType<typeof readHeader>>): boolean {
+    if (header.type !== packetTypes.puback && header.type !== packetTypes.pubrec) return false;
+    const messageId = readAcknowledgedId(frame, header);
+    // The reader registered every message that it let through. What is not registered was acknowledged before.
+    if (messageId !== undefined) this.#held.write(messageId, frame);
+    return true;
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#options.socket.end();
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#held.clear();
+    this.#options.socket.destroy();
+    done(error);
+  }
+}

@@ -1,0 +1,64 @@
+import type { Gauge } from '#core/telemetry/metrics.ts';
+
+export interface InflightBudgetOptions {
+  readonly messagesMax: number;
+  readonly bytesMax: number;
+  /** Shows the messages held. */
+  readonly gauge: Gauge;
+}
+
+/** What is received and not yet acknowledged, of all connections together. */
+export interface InflightBudget {
+  readonly messages: number;
+  readonly bytes: number;
+  /** Takes room for one message; false when there is none. */
+  reserve(bytes: number): boolean;
+  release(bytes: number): void;
+  /** Calls back, once per turn of the event loop, after room was given back. Returns what ends it. */
+  onRoom(listener: () => void): () => void;
+}
+
+export function createInflightBudget(options: InflightBudgetOptions): InflightBudget {
+  let messages = 0;
+  let bytes = 0;
+  let announced = false;
+  const listeners = new Set<() => void>();
+
+  function announce(): void {
+    announced = false;
+    options.gauge.set({}, messages);
+    for (const listener of listeners) listener();
+  }
+
+  function changed(): void {
+    if (announced) return;
+    announced = true;
+    setImmediate(announce);
+  }
+
+  return {
+    get messages() {
+      return messages;
+    },
+    get bytes() {
+      return bytes;
+    },
+    reserve(size) {
+      // One message always finds room in an empty budget, however large: it could never be handled otherwise.
+      if (messages >= options.messagesMax || (messages > 0 && bytes + size > options.bytesMax)) return false;
+      messages += 1;
+      bytes += size;
+      changed();
+      return true;
+    },
+    release(size) {
+      messages -= 1;
+      bytes -= size;
+      changed();
+    },
+    onRoom(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
