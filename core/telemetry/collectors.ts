@@ -10,7 +10,10 @@ export function createCollectors(timeoutMs: number, onError: (error: unknown) =>
 
   async function runOne(collect: () => void | Promise<void>): Promise<void> {
     const { promise, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new Error(`Cannot collect metrics: a collector took over ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(
+      () => reject(new Error(`Cannot collect metrics: a collector took over ${timeoutMs} ms`)),
+      timeoutMs,
+    );
     try {
       await Promise.race([collect(), promise]);
     } catch (error) {

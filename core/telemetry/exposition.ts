@@ -30,7 +30,13 @@ export function createExposition(): Exposition {
 /** The part of a Metric that a registry reads. */
 function viewOf({ definition, samples }: MetricFamily, name: string): Metric {
   const { help, type } = definition;
-  const view = { name, help, type, aggregator: 'sum', get: () => ({ name, help, type, aggregator: 'sum', values: samples() }) };
+  const view = {
+    name,
+    help,
+    type,
+    aggregator: 'sum',
+    get: () => ({ name, help, type, aggregator: 'sum', values: samples() }),
+  };
   return view as unknown as Metric;
 }
 

@@ -39,7 +39,9 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   const single = names.length === 0 ? options.create({}) : undefined;
 
   function add(labels: Labels, values: readonly string[]): Child {
-    const given = Object.fromEntries(names.map((name, index) => [name, values[index] ?? '']).filter(([, value]) => value !== ''));
+    const given = Object.fromEntries(
+      names.map((name, index) => [name, values[index] ?? '']).filter(([, value]) => value !== ''),
+    );
     const child = options.create(given);
     const part = partition === undefined ? '' : (labels[partition] ?? '');
     let level = root;
@@ -64,7 +66,9 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   function addOrOverflow(labels: Labels): Child {
     for (const name of Object.keys(labels)) {
       if (!names.includes(name)) {
-        throw new TypeError(`Cannot record metric "${options.metric}": it has no label "${name}", only ${names.join(', ')}`);
+        throw new TypeError(
+          `Cannot record metric "${options.metric}": it has no label "${name}", only ${names.join(', ')}`,
+        );
       }
     }
     const values = names.map((name) => labels[name] ?? '');

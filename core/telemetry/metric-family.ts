@@ -47,7 +47,9 @@ interface HistogramChild {
 
 /** A metric with what was recorded for each of its label sets. */
 export function createMetricFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {
-  return definition.type === 'histogram' ? createHistogramFamily(definition, options) : createValueFamily(definition, options);
+  return definition.type === 'histogram'
+    ? createHistogramFamily(definition, options)
+    : createValueFamily(definition, options);
 }
 
 function labelSetsOf<Child extends object>(
@@ -72,7 +74,8 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
   for (const labels of definition.initial ?? []) sets.of(labels).value = 0;
 
   const assertNumber = (value: number): void => {
-    if (Number.isNaN(value)) throw new TypeError(`Cannot record metric "${definition.name}": the value is not a number`);
+    if (Number.isNaN(value))
+      throw new TypeError(`Cannot record metric "${definition.name}": the value is not a number`);
   };
   const counter: Counter = {
     inc(labels = {}, by = 1) {
@@ -100,7 +103,8 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
   return {
     definition,
     recorder: definition.type === 'counter' ? counter : gauge,
-    samples: () => [...sets.values()].filter(({ value }) => !Number.isNaN(value)).map(({ labels, value }) => ({ labels, value })),
+    samples: () =>
+      [...sets.values()].filter(({ value }) => !Number.isNaN(value)).map(({ labels, value }) => ({ labels, value })),
   };
 }
 
@@ -118,7 +122,8 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
 
   const histogram: Histogram = {
     observe(labels, value) {
-      if (!Number.isFinite(value)) throw new TypeError(`Cannot record metric "${definition.name}": ${value} is not a finite number`);
+      if (!Number.isFinite(value))
+        throw new TypeError(`Cannot record metric "${definition.name}": ${value} is not a finite number`);
       const child = sets.of(labels);
       let bucket = 0;
       while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;

@@ -15,7 +15,8 @@ export function describeDefinitionProblem(definition: MetricDefinition): string 
   if (!/^returnit_[a-z][a-z0-9_]{0,100}$/.test(name)) {
     return 'a name is "returnit_" and up to 100 lower-case letters, digits and underscores';
   }
-  if ((type === 'counter') !== name.endsWith('_total')) return 'the name of a counter, and of nothing else, ends in "_total"';
+  if ((type === 'counter') !== name.endsWith('_total'))
+    return 'the name of a counter, and of nothing else, ends in "_total"';
   const suffix = /_(bucket|count|sum|created|info)$/.exec(familyName(definition))?.[0];
   if (suffix !== undefined) return `a name must not end in "${suffix}", which Prometheus reserves`;
   if (definition.help.trim() === '') return 'it needs a help text';
@@ -27,7 +28,10 @@ export function describeDefinitionProblem(definition: MetricDefinition): string 
 }
 
 function describeBucketsProblem(buckets: readonly number[]): string | undefined {
-  if (buckets.length === 0 || buckets.length > bucketsMax) return `a histogram has 1 to ${bucketsMax} buckets: it has ${buckets.length}`;
-  const ascending = buckets.every((bound, index) => Number.isFinite(bound) && (index === 0 || bound > (buckets[index - 1] as number)));
+  if (buckets.length === 0 || buckets.length > bucketsMax)
+    return `a histogram has 1 to ${bucketsMax} buckets: it has ${buckets.length}`;
+  const ascending = buckets.every(
+    (bound, index) => Number.isFinite(bound) && (index === 0 || bound > (buckets[index - 1] as number)),
+  );
   return ascending ? undefined : 'buckets must be finite and ascend';
 }

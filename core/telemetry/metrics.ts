@@ -85,7 +85,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   function define(definition: MetricDefinition): void {
     const refuse = (what: string): AppError =>
-      new AppError('INVALID_MANIFEST', `Cannot define metric "${definition.name}": ${what}`, { details: { metric: definition.name } });
+      new AppError('INVALID_MANIFEST', `Cannot define metric "${definition.name}": ${what}`, {
+        details: { metric: definition.name },
+      });
     const problem = describeDefinitionProblem(definition);
     if (problem !== undefined) throw refuse(problem);
     const existing = families.get(definition.name)?.definition;
@@ -94,7 +96,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     const clash = all.find((other) => familyName(other) === familyName(definition));
     if (clash !== undefined) throw refuse(`${clash.owner} already has "${clash.name}" with another definition`);
     const max = options.definitionsPerOwnerMax ?? 50;
-    if (all.filter((other) => other.owner === definition.owner).length >= max) throw refuse(`${definition.owner} already has ${max}`);
+    if (all.filter((other) => other.owner === definition.owner).length >= max)
+      throw refuse(`${definition.owner} already has ${max}`);
     add(definition);
   }
 

@@ -107,4 +107,12 @@ export const databaseMetrics: readonly MetricDefinition[] = [
     labels: [],
     owner: 'database',
   },
+  {
+    name: 'returnit_postgres_restarts_total',
+    type: 'counter',
+    help: 'Embedded Postgres died while the core ran and was started again',
+    unit: 'restarts',
+    labels: [],
+    owner: 'database',
+  },
 ];

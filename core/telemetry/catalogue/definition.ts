@@ -35,7 +35,9 @@ export const acquireSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 15, 30,
 export const jobSeconds = [0.05, 0.1, 0.5, 1, 5, 15, 30, 60, 300, 900] as const;
 
 /** In-process steps, where 150 µs is a target. */
-export const callSeconds = [0.00005, 0.0001, 0.00015, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] as const;
+export const callSeconds = [
+  0.00005, 0.0001, 0.00015, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10,
+] as const;
 
 /** One initial label set for each value of one label. */
 export function each(label: string, values: readonly string[]): readonly Readonly<Record<string, string>>[] {

@@ -123,10 +123,19 @@ export const mqttMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_mqtt_authentications_total',
     type: 'counter',
-    help: 'Connection attempts of devices at the embedded broker: accepted, refused, error',
+    help: 'Connection attempts of devices at the embedded broker: accepted, or why not',
     unit: 'attempts',
     labels: ['outcome'],
-    initial: each('outcome', ['accepted', 'refused', 'error']),
+    initial: each('outcome', [
+      'accepted',
+      'no-credentials',
+      'unknown-user',
+      'wrong-secret',
+      'revoked',
+      'rate-limited',
+      'client-id',
+      'error',
+    ]),
     owner: 'mqtt',
   },
   {

@@ -61,12 +61,37 @@ const containerMetrics: readonly MetricDefinition[] = [
     labels: ['cgroup_version', 'cpu_limit_source', 'memory_limit_source'],
     owner: 'telemetry',
   },
-  plain('counter', 'returnit_container_cpu_usage_seconds_total', 'seconds', 'CPU time of the container, or of the process outside one'),
-  plain('counter', 'returnit_container_cpu_throttled_seconds_total', 'seconds', 'Time the container was held back by its CPU quota'),
-  plain('gauge', 'returnit_container_cpu_limit_cores', 'cores', 'CPU quota; without one, the cores that the process may use'),
+  plain(
+    'counter',
+    'returnit_container_cpu_usage_seconds_total',
+    'seconds',
+    'CPU time of the container, or of the process outside one',
+  ),
+  plain(
+    'counter',
+    'returnit_container_cpu_throttled_seconds_total',
+    'seconds',
+    'Time the container was held back by its CPU quota',
+  ),
+  plain(
+    'gauge',
+    'returnit_container_cpu_limit_cores',
+    'cores',
+    'CPU quota; without one, the cores that the process may use',
+  ),
   plain('gauge', 'returnit_container_memory_working_set_bytes', 'bytes', 'Memory in use without inactive page cache'),
-  plain('gauge', 'returnit_container_memory_limit_bytes', 'bytes', 'Memory limit; without one, the memory of the machine'),
-  plain('counter', 'returnit_container_oom_kills_total', 'kills', 'Processes of the container killed for lack of memory'),
+  plain(
+    'gauge',
+    'returnit_container_memory_limit_bytes',
+    'bytes',
+    'Memory limit; without one, the memory of the machine',
+  ),
+  plain(
+    'counter',
+    'returnit_container_oom_kills_total',
+    'kills',
+    'Processes of the container killed for lack of memory',
+  ),
 ];
 
 export const runtimeMetrics: readonly MetricDefinition[] = [...nodeMetrics, ...processMetrics, ...containerMetrics];

@@ -19,6 +19,14 @@ export const telemetryMetrics: readonly MetricDefinition[] = [
     owner: 'telemetry',
   },
   {
+    name: 'returnit_log_messages_dropped_total',
+    type: 'counter',
+    help: 'Log lines lost because nobody read standard output fast enough',
+    unit: 'messages',
+    labels: [],
+    owner: 'telemetry',
+  },
+  {
     name: 'returnit_traces_spans_total',
     type: 'counter',
     help: 'Spans ended, by fate: kept (memory), exported, dropped (the receiver did not take them)',

@@ -1,0 +1,69 @@
+import type { DestinationStream } from 'pino';
+import type { Config } from '#core/config/settings.ts';
+import { collectContainer } from './container-collector.ts';
+import { createLogger, flushLogger, type Logger } from './logger.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { startRuntimeCollector } from './runtime-collector.ts';
+import { startTracing, type Tracing } from './tracing.ts';
+
+/** What every part of the core is given. */
+export interface Telemetry {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+export interface RunningTelemetry extends Telemetry {
+  readonly tracing: Tracing;
+  /** Sends and writes what is buffered. Logging still works afterwards, unbuffered spans are lost. */
+  stop(): Promise<void>;
+}
+
+export interface TelemetryOptions {
+  /** Of the platform. */
+  readonly version: string;
+  /** Where log lines go. @default standard output */
+  readonly logDestination?: DestinationStream;
+}
+
+type TelemetryConfig = Pick<
+  Config,
+  'environment' | 'region' | 'logLevel' | 'otlpEndpoint' | 'tracesKept' | 'metricLabelSetsMax'
+>;
+
+/** Metrics, logs and traces of this process. */
+export async function createTelemetry(config: TelemetryConfig, options: TelemetryOptions): Promise<RunningTelemetry> {
+  const { environment, region } = config;
+  const metrics = createMetrics({
+    labelSetsMax: config.metricLabelSetsMax,
+    onCollectError: (error) => logger.error({ component: 'telemetry', err: error }, 'Cannot collect metrics'),
+  });
+  const logger = createLogger({
+    level: config.logLevel,
+    fields: { environment, region },
+    metrics,
+    ...(options.logDestination === undefined ? {} : { destination: options.logDestination }),
+  });
+  const tracing = await startTracing({ ...config, version: options.version, logger });
+  metrics
+    .gauge('returnit_build_info')
+    .set({ version: options.version, node_version: process.version, environment, region }, 1);
+  const stopRuntime = startRuntimeCollector(metrics);
+  const stopContainer = collectContainer(metrics);
+  const spans = metrics.counter('returnit_traces_spans_total');
+  const stopSpans = metrics.onCollect(() => {
+    for (const [outcome, total] of Object.entries(tracing.counts())) spans.advanceTo({ outcome }, total);
+  });
+
+  return {
+    metrics,
+    logger,
+    tracing,
+    async stop() {
+      stopRuntime();
+      stopContainer();
+      await tracing.stop();
+      stopSpans();
+      await flushLogger(logger);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { ROOT_CONTEXT, trace, TraceFlags, type Context, type SpanContext } from '@opentelemetry/api';
+
+/** W3C Trace Context: version 00 ends after the flags, a later one may go on; ids of zeros and version ff are invalid. */
+const pattern = /^(?!ff)([0-9a-f]{2})-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-[0-9a-f]{2}(-.*)?$/;
+const lengthMax = 256;
+
+/**
+ * A span of another process, or undefined when the text is not a traceparent.
+ * Its sampled flag is ignored: who sends it must not decide what we record.
+ */
+export function parseTraceparent(text: string): SpanContext | undefined {
+  if (text.length > lengthMax) return undefined;
+  const [, version, traceId, spanId, rest] = pattern.exec(text) ?? [];
+  if (traceId === undefined || spanId === undefined || (version === '00' && rest !== undefined)) return undefined;
+  return { traceId, spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true };
+}
+
+export function toTraceparent({ traceId, spanId, traceFlags }: SpanContext): string {
+  return `00-${traceId}-${spanId}-${(traceFlags & TraceFlags.SAMPLED) === 0 ? '00' : '01'}`;
+}
+
+/** The context in which that span is the parent; without a valid one, that of a new trace. */
+export function toParentContext(traceparent: string): Context {
+  const parent = parseTraceparent(traceparent);
+  return parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
+}
