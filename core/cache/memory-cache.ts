@@ -3,8 +3,8 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
 
 export interface MemoryCacheOptions {
-  /** Label of its metrics. */
-  readonly name: string;
+  /** Labels of its metrics. */
+  readonly labels: { readonly cache: string; readonly plugin: string };
   readonly entriesMax: number;
   readonly ttlMs: number;
   readonly valueMaxBytes: number;
@@ -21,22 +21,23 @@ export interface MemoryCache {
 
 /** A bounded cache of JSON text: what one caller got can then not be changed under another's hands. */
 export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
-  const { name, metrics, valueMaxBytes } = options;
+  const { labels, metrics, valueMaxBytes } = options;
   const requests = metrics.counter('returnit_cache_requests_total');
   const evictions = metrics.counter('returnit_cache_evictions_total');
   const cache = new LRUCache<string, string>({
     max: options.entriesMax,
     ttl: options.ttlMs,
     dispose(_value, _key, reason) {
-      if (reason === 'evict' || reason === 'expire') evictions.inc({ cache: name, reason });
+      if (reason === 'evict' || reason === 'expire') evictions.inc({ ...labels, reason });
     },
   });
   const entries = metrics.gauge('returnit_cache_entries');
-  metrics.onCollect(() => entries.set({ cache: name }, cache.size));
+  metrics.gauge('returnit_cache_entries_max').set(labels, options.entriesMax);
+  metrics.onCollect(() => entries.set(labels, cache.size));
   return {
     get(key) {
       const value = cache.get(key);
-      requests.inc({ cache: name, result: value === undefined ? 'miss' : 'hit' });
+      requests.inc({ ...labels, result: value === undefined ? 'miss' : 'hit' });
       return value;
     },
     set(key, value, ttlMs = options.ttlMs) {

@@ -13,7 +13,6 @@ export interface ChannelOwner {
 /** Which channels exist, whose they are, and who watches them now. */
 export interface ChannelTable {
   declare(pattern: string, owner: ChannelOwner): void;
-  has(channel: string): boolean;
   authorize(channel: string, principal: Principal): Promise<WatchDecision>;
   add(watcher: Watcher): void;
   remove(watcher: Watcher): void;
@@ -26,6 +25,7 @@ const nobody: ReadonlySet<Watcher> = new Set();
 export function createChannelTable(telemetry: Telemetry): ChannelTable {
   const declarations = new Map<string, { readonly pattern: ChannelPattern; readonly owner: ChannelOwner }>();
   const watchers = new Map<string, Set<Watcher>>();
+  const requests = telemetry.metrics.counter('returnit_live_watch_requests_total');
 
   function find(channel: string): { owner: ChannelOwner; params: Readonly<Record<string, string>> } | undefined {
     if (!isChannel(channel)) return undefined;
@@ -47,15 +47,21 @@ export function createChannelTable(telemetry: Telemetry): ChannelTable {
       }
       declarations.set(pattern, { pattern: toPattern(pattern), owner });
     },
-    has: (channel) => find(channel) !== undefined,
     async authorize(channel, principal) {
       const found = find(channel);
-      if (found === undefined) return { allowed: false, reason: 'no such channel' };
+      if (found === undefined) {
+        requests.inc({ plugin: 'none', outcome: 'unknown' });
+        return { allowed: false, reason: 'no such channel' };
+      }
+      const { plugin } = found.owner;
       try {
-        return await found.owner.authorize(principal, found.params);
+        const decision = await found.owner.authorize(principal, found.params);
+        requests.inc({ plugin, outcome: decision.allowed ? 'allowed' : 'denied' });
+        return decision;
       } catch (error) {
+        requests.inc({ plugin, outcome: 'error' });
         // Nobody watches what its owner cannot decide on; the client may try again.
-        telemetry.logger.warn({ err: error, plugin: found.owner.plugin }, 'Cannot decide who may watch a channel');
+        telemetry.logger.warn({ err: error, plugin }, 'Cannot decide who may watch a channel');
         return { allowed: false, reason: 'not available now, try again later' };
       }
     },

@@ -18,8 +18,8 @@ export interface ConnectionOptions {
   readonly transport: LiveTransport;
   readonly channels: ChannelTable;
   readonly bufferMaxBytes: number;
-  readonly onConflated: () => void;
-  readonly onRefused: () => void;
+  readonly onSent: () => void;
+  readonly onSuperseded: () => void;
   readonly onEnd: () => void;
 }
 
@@ -32,7 +32,6 @@ export function createConnection(options: ConnectionOptions): LiveConnection {
   let ended = false;
 
   function refuse(channel: string, reason: string): void {
-    options.onRefused();
     transport.send({ type: 'refused', channel, reason });
   }
 
@@ -44,12 +43,12 @@ export function createConnection(options: ConnectionOptions): LiveConnection {
   async function watch(channel: string): Promise<void> {
     if (ended || watched.has(channel)) return;
     if (watched.size >= channelsMax) return refuse(channel, `at most ${channelsMax} channels a connection`);
-    if (!channels.has(channel)) return refuse(channel, 'no such channel');
     const watcher = createWatcher({
       channel,
       transport,
       bufferMaxBytes: options.bufferMaxBytes,
-      onConflated: options.onConflated,
+      onSent: options.onSent,
+      onSuperseded: options.onSuperseded,
       onClosed: () => watched.delete(channel),
     });
     // Watching begins before the question whether it may: a change between the snapshot and the answer is not missed.

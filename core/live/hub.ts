@@ -22,16 +22,20 @@ export function createLiveHub(options: { readonly config: Config; readonly telem
   const { config, telemetry } = options;
   const channels = createChannelTable(telemetry);
   const connections = new Map<LiveTransport, string>();
-  const messages = telemetry.metrics.counter('returnit_live_messages_total');
-  const conflated = telemetry.metrics.counter('returnit_live_conflated_total');
-  const refused = telemetry.metrics.counter('returnit_live_refused_total');
+  const published = telemetry.metrics.counter('returnit_live_messages_published_total');
+  const sent = telemetry.metrics.counter('returnit_live_messages_sent_total');
+  const superseded = telemetry.metrics.counter('returnit_live_messages_superseded_total');
+  const refused = telemetry.metrics.counter('returnit_live_connections_refused_total');
   const open = telemetry.metrics.gauge('returnit_live_connections');
   const openMax = telemetry.metrics.gauge('returnit_live_connections_max');
   for (const transport of ['ws', 'sse']) openMax.set({ transport }, config.liveConnectionsMax);
   let stopping = false;
 
   function admit(principal: Principal): void {
-    if (stopping) throw new AppError('SHUTTING_DOWN', 'Cannot open a live connection: the server is shutting down');
+    if (stopping) {
+      refused.inc({ reason: 'stopping' });
+      throw new AppError('SHUTTING_DOWN', 'Cannot open a live connection: the server is shutting down');
+    }
     const own = connections.values().reduce((count, id) => count + (id === principal.id ? 1 : 0), 0);
     const { liveConnectionsMax, liveConnectionsPerPrincipalMax } = config;
     if (connections.size < liveConnectionsMax && own < liveConnectionsPerPrincipalMax) return;
@@ -47,7 +51,7 @@ export function createLiveHub(options: { readonly config: Config; readonly telem
     publish(channel, data, version) {
       const watchers = channels.watchersOf(channel);
       for (const watcher of watchers) watcher.change(data, version);
-      if (watchers.size > 0) messages.inc({}, watchers.size);
+      published.inc();
     },
     close(channel, reason) {
       const watchers = channels.watchersOf(channel);
@@ -63,8 +67,8 @@ export function createLiveHub(options: { readonly config: Config; readonly telem
         transport,
         channels,
         bufferMaxBytes: config.liveBufferMaxBytes,
-        onConflated: () => conflated.inc({ transport: transport.name }),
-        onRefused: () => refused.inc({ reason: 'forbidden' }),
+        onSent: () => sent.inc({ transport: transport.name }),
+        onSuperseded: () => superseded.inc({ transport: transport.name }),
         onEnd() {
           connections.delete(transport);
           open.add({ transport: transport.name }, -1);

@@ -31,7 +31,9 @@ export interface WatcherOptions {
   readonly transport: LiveTransport;
   /** Unsent bytes above which only the newest value is kept. */
   readonly bufferMaxBytes: number;
-  readonly onConflated: () => void;
+  readonly onSent: () => void;
+  /** A value was replaced by a newer one before the client could take it. */
+  readonly onSuperseded: () => void;
   /** The channel has ended: the connection forgets this watcher. */
   readonly onClosed: () => void;
 }
@@ -53,6 +55,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
   function send(type: 'snapshot' | 'change', data: object, version: number | undefined): void {
     if (version !== undefined) newest = version;
     transport.send({ type, channel, data });
+    options.onSent();
   }
 
   return {
@@ -66,7 +69,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
       }
       const heldVersion = held?.version;
       if (heldVersion !== undefined && version !== undefined && version <= heldVersion) return;
-      if (held !== undefined) options.onConflated();
+      if (held !== undefined) options.onSuperseded();
       held = { data, version };
     },
     begin(snapshot, version) {

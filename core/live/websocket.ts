@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
 import type { Principal } from '#plugin-api';
@@ -6,13 +6,14 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub } from './hub.ts';
 import type { LiveConnection } from './connection.ts';
+import { livePath, pathOf, toLiveProblem, tokenOf } from './live-request.ts';
 import type { LiveTransport } from './watcher.ts';
 
 export interface LiveWebSocketOptions {
   readonly config: Config;
   readonly hub: LiveHub;
-  /** Rejects with UNAUTHENTICATED when the token is missing or wrong. */
-  readonly verify: (token: string | undefined) => Promise<Principal>;
+  /** Rejects with UNAUTHENTICATED when the token is wrong. */
+  readonly verify: (token: string) => Promise<Principal>;
 }
 
 export interface LiveWebSocket {
@@ -21,10 +22,7 @@ export interface LiveWebSocket {
   stop(): Promise<void>;
 }
 
-export const livePath = '/live';
-/** Offered by browsers, which cannot set headers: `Sec-WebSocket-Protocol: returnit.live, bearer.<token>`. */
 const protocol = 'returnit.live';
-const tokenPrefix = 'bearer.';
 const messageMaxBytes = 1024;
 
 /**
@@ -49,7 +47,8 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
   }
 
   function serve(client: WebSocket, principal: Principal): void {
-    const transport = toTransport(client);
+    // What was held back for a slow client goes out as soon as it has taken what came before.
+    const transport = toTransport(client, () => flushers.get(client)?.flush());
     client.on('error', () => client.terminate());
     try {
       const connection = hub.connect(principal, transport);
@@ -76,7 +75,7 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
 
   return {
     upgrade(request, socket, head) {
-      if (new URL(request.url ?? '/', 'http://localhost').pathname !== livePath) return false;
+      if (pathOf(request) !== livePath) return false;
       socket.on('error', () => socket.destroy());
       open(request, socket, head).catch((error: unknown) => refuse(socket, error));
       return true;
@@ -93,19 +92,10 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
   };
 }
 
-function tokenOf(request: IncomingMessage): string | undefined {
-  const { authorization } = request.headers;
-  if (authorization !== undefined) return /^Bearer (\S+)$/i.exec(authorization)?.[1];
-  const offered = request.headers['sec-websocket-protocol']?.split(',').map((item) => item.trim()) ?? [];
-  return offered.find((item) => item.startsWith(tokenPrefix))?.slice(tokenPrefix.length);
-}
-
 function refuse(socket: Duplex, error: unknown): void {
-  const status = error instanceof AppError ? error.status : 500;
-  const detail = error instanceof AppError ? error.message : 'Internal error';
-  const body = JSON.stringify({ type: 'about:blank', title: detail, status });
+  const { status, body } = toLiveProblem(error);
   socket.end(
-    `HTTP/1.1 ${status} ${status === 401 ? 'Unauthorized' : 'Error'}\r\ncontent-type: application/problem+json\r\n` +
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/problem+json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
 }
@@ -132,13 +122,13 @@ function parseRequest(text: string): { watch?: string; unwatch?: string } | unde
   }
 }
 
-function toTransport(client: WebSocket): LiveTransport {
+function toTransport(client: WebSocket, onSent: () => void): LiveTransport {
   return {
     name: 'ws',
     get bufferedBytes() {
       return client.bufferedAmount;
     },
-    send: (message) => client.send(JSON.stringify(message)),
+    send: (message) => client.send(JSON.stringify(message), onSent),
     close: (reason) => client.close(1001, reason),
   };
 }

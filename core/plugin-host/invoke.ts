@@ -75,7 +75,7 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
     door.checkArguments(request.args);
     for (const access of door.method.access(request.args as never, instance.plugin)) authorize(instance, access);
     if (!options.budgetOf(instance.plugin.name).take(Date.now())) {
-      audit.budgetSpent({ plugin: instance.plugin, method: door.name });
+      audit.budgetSpent({ plugin: instance.plugin, capability: door.name });
       throw new AppError(
         'BUDGET_EXCEEDED',
         `Cannot call ${door.name}: ${instance.plugin.name} has spent its calls of this second`,

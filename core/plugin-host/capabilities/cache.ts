@@ -18,7 +18,7 @@ export function createCacheCapability(options: { readonly config: Config; readon
   const cacheOf = (plugin: string): MemoryCache =>
     caches.getOrInsertComputed(plugin, () =>
       createMemoryCache({
-        name: plugin,
+        labels: { cache: 'object', plugin },
         entriesMax: config.cacheEntriesMax,
         ttlMs: config.cacheTtlMs,
         valueMaxBytes: config.cacheValueMaxBytes,

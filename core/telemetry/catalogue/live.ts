@@ -2,6 +2,7 @@ import { each, type MetricDefinition } from './definition.ts';
 
 /** `mqtt` are the devices at the embedded broker. */
 const transports = each('transport', ['ws', 'sse', 'mqtt']);
+const clientTransports = each('transport', ['ws', 'sse']);
 
 export const liveMetrics: readonly MetricDefinition[] = [
   {
@@ -22,25 +23,18 @@ export const liveMetrics: readonly MetricDefinition[] = [
     owner: 'live',
   },
   {
-    name: 'returnit_live_connections_closed_total',
+    name: 'returnit_live_connections_refused_total',
     type: 'counter',
-    help: 'Live connections ended, by reason',
+    help: 'Live connections refused: unauthenticated, overloaded, stopping',
     unit: 'connections',
     labels: ['reason'],
-    owner: 'live',
-  },
-  {
-    name: 'returnit_live_watchers',
-    type: 'gauge',
-    help: 'Channels watched, summed over the connections',
-    unit: 'watchers',
-    labels: ['plugin'],
+    initial: each('reason', ['unauthenticated', 'overloaded', 'stopping']),
     owner: 'live',
   },
   {
     name: 'returnit_live_watch_requests_total',
     type: 'counter',
-    help: 'Requests to watch a channel: allowed, denied, error',
+    help: 'Requests to watch a channel: allowed, denied, error, unknown (no such channel)',
     unit: 'requests',
     labels: ['plugin', 'outcome'],
     owner: 'live',
@@ -48,9 +42,10 @@ export const liveMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_live_messages_published_total',
     type: 'counter',
-    help: 'Values published on live channels',
+    help: 'Values published on live channels, watched or not',
     unit: 'messages',
-    labels: ['plugin'],
+    labels: [],
+    initial: [{}],
     owner: 'live',
   },
   {
@@ -58,7 +53,8 @@ export const liveMetrics: readonly MetricDefinition[] = [
     type: 'counter',
     help: 'Values written to live connections',
     unit: 'messages',
-    labels: ['plugin'],
+    labels: ['transport'],
+    initial: clientTransports,
     owner: 'live',
   },
   {
@@ -66,7 +62,8 @@ export const liveMetrics: readonly MetricDefinition[] = [
     type: 'counter',
     help: 'Values replaced by a newer one before a slow client took them',
     unit: 'messages',
-    labels: ['plugin'],
+    labels: ['transport'],
+    initial: clientTransports,
     owner: 'live',
   },
 ];
