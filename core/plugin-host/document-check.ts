@@ -51,7 +51,9 @@ export function createDocumentCheck<T>(options: DocumentCheckOptions<T>): Docume
     const duplicates = document.duplicates.map((problem) => ({ ...problem, path: '' }));
     const shape = validate(value) ? [] : schemaProblems(validate.errors ?? []);
     const meaning = shape.length > 0 || duplicates.length > 0 ? [] : (options.meaning?.(value as T) ?? []);
-    const problems = [...duplicates, ...[...shape, ...meaning].map((problem) => place(document, problem))];
+    const problems = [...duplicates, ...[...shape, ...meaning].map((problem) => place(document, problem))].toSorted(
+      (a, b) => a.line - b.line || a.column - b.column,
+    );
     if (problems.length > 0) throw refusal(file, problems, options.code);
     return { value: value as T, document };
   };

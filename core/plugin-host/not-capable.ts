@@ -50,10 +50,8 @@ function shownGrants(granted: readonly string[]): string {
   return `${granted.slice(0, grantedShownMax).join(', ')}${more}`;
 }
 
-/** An example of a block with the address in it. */
+/** The smallest block with the address in it. */
 function blockOf(resource: string): string {
-  const ipv4 = /^(\d+)\.\d+\.\d+\.\d+(:\d+)?$/.exec(resource);
-  if (ipv4 !== null) return `${ipv4[1]}.0.0.0/8${ipv4[2] ?? ''}`;
-  const ipv6 = /^\[([^\]]+)\](:\d+)?$/.exec(resource);
-  return `[${ipv6?.[1] ?? '::1'}/128]${ipv6?.[2] ?? ''}`;
+  const [, address = '', port = ''] = /^\[?([^\]]*?)\]?(:\d+)?$/.exec(resource) ?? [];
+  return address.includes(':') ? `[${address}/128]${port}` : `${address}/32${port}`;
 }
