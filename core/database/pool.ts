@@ -90,7 +90,12 @@ export class Pool extends pg.Pool {
     const gotAt = performance.now();
     metrics.histogram('db_client_connection_wait_time_seconds').observe(labels, (gotAt - askedAt) / 1000);
     const release = client.release.bind(client);
+    // pg-pool listens to idle connections alone: one that breaks while it is held, between two statements, would end
+    // the process. Whoever holds it gets the error from the next statement.
+    const ignoreLoss = (): void => {};
+    client.on('error', ignoreLoss);
     client.release = (error) => {
+      client.removeListener('error', ignoreLoss);
       metrics.histogram('db_client_connection_use_time_seconds').observe(labels, (performance.now() - gotAt) / 1000);
       release(error);
     };

@@ -1,5 +1,12 @@
 import type pg from 'pg';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-host/capability.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { acquireConnection } from './acquire-connection.ts';
+import type { Database } from './database.ts';
+import { createOpenTransaction, type OpenTransaction } from './open-transaction.ts';
+import { createSemaphore, type Semaphore } from './semaphore.ts';
 
 /** The open transactions of the plugins' processes. */
 export interface Transactions {
@@ -7,7 +14,8 @@ export interface Transactions {
    * Opens a transaction on a connection of the plugin's pool. It is rolled back at its deadline and when the process is gone.
    *
    * @returns its id: unguessable, and of no use to another process
-   * @throws {AppError} BUDGET_EXCEEDED when the process holds as many as its pool has connections, OVERLOADED
+   * @throws {AppError} OVERLOADED when no connection was free in time: a plugin holds one fewer transaction than its
+   * pool has connections, so that a query outside of them always gets its turn
    */
   begin(instance: PluginInstance, options?: BeginOptions): Promise<string>;
   /**
@@ -35,4 +43,102 @@ export interface BeginOptions {
 export interface UseOptions {
   /** Cancels the statement on the server and ends the transaction. */
   readonly signal?: AbortSignal;
+}
+
+export interface TransactionsOptions {
+  readonly database: Database;
+  readonly telemetry: Telemetry;
+  readonly config: Pick<Config, 'dbTransactionTimeoutMs' | 'dbAcquireTimeoutMs'>;
+}
+
+/** How many ended transactions of a process are remembered, to say why one is over. */
+const endedMax = 100;
+
+interface InstanceState {
+  readonly open: Map<string, OpenTransaction>;
+  /** Why each is over, oldest first. */
+  readonly ended: Map<string, string>;
+}
+
+export function createTransactions({ database, telemetry, config }: TransactionsOptions): Transactions {
+  const instances = new WeakMap<PluginInstance, InstanceState>();
+  const semaphores = new Map<string, Semaphore>();
+  const allOpen = new Set<OpenTransaction>();
+
+  function stateOf(instance: PluginInstance): InstanceState {
+    const found = instances.get(instance);
+    if (found !== undefined) return found;
+    const state: InstanceState = { open: new Map(), ended: new Map() };
+    instances.set(instance, state);
+    instance.gone.addEventListener('abort', () => {
+      for (const transaction of state.open.values()) void transaction.abandon('the process of the plugin is gone');
+    }, { once: true });
+    return state;
+  }
+
+  function find(instance: PluginInstance, tx: string): OpenTransaction {
+    const state = instances.get(instance);
+    const transaction = state?.open.get(tx);
+    if (transaction !== undefined) return transaction;
+    const reason = state?.ended.get(tx) ?? 'this process has no transaction of this id';
+    throw new AppError('INVALID_CALL', `Cannot use the transaction: ${reason}`);
+  }
+
+  async function begin(instance: PluginInstance, options: BeginOptions = {}): Promise<string> {
+    const plugin = instance.plugin.name;
+    const pool = database.pluginPool(plugin);
+    const state = stateOf(instance);
+    const semaphore = semaphores.getOrInsertComputed(plugin, () => createSemaphore(Math.max(1, pool.max - 1)));
+    const signal = options.signal === undefined ? instance.gone : AbortSignal.any([options.signal, instance.gone]);
+    await semaphore.take({ signal, timeoutMs: config.dbAcquireTimeoutMs, what: `a transaction of plugin "${plugin}"` });
+    let transaction: OpenTransaction;
+    try {
+      const client = await acquireConnection(pool, signal);
+      transaction = await createOpenTransaction({
+        client,
+        plugin,
+        admin: database.admin,
+        telemetry,
+        timeoutMs: options.timeoutMs ?? config.dbTransactionTimeoutMs,
+        onEnd(id, reason) {
+          allOpen.delete(transaction);
+          state.open.delete(id);
+          state.ended.set(id, reason);
+          for (const oldest of state.ended.keys()) {
+            if (state.ended.size <= endedMax) break;
+            state.ended.delete(oldest);
+          }
+          semaphore.give();
+        },
+      });
+    } catch (error) {
+      semaphore.give();
+      throw error;
+    }
+    allOpen.add(transaction);
+    state.open.set(transaction.id, transaction);
+    // It may have gone between the connection and here, after its listener ran.
+    if (signal.aborted) {
+      await transaction.abandon('its caller is gone');
+      signal.throwIfAborted();
+    }
+    return transaction.id;
+  }
+
+  return {
+    begin,
+    async use(instance, tx, work, options = {}) {
+      return find(instance, tx).use(work, options.signal);
+    },
+    async commit(instance, tx) {
+      await find(instance, tx).commit();
+    },
+    async rollback(instance, tx) {
+      if (instances.get(instance)?.ended.has(tx) === true) return;
+      await find(instance, tx).rollback();
+    },
+    async stop() {
+      await Promise.all([...allOpen].map((transaction) => transaction.abandon('the core stops')));
+    },
+  };
 }
