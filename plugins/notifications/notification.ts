@@ -33,6 +33,8 @@ export interface EventFacts {
   readonly customerId?: string | null;
   readonly driverId?: string | null;
   readonly reason?: string;
+  /** Of `driver.unavailable`: nobody looks for a driver any more. */
+  readonly final?: boolean;
 }
 
 /** The events that people are told of, and who is. */

@@ -32,10 +32,16 @@ const english: Readonly<Record<NotifiedEvent, Template>> = {
     body: `The payment for your pickup was declined.${because(reason)} Please book again with another method.`,
   }),
   'driver.assigned': () => ({ title: 'A new pickup for you', body: 'Open the order to see where and when.' }),
-  'driver.unavailable': () => ({
-    title: 'We are still looking for a driver',
-    body: 'No driver is free near you right now. We keep looking during your pickup window.',
-  }),
+  'driver.unavailable': ({ final }) =>
+    final === true
+      ? {
+          title: 'We found no driver',
+          body: 'No driver was free during your pickup window. We are sorry: please book again, or cancel the order.',
+        }
+      : {
+          title: 'We are still looking for a driver',
+          body: 'No driver is free near you right now. We keep looking during your pickup window.',
+        },
 };
 
 const locales = { en: english } as const;

@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { randomUUIDv7 } from 'node:crypto';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import type { Principal } from '#plugin-api';
+import { plugin } from '../../../plugins/orders/plugin.ts';
+import { takeStep } from '../../../plugins/orders/progress.ts';
+import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
+import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
+import { toBooking } from './booking-fixture.ts';
+
+const customer: Principal = { id: 'c1', role: 'customer' };
+const partner: Principal = { id: 'p1', role: 'partner' };
+const driver: Principal = { id: 'd1', role: 'driver' };
+const ops: Principal = { id: 'o1', role: 'ops' };
+
+describe('orders', () => {
+  let data: PluginDatabase;
+  let running: RunningPlugin;
+  before(async () => {
+    data = await createPluginDatabase('orders');
+  });
+  after(() => data.stop());
+  beforeEach(async () => {
+    await data.sql('truncate orders, order_history');
+    running = await runPlugin(plugin, data.db);
+  });
+
+  const book = (principal: Principal, changes = {}): Promise<Reply> =>
+    running.request('POST /orders', { principal, body: toBooking(changes) });
+  const act = (principal: Principal, orderId: unknown, verb: string): Promise<Reply> =>
+    running.request(`POST /orders/{orderId}/${verb}`, { principal, params: { orderId }, body: {} });
+  const get = (principal: Principal, orderId: unknown): Promise<Reply> =>
+    running.request('GET /orders/{orderId}', { principal, params: { orderId } });
+  const eventsOf = (orderId: unknown): string[] =>
+    data.sent.filter((entry) => entry.data['orderId'] === orderId).map((entry) => entry.name);
+
+  it('takes an order from the booking to the door, with an event and a line of history for each step', async () => {
+    const booked = await book(customer);
+    assert.equal(booked.status, 201);
+    const { orderId } = booked.body;
+    assert.equal(booked.body['status'], 'created');
+    await running.deliver('payment.authorised', { orderId });
+    await running.deliver('driver.assigned', { orderId, driverId: 'd1' });
+    for (const verb of ['start', 'pickup', 'deliver', 'complete'])
+      assert.equal((await act(driver, orderId, verb)).status, 200);
+    assert.deepEqual(eventsOf(orderId), [
+      'order.created',
+      'order.scheduled',
+      'order.assigned',
+      'order.started',
+      'order.picked_up',
+      'order.delivered',
+      'order.completed',
+    ]);
+    const { body } = await get(customer, orderId);
+    const history = body['history'] as { to: string; actorId: string; sequence: number }[];
+    assert.deepEqual(
+      history.map((step) => `${step.sequence} ${step.to} ${step.actorId}`),
+      [
+        '1 created c1',
+        '2 scheduled payments',
+        '3 assigned drivers',
+        '4 on_the_way d1',
+        '5 picked_up d1',
+        '6 delivered d1',
+        '7 completed d1',
+      ],
+    );
+    assert.equal(running.counted('returnit_orders_steps_total', { outcome: 'moved' }), 6);
+  });
+
+  it('tells subscribers who, where and when, and nothing of the address', async () => {
+    const { body } = await book(customer, { paymentMethod: 'tok_card' });
+    const created = data.find('order.created').at(-1)?.data;
+    assert.deepEqual(created, {
+      orderId: body['orderId'],
+      status: 'created',
+      customerId: 'c1',
+      partnerId: null,
+      driverId: null,
+      pickup: { lat: 48.16, lon: 11.58 },
+      pickupWindow: body['pickupWindow'],
+      payment: { amountMinor: 590, currency: 'EUR', method: 'tok_card' },
+    });
+  });
+
+  it('answers the same order to a repeated reference, and refuses other content under it', async () => {
+    const booking = { ...toBooking(), reference: 'my-1' };
+    const send = (body: object): Promise<Reply> => running.request('POST /orders', { principal: customer, body });
+    const answers = await Promise.all(Array.from({ length: 8 }, () => send(booking)));
+    assert.equal(answers.filter(({ status }) => status === 201).length, 1);
+    assert.equal(answers.filter(({ status }) => status === 200).length, 7);
+    assert.equal(new Set(answers.map(({ body }) => body['orderId'])).size, 1);
+    const other = await send({ ...booking, items: [{ description: 'Hat', quantity: 1 }] });
+    assert.deepEqual([other.status, other.code], [409, 'ORDER_REFERENCE_CONFLICT']);
+    const elsewhere = await running.request('POST /orders', {
+      principal: { id: 'c2', role: 'customer' },
+      body: booking,
+    });
+    assert.equal(elsewhere.status, 201);
+    assert.equal((await data.sql('select from orders')).length, 2);
+  });
+
+  it('shows an order to its customer, partner and driver and to ops, and to nobody else', async () => {
+    const { orderId } = (await book(partner, { customerId: 'c1' })).body;
+    await running.deliver('payment.authorised', { orderId });
+    await running.deliver('driver.assigned', { orderId, driverId: 'd1' });
+    for (const principal of [customer, partner, driver, ops]) assert.equal((await get(principal, orderId)).status, 200);
+    for (const role of ['customer', 'partner', 'driver'] as const) {
+      const stranger = await get({ id: 'other', role }, orderId);
+      assert.deepEqual([stranger.status, stranger.code], [404, 'ORDER_NOT_FOUND']);
+      assert.equal((await get(ops, randomUUIDv7())).status, 404);
+    }
+    assert.equal((await act({ id: 'other', role: 'driver' }, orderId, 'start')).status, 404);
+    assert.equal((await act({ id: 'other', role: 'customer' }, orderId, 'cancel')).status, 404);
+  });
+
+  it('cancels once, and not when the parcels are on board', async () => {
+    const { orderId } = (await book(customer)).body;
+    assert.equal((await act(customer, orderId, 'cancel')).body['status'], 'cancelled');
+    assert.equal((await act(customer, orderId, 'cancel')).status, 200);
+    assert.deepEqual(eventsOf(orderId), ['order.created', 'order.cancelled']);
+    await running.deliver('payment.authorised', { orderId });
+    assert.equal((await get(customer, orderId)).body['status'], 'cancelled');
+
+    const second = (await book(customer)).body['orderId'];
+    await running.deliver('payment.authorised', { orderId: second });
+    await running.deliver('driver.assigned', { orderId: second, driverId: 'd1' });
+    await act(driver, second, 'start');
+    await act(driver, second, 'pickup');
+    for (const principal of [customer, ops]) {
+      const refused = await act(principal, second, 'cancel');
+      assert.deepEqual([refused.status, refused.code], [409, 'ORDER_STATE_CONFLICT']);
+    }
+  });
+
+  it('cancels with the reason when the payment is declined', async () => {
+    const { orderId } = (await book(customer)).body;
+    await running.deliver('payment.declined', { orderId, reason: 'card_declined' });
+    const { body } = await get(customer, orderId);
+    assert.deepEqual([body['status'], body['cancelReason']], ['cancelled', 'payment declined: card_declined']);
+  });
+
+  it('lets one of many win when they move an order at the same moment', async () => {
+    const { orderId } = (await book(customer)).body;
+    const outcomes = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        data.db.transaction((tx) =>
+          takeStep(tx, {
+            orderId: String(orderId),
+            action: index % 2 === 0 ? 'schedule' : 'cancel',
+            actor: { kind: 'system', id: 'payments' },
+          }),
+        ),
+      ),
+    );
+    const moved = outcomes.filter(({ kind }) => kind === 'moved').length;
+    // A cancellation may follow a scheduling; each of them happens once at most.
+    assert.ok(moved >= 1 && moved <= 2, `${moved} moved`);
+    const steps = await data.sql('select sequence from order_history where order_id = $1', [orderId]);
+    assert.equal(steps.length, moved + 1);
+  });
+
+  it('lists pages that no new order shifts, by owner and status', async () => {
+    const ids: unknown[] = [];
+    for (let index = 0; index < 5; index += 1) ids.unshift((await book(customer)).body['orderId']);
+    await book({ id: 'c2', role: 'customer' });
+    const seen: unknown[] = [];
+    let cursor: string | null = null;
+    do {
+      const query = { limit: 2, ...(cursor === null ? {} : { cursor }) };
+      const { body } = await running.request('GET /orders', { principal: customer, query });
+      seen.push(...(body['orders'] as { orderId: string }[]).map((order) => order.orderId));
+      cursor = body['nextCursor'] as string | null;
+      await book(customer);
+    } while (cursor !== null);
+    assert.deepEqual(seen, ids);
+    const everything = await running.request('GET /orders', { principal: ops, query: { limit: 100 } });
+    assert.equal((everything.body['orders'] as unknown[]).length, 9);
+    const none = await running.request('GET /orders', { principal: customer, query: { status: 'completed' } });
+    assert.deepEqual(none.body, { orders: [], nextCursor: null });
+    const bad = await running.request('GET /orders', { principal: customer, query: { cursor: 'x' } });
+    assert.deepEqual([bad.status, bad.code], [400, 'ORDER_CURSOR_INVALID']);
+  });
+
+  it('never writes an address or a place to the log', async () => {
+    const { orderId } = (await book(customer)).body;
+    await act(customer, orderId, 'cancel');
+    await running.deliver('payment.authorised', { orderId });
+    assert.ok(running.recorded.logs.length > 0);
+    assert.doesNotMatch(JSON.stringify(running.recorded.logs), /Leopold|48\.|11\.5/);
+  });
+});

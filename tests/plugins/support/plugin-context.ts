@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import type {
+  Database,
+  DomainEvent,
+  HttpReply,
+  HttpRequest,
+  Job,
+  MqttMessage,
+  Plugin,
+  PluginContext,
+  Principal,
+  Verdict,
+  WatchDecision,
+} from '#plugin-api';
+import { toEvent } from './plugin-database.ts';
+
+type AnyRoute = (request: HttpRequest) => HttpReply | Promise<HttpReply>;
+type Subscriber = (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>;
+type Watch = (watch: { principal: Principal; params: Record<string, string> }) => Promise<WatchDecision>;
+type EventHandler = Parameters<PluginContext['events']['on']>[1];
+type JobHandler = (job: Job<unknown>) => Promise<void>;
+
+/** Everything that a plugin did beside its database. */
+export interface Recorded {
+  readonly logs: { level: string; message: string; fields: unknown }[];
+  readonly metrics: { name: string; labels: Record<string, string>; by: number }[];
+  readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string }[];
+  readonly published: { name: string; data: object }[];
+  readonly credentials: { username: string; publish: readonly string[] }[];
+  readonly revoked: string[];
+}
+
+export interface RunningPlugin {
+  readonly recorded: Recorded;
+  request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
+  deliver(event: string, data: object, id?: string): Promise<void>;
+  work(queue: string, data: object): Promise<void>;
+  receive(filter: string, messages: readonly MqttMessage[]): Promise<readonly Verdict[]>;
+  watch(pattern: string, principal: Principal, params: Record<string, string>): Promise<WatchDecision>;
+  counted(name: string, labels: Record<string, string>): number;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly code?: string;
+}
+
+/** A plugin that is set up with a real database and a recording everything else. */
+export async function runPlugin(plugin: Plugin, db: Database): Promise<RunningPlugin> {
+  const routes = new Map<string, AnyRoute>();
+  const events = new Map<string, EventHandler>();
+  const workers = new Map<string, JobHandler>();
+  const subscribers = new Map<string, Subscriber>();
+  const channels = new Map<string, Watch>();
+  const recorded: Recorded = { logs: [], metrics: [], live: [], published: [], credentials: [], revoked: [] };
+  const route = (verb: string) => (path: string, _options: unknown, handler: unknown) =>
+    void routes.set(`${verb} ${path}`, handler as AnyRoute);
+  const log = (level: string) => (message: string, fields?: unknown) =>
+    void recorded.logs.push({ level, message, fields });
+
+  const ctx = {
+    plugin: { name: 'tested', version: '1.0.0' },
+    http: { get: route('GET'), post: route('POST'), put: route('PUT'), patch: route('PATCH'), delete: route('DELETE') },
+    db,
+    jobs: {
+      send: () => Promise.resolve(),
+      work: (queue: string, handler: JobHandler) => void workers.set(queue, handler),
+      schedule: () => undefined,
+    },
+    events: {
+      publish: (name: string, data: object) => Promise.resolve(void recorded.published.push({ name, data })),
+      on: (name: string, handler: EventHandler) => void events.set(name, handler),
+    },
+    mqtt: {
+      subscribe: (filter: string, _options: unknown, handler: Subscriber) => void subscribers.set(filter, handler),
+      publish: () => Promise.resolve(),
+      issueCredentials(device: { username: string; publish: readonly string[] }) {
+        recorded.credentials.push(device);
+        return Promise.resolve({ username: device.username, password: 'shown-once' });
+      },
+      revokeCredentials: (username: string) => Promise.resolve(void recorded.revoked.push(username)),
+    },
+    live: {
+      channel: (pattern: string, handler: Watch) => void channels.set(pattern, handler),
+      publish: (channel: string, data: object, options?: { version?: number }) =>
+        Promise.resolve(void recorded.live.push({ channel, data, version: options?.version })),
+      close: (channel: string, reason: string) => Promise.resolve(void recorded.live.push({ channel, closed: reason })),
+    },
+    log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    metrics: {
+      increment: (name: string, labels: Record<string, string> = {}, by = 1) =>
+        void recorded.metrics.push({ name, labels, by }),
+      set: () => undefined,
+      observe: () => undefined,
+    },
+  };
+  await plugin.setup(ctx as unknown as PluginContext);
+
+  const get = <T>(map: ReadonlyMap<string, T>, key: string): T => {
+    const found = map.get(key);
+    assert.ok(found, `the plugin registered no '${key}': it has ${[...map.keys()].join(', ')}`);
+    return found;
+  };
+  return {
+    recorded,
+    async request(key, request) {
+      const handler = get(routes, key);
+      const reply = await handler({ params: {}, query: {}, headers: {}, id: 'r', ...request } as HttpRequest);
+      if ('problem' in reply) return { status: reply.problem.status, code: reply.problem.code, body: reply.problem };
+      return { status: reply.status, body: JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown> };
+    },
+    deliver: (name, data, id) =>
+      db.transaction((tx) => get(events, name)(toEvent(name, data, id) as DomainEvent<never>, tx)),
+    work: (queue, data) =>
+      get(workers, queue)({ id: 'j', queue, data, attempt: 1, signal: new AbortController().signal }),
+    receive: (filter, messages) => get(subscribers, filter)(messages),
+    watch: (pattern, principal, params) => get(channels, pattern)({ principal, params }),
+    counted: (name, labels) =>
+      recorded.metrics
+        .filter((m) => m.name === name && Object.entries(labels).every(([label, value]) => m.labels[label] === value))
+        .reduce((sum, { by }) => sum + by, 0),
+  };
+}

@@ -1,0 +1,100 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { Pool, type PoolClient } from 'pg';
+import type { Database, DomainEvent, Queryable, SendOptions, Transaction } from '#plugin-api';
+import { pluginTypes } from '#core/database/type-parsers.ts';
+import { createTestDatabase } from '../../support/postgres.ts';
+
+export interface Sent {
+  readonly kind: 'event' | 'job';
+  readonly name: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly options?: SendOptions | undefined;
+}
+
+/** A plugin's own schema on a real Postgres, and what its committed transactions have published and sent. */
+export interface PluginDatabase {
+  readonly db: Database;
+  readonly sent: readonly Sent[];
+  /** What was published or sent under this name. */
+  find(name: string): readonly Sent[];
+  sql(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  stop(): Promise<void>;
+}
+
+/** The first plugin is the one under test; the others' schemas are there for their published views. */
+export async function createPluginDatabase(plugin: string, ...others: readonly string[]): Promise<PluginDatabase> {
+  const test = await createTestDatabase();
+  const pool = new Pool({ connectionString: test.url, max: 20, options: `-c search_path=${plugin}` });
+  for (const name of [...others, plugin]) await migrate(pool, name);
+  const sent: Sent[] = [];
+  return {
+    db: createAdapter(pool, sent),
+    sent,
+    find: (name) => sent.filter((entry) => entry.name === name),
+    async sql(text, values) {
+      return (await pool.query<Record<string, unknown>>(text, values)).rows;
+    },
+    async stop() {
+      await pool.end();
+      await test.drop();
+    },
+  };
+}
+
+async function migrate(pool: Pool, plugin: string): Promise<void> {
+  const folder = new URL(`../../../plugins/${plugin}/migrations/`, import.meta.url);
+  const client = await pool.connect();
+  await client.query(`create schema ${plugin}`);
+  await client.query(`set search_path to ${plugin}`);
+  for (const file of readdirSync(folder).toSorted()) await client.query(readFileSync(new URL(file, folder), 'utf8'));
+  client.release(true);
+}
+
+function createAdapter(pool: Pool, sent: Sent[]): Database {
+  return {
+    ...toQueryable(pool),
+    async transaction(work) {
+      const client = await pool.connect();
+      const pending: Sent[] = [];
+      try {
+        await client.query('begin');
+        const result = await work(toTransaction(client, pending));
+        await client.query('commit');
+        sent.push(...pending);
+        return result;
+      } catch (error) {
+        await client.query('rollback');
+        throw error;
+      } finally {
+        client.release();
+      }
+    },
+  };
+}
+
+function toTransaction(client: PoolClient, pending: Sent[]): Transaction {
+  const add = (entry: Sent): Promise<void> => {
+    // What crosses the process boundary is JSON.
+    pending.push(JSON.parse(JSON.stringify(entry)) as Sent);
+    return Promise.resolve();
+  };
+  return {
+    ...toQueryable(client),
+    events: { publish: (name, data) => add({ kind: 'event', name, data: { ...data } }) },
+    jobs: { send: (name, data, options) => add({ kind: 'job', name, data: { ...data }, options }) },
+  };
+}
+
+function toQueryable(client: Pool | PoolClient): Queryable {
+  return {
+    async query(statement, values = []) {
+      const { rows, rowCount } = await client.query({ ...statement, values: [...values], types: pluginTypes });
+      return { rows: JSON.parse(JSON.stringify(rows)) as never[], rowCount: rowCount ?? 0 };
+    },
+  };
+}
+
+/** An event as a subscriber gets it. */
+export function toEvent<Data>(name: string, data: Data, id = `event-${name}`): DomainEvent<Data> {
+  return { id, name, data, publishedBy: 'tests', publishedAt: '2026-05-04T08:00:00.000Z' };
+}
