@@ -1,15 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Principal } from '#plugin-api';
 import type { Config } from '#core/config/settings.ts';
 import type { LiveHub } from './hub.ts';
-import { livePath, pathOf, toLiveProblem, tokenOf } from './live-request.ts';
+import { livePath, pathOf, toLiveProblem } from './live-request.ts';
 import type { LiveTransport } from './watcher.ts';
 
 export interface EventStreamsOptions {
   readonly config: Config;
   readonly hub: LiveHub;
-  /** Rejects with UNAUTHENTICATED when the token is wrong. */
-  readonly verify: (token: string) => Promise<Principal>;
 }
 
 export interface EventStreams {
@@ -22,10 +19,10 @@ export interface EventStreams {
  * Events are named `snapshot`, `change`, `closed`, `refused`; the last two end the response.
  */
 export function createEventStreams(options: EventStreamsOptions): EventStreams {
-  const { config, hub, verify } = options;
+  const { config, hub } = options;
 
   async function open(channel: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const principal = await verify(tokenOf(request));
+    const principal = await hub.authenticate(request);
     const connection = hub.connect(principal, toTransport(channel, response));
     response.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',

@@ -6,14 +6,12 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub } from './hub.ts';
 import type { LiveConnection } from './connection.ts';
-import { livePath, pathOf, toLiveProblem, tokenOf } from './live-request.ts';
+import { livePath, pathOf, toLiveProblem } from './live-request.ts';
 import type { LiveTransport } from './watcher.ts';
 
 export interface LiveWebSocketOptions {
   readonly config: Config;
   readonly hub: LiveHub;
-  /** Rejects with UNAUTHENTICATED when the token is wrong. */
-  readonly verify: (token: string) => Promise<Principal>;
 }
 
 export interface LiveWebSocket {
@@ -42,7 +40,7 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
   heartbeat.unref();
 
   async function open(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const principal = await options.verify(tokenOf(request));
+    const principal = await hub.authenticate(request);
     server.handleUpgrade(request, socket, head, (client) => serve(client, principal));
   }
 

@@ -1,0 +1,39 @@
+import type { IncomingMessage } from 'node:http';
+import { AppError } from '#core/errors/app-error.ts';
+
+/** WebSocket at `/live`; server-sent events of one channel at `/live/<channel>`. */
+export const livePath = '/live';
+
+/** Offered by browsers, which cannot set headers on a WebSocket: `Sec-WebSocket-Protocol: returnit.live, bearer.<token>`. */
+const tokenPrefix = 'bearer.';
+
+/** The path of a request, or undefined when its target is not one. */
+export function pathOf(request: IncomingMessage): string | undefined {
+  return URL.parse(request.url ?? '', 'http://localhost')?.pathname;
+}
+
+/**
+ * The bearer token; never from the URL, where logs and proxies would keep it.
+ *
+ * @throws {AppError} UNAUTHENTICATED when there is none
+ */
+export function tokenOf(request: IncomingMessage): string {
+  const { authorization } = request.headers;
+  const offered = request.headers['sec-websocket-protocol']?.split(',').map((item) => item.trim()) ?? [];
+  const token =
+    authorization === undefined
+      ? offered.find((item) => item.startsWith(tokenPrefix))?.slice(tokenPrefix.length)
+      : /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+  if (token !== undefined && token !== '') return token;
+  throw new AppError(
+    'UNAUTHENTICATED',
+    'Cannot watch without a token: send "Authorization: Bearer <token>", or from a browser the protocols "returnit.live" and "bearer.<token>"',
+  );
+}
+
+/** What a refused client gets: problem details (RFC 9457). Errors that are not ours tell nothing. */
+export function toLiveProblem(error: unknown): { readonly status: number; readonly body: string } {
+  const { status, code, message } =
+    error instanceof AppError ? error : { status: 500, code: 'INTERNAL', message: 'Internal error' };
+  return { status, body: JSON.stringify({ type: `/problems/${code}`, title: message, status, code }) };
+}
