@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { MqttMessage } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
@@ -102,7 +103,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (stopped || attached === undefined || inFlight !== undefined) return;
     const batch = take();
     if (batch.length === 0) return;
-    inFlight = process(batch, attached.handle).finally(() => {
+    // Whatever happened to set the timer off is not the batch's cause: its trace is its own.
+    inFlight = context.with(ROOT_CONTEXT, process, undefined, batch, attached.handle).finally(() => {
       inFlight = undefined;
       schedule();
     });

@@ -2,7 +2,7 @@ import type { AedesOptions } from 'aedes';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { CredentialRecord } from './credential-store.ts';
 import type { Credentials } from './credentials.ts';
-import type { DeviceConnection } from './device-connection.ts';
+import type { MessageConnection } from './message-connection.ts';
 import type { DeviceDirectory } from './device-directory.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-filter.ts';
@@ -58,7 +58,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
   const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
 
   async function authenticate(
-    connection: DeviceConnection,
+    connection: MessageConnection,
     identity: { readonly username: string; readonly secret: Buffer },
     done: AuthenticateCallback,
   ): Promise<void> {
@@ -106,7 +106,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
       if (client === null || connection === undefined || credential === undefined) {
         return done(new Error('publish without a user'));
       }
-      const publish = { ...packet, messageId: packet.messageId ?? 0 };
+      const publish = { ...packet, messageId: packet.messageId ?? 0, retain: false };
       // A closed client still publishes its will.
       const isWill = client.closed;
       packet.retain = false;

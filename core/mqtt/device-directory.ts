@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Gauge } from '#core/telemetry/metrics.ts';
 import type { CredentialRecord } from './credential-store.ts';
 import type { Credentials } from './credentials.ts';
-import type { DeviceConnection } from './device-connection.ts';
+import type { MessageConnection } from './message-connection.ts';
 
 /** Connections of one user: a device and what it left behind when the network changed. */
 const connectionsPerUserMax = 4;
@@ -14,11 +14,11 @@ export interface DeviceDirectoryOptions {
 
 /** Who is connected. A user whose credentials change is disconnected unless nothing that matters has changed. */
 export interface DeviceDirectory {
-  add(connection: DeviceConnection): void;
+  add(connection: MessageConnection): void;
   /** Also after the connection has closed, for as long as somebody still holds its stream. */
-  find(stream: Duplex): DeviceConnection | undefined;
+  find(stream: Duplex): MessageConnection | undefined;
   /** The device has proved who it is. The oldest of too many connections of one user is ended. */
-  identify(connection: DeviceConnection, credential: CredentialRecord): void;
+  identify(connection: MessageConnection, credential: CredentialRecord): void;
   disconnect(username: string): void;
   stop(): void;
 }
@@ -34,11 +34,11 @@ function isSame(left: CredentialRecord, right: CredentialRecord | undefined): bo
 }
 
 export function createDeviceDirectory(options: DeviceDirectoryOptions): DeviceDirectory {
-  const byStream = new WeakMap<Duplex, DeviceConnection>();
-  const open = new Set<DeviceConnection>();
-  const byUser = new Map<string, Set<DeviceConnection>>();
+  const byStream = new WeakMap<Duplex, MessageConnection>();
+  const open = new Set<MessageConnection>();
+  const byUser = new Map<string, Set<MessageConnection>>();
 
-  function remove(connection: DeviceConnection): void {
+  function remove(connection: MessageConnection): void {
     open.delete(connection);
     const username = connection.credential?.username;
     if (username === undefined) return;

@@ -6,7 +6,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Credentials } from './credentials.ts';
 import { createDeviceAccess } from './device-access.ts';
-import { DeviceConnection } from './device-connection.ts';
+import { MessageConnection } from './message-connection.ts';
 import { createDeviceDirectory } from './device-directory.ts';
 import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
 import { createInflightBudget } from './inflight-budget.ts';
@@ -73,8 +73,10 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): MqttTransp
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     socket.setTimeout(idleTimeoutMs, () => socket.destroy());
-    const connection = new DeviceConnection({
+    const connection = new MessageConnection({
       socket,
+      address: socket.remoteAddress ?? 'unknown',
+      side: 'server',
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax: options.windowMax ?? 1000,
       budget,

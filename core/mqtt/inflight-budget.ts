@@ -13,6 +13,8 @@ export interface InflightBudget {
   readonly bytes: number;
   /** Takes room for one message; false when there is none. */
   reserve(bytes: number): boolean;
+  /** Takes room for a message whose sender keeps to a window, so that refusing it would gain nothing. */
+  exceed(bytes: number): void;
   release(bytes: number): void;
   /** Calls back, once per turn of the event loop, after room was given back. Returns what ends it. */
   onRoom(listener: () => void): () => void;
@@ -50,6 +52,11 @@ export function createInflightBudget(options: InflightBudgetOptions): InflightBu
       bytes += size;
       changed();
       return true;
+    },
+    exceed(size) {
+      messages += 1;
+      bytes += size;
+      changed();
     },
     release(size) {
       messages -= 1;

@@ -36,6 +36,6 @@ export interface MqttTransport {
   ready(plugin: string): void;
   /** @throws {AppError} BROKER_UNREACHABLE, OVERLOADED */
   publish(topic: string, payload: string, options: PublishOptions): Promise<void>;
-  /** Ends every connection of this user. */
+  /** Ends every connection of this user; an external broker's stay, its list is its own. */
   disconnect(username: string): void;
 }

@@ -5,14 +5,14 @@ import mqtt, { type MqttClient } from 'mqtt';
 import packets from 'mqtt-packet';
 import { AppError } from '#core/errors/app-error.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
-import { acceptAll, createFixture, until, type Fixture } from './fixture.ts';
+import { acceptAll, createFixture, eventOf, until, type Fixture } from './fixture.ts';
 
 let fixture: Fixture;
 afterEach(() => fixture.stop());
 
 async function refusal(address: string, options: mqtt.IClientOptions): Promise<string> {
   const client = mqtt.connect(address, options);
-  const [error] = (await once(client, 'error')) as [Error];
+  const [error] = (await eventOf(client, 'error')) as [Error];
   await client.endAsync(true);
   return error.message;
 }
@@ -51,7 +51,7 @@ describe('createEmbeddedBroker()', () => {
     fixture = await createFixture();
     const options = await fixture.deviceOptions('d1');
     const device = await mqtt.connectAsync(fixture.broker.address, options);
-    const closed = once(device, 'close');
+    const closed = eventOf(device, 'close');
     await fixture.credentials.revoke('drivers', 'd1');
     await closed;
     await device.endAsync(true);
@@ -61,7 +61,7 @@ describe('createEmbeddedBroker()', () => {
   it('disconnects a device whose secret was replaced', async () => {
     fixture = await createFixture();
     const device = await fixture.device('d1');
-    const closed = once(device, 'close');
+    const closed = eventOf(device, 'close');
     await fixture.credentials.issue('drivers', { username: 'd1', publish: ['drivers/d1/#'], subscribe: [] });
     await closed;
   });
@@ -85,7 +85,7 @@ describe('createEmbeddedBroker()', () => {
     await pong;
     await device.publishAsync('drivers/d1/status', 'on', { qos: 1 });
     assert.equal(acknowledged, 0);
-    assert.equal(await fixture.sample('returnit_mqtt_inflight_messages'), 50);
+    await until('only the held are in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 50);
     commit.open();
     await Promise.all(publishing);
     await until('nothing is in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 0);
@@ -174,7 +174,7 @@ describe('createEmbeddedBroker()', () => {
       await assert.rejects(device.subscribeAsync(filter), /Unspecified error/, filter);
     }
     await device.subscribeAsync('drivers/d1/commands');
-    const arrived = once(device, 'message');
+    const arrived = eventOf(device, 'message');
     await fixture.broker.publish('drivers/d1/commands', 'wake', { qos: 1, retain: false });
     const [topic, payload] = (await arrived) as [string, Buffer];
     assert.deepEqual([topic, payload.toString()], ['drivers/d1/commands', 'wake']);
@@ -201,7 +201,7 @@ describe('createEmbeddedBroker()', () => {
     const first = await mqtt.connectAsync(fixture.broker.address, options);
     const stranger = await fixture.device('d2', { clientId: 'phone' });
     assert.equal(first.connected, true);
-    const closed = once(first, 'close');
+    const closed = eventOf(first, 'close');
     const second = await mqtt.connectAsync(fixture.broker.address, options);
     await closed;
     assert.equal(second.connected && stranger.connected, true);
@@ -212,7 +212,7 @@ describe('createEmbeddedBroker()', () => {
     fixture = await createFixture({ mqttPacketMaxBytes: 1024 });
     const bystander = await fixture.device('d2');
     const device = await fixture.device('d1');
-    const closed = once(device, 'close');
+    const closed = eventOf(device, 'close');
     device.publish('drivers/d1/location', Buffer.alloc(5000), { qos: 1 });
     await closed;
     assert.equal(await fixture.sample('returnit_mqtt_messages_dropped_total{reason="packet-too-large"}'), 1);

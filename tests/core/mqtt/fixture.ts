@@ -1,5 +1,6 @@
 /** What the tests of MQTT share: a broker with devices, collected batches, and raw sockets. */
 import assert from 'node:assert/strict';
+import { once, type EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
@@ -22,6 +23,11 @@ export async function until(what: string, condition: () => boolean | Promise<boo
     assert.ok(performance.now() < endsAt, `still waiting: ${what}`);
     await turn();
   }
+}
+
+/** The next event of a client; its typed emitter is none for `once()`. */
+export async function eventOf(client: MqttClient, name: 'close' | 'error' | 'message' | 'connect'): Promise<unknown[]> {
+  return once(client as unknown as EventEmitter, name);
 }
 
 export function createMemoryStore(): CredentialStore & { readonly records: Map<string, CredentialRecord> } {

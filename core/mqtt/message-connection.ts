@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import type { CredentialRecord } from './credential-store.ts';
 import type { PublishHead } from './frame.ts';
@@ -8,50 +8,58 @@ import type { InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import type { MessageRouter } from './message-router.ts';
 
-export interface DeviceConnectionOptions {
-  readonly socket: Socket;
+export interface MessageConnectionOptions {
+  readonly socket: Duplex;
+  /** Of the peer. */
+  readonly address: string;
+  /** `server`: the peer is a device at the embedded broker. `client`: the peer is an external broker. */
+  readonly side: 'server' | 'client';
   readonly packetMaxBytes: number;
-  /** Messages that one device may have in flight; what it sends beyond stays in its socket. */
-  readonly windowMax: number;
+  /**
+   * Messages in flight on this connection; what the peer sends beyond stays in its socket. Null when the peer itself keeps
+   * to a window (MQTT 5's Receive Maximum): then its messages are always taken, and its pings never wait.
+   */
+  readonly windowMax: number | null;
   readonly budget: InflightBudget;
   readonly router: MessageRouter;
   readonly dropped: Counter;
   readonly ackDuration: Histogram;
 }
 
-/** What a PUBLISH of a device carries once the broker has parsed it. */
-export interface DevicePublish {
+/** What a PUBLISH carries once the library has parsed it. */
+export interface ReceivedPublish {
   readonly topic: string;
   readonly payload: Buffer | string;
   readonly qos: 0 | 1 | 2;
   readonly dup: boolean;
+  readonly retain: boolean;
   readonly messageId: number;
 }
 
 /**
- * One device at the embedded broker. Invariant: each reserved place in the budget is either in `reservations` (admitted, not
+ * One connection whose messages are acknowledged after they are settled. Invariant: each reserved place in the budget is either in `reservations` (admitted, not
  * yet parsed), in `unparsed` (the same at quality of service 0) or held by one message, and is given back exactly once.
  */
-export class DeviceConnection {
+export class MessageConnection {
   readonly gate: FrameGate;
   readonly address: string;
   /** Set when the device is authenticated. */
   credential: CredentialRecord | undefined;
-  readonly #options: DeviceConnectionOptions;
+  readonly #options: MessageConnectionOptions;
   readonly #reservations = new Map<number, number>();
   #unparsed: number[] = [];
   readonly #messages = new Set<IncomingMessage>();
   readonly #stopListening: () => void;
 
-  constructor(options: DeviceConnectionOptions) {
+  constructor(options: MessageConnectionOptions) {
     this.#options = options;
-    this.address = options.socket.remoteAddress ?? 'unknown';
+    this.address = options.address;
     this.gate = new FrameGate({
       socket: options.socket,
       packetMaxBytes: options.packetMaxBytes,
       // [MQTT-4.6.0-2] binds the client alone: a server may acknowledge each message when it is done.
-      ordered: false,
-      connectFirst: true,
+      ordered: options.side === 'client',
+      connectFirst: options.side === 'server',
       admit: (head) => this.#admit(head),
       onRefused: (reason) => options.dropped.inc({ reason }),
     });
@@ -71,21 +79,22 @@ export class DeviceConnection {
       this.#unparsed.push(head.bytes);
       return 'pass';
     }
-    if (this.gate.held >= windowMax || !router.hasRoom(head.topic) || !budget.reserve(head.bytes)) return 'wait';
+    if (windowMax === null) budget.exceed(head.bytes);
+    else if (this.gate.held >= windowMax || !router.hasRoom(head.topic) || !budget.reserve(head.bytes)) return 'wait';
     this.#reservations.set(head.messageId, head.bytes);
     return 'pass';
   }
 
   /** The reservation of a parsed PUBLISH; undefined when it repeats one that is still held. */
-  #takeReservation(packet: DevicePublish): number | undefined {
+  #takeReservation(packet: ReceivedPublish): number | undefined {
     if (packet.qos === 0) return this.#unparsed.shift();
     const bytes = this.#reservations.get(packet.messageId);
     this.#reservations.delete(packet.messageId);
     return bytes;
   }
 
-  /** Hands an allowed PUBLISH to its subscriptions; its acknowledgement leaves when they have settled it. */
-  accept(packet: DevicePublish): void {
+  /** Hands a PUBLISH to its subscriptions; its acknowledgement leaves when they have settled it. */
+  accept(packet: ReceivedPublish, route: (message: IncomingMessage) => void = this.#options.router.route): void {
     const bytes = this.#takeReservation(packet);
     if (bytes === undefined) return;
     const receivedAt = performance.now();
@@ -96,13 +105,13 @@ export class DeviceConnection {
       if (packet.qos > 0) this.gate.release(packet.messageId);
       this.#options.ackDuration.observe({ qos: String(packet.qos) }, (performance.now() - receivedAt) / 1000);
     });
-    // Only what the device will send again is dropped with its connection.
+    // Only what the peer will send again is dropped with its connection.
     if (packet.qos > 0) this.#messages.add(message);
-    this.#options.router.route(message);
+    route(message);
   }
 
   /** Acknowledges a PUBLISH without handing it to anybody. */
-  refuse(packet: DevicePublish): void {
+  refuse(packet: ReceivedPublish): void {
     const bytes = this.#takeReservation(packet);
     if (bytes === undefined) return;
     this.#options.budget.release(bytes);
@@ -110,21 +119,21 @@ export class DeviceConnection {
   }
 
   /** The device's will: published for it by the broker after its connection is gone, so nobody waits for an acknowledgement. */
-  acceptWill(packet: DevicePublish): void {
+  acceptWill(packet: ReceivedPublish): void {
     const { budget, router, dropped } = this.#options;
     const bytes = packet.payload.length + packet.topic.length;
     if (!router.hasRoom(packet.topic) || !budget.reserve(bytes)) return dropped.inc({ reason: 'no-room' });
     router.route(this.#toMessage({ ...packet, qos: 0, dup: false }, () => budget.release(bytes)));
   }
 
-  #toMessage(packet: DevicePublish, onEnd: (acknowledge: boolean) => void): IncomingMessage {
+  #toMessage(packet: ReceivedPublish, onEnd: (acknowledge: boolean) => void): IncomingMessage {
     return new IncomingMessage({
       topic: packet.topic,
       payload: Buffer.from(packet.payload),
       qos: packet.qos,
       username: this.credential?.username ?? null,
       receivedAtMs: Date.now(),
-      retained: false,
+      retained: packet.retain,
       duplicate: packet.dup,
       onEnd,
     });

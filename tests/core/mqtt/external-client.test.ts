@@ -1,0 +1,231 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import mqtt, { type MqttClient } from 'mqtt';
+import { loadConfig } from '#core/config/config.ts';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
+import { createExternalClient } from '#core/mqtt/external-client.ts';
+import type { MqttTransport } from '#core/mqtt/transport.ts';
+import { recordTelemetry, type TestTelemetry } from '../../support/postgres.ts';
+import { acceptAll, batcherOptions, createFixture, until, type Handler } from './fixture.ts';
+import { createMosquitto, skipWithoutMosquitto, type Mosquitto } from './mosquitto.ts';
+
+interface Node {
+  readonly transport: MqttTransport;
+  readonly telemetry: TestTelemetry;
+  subscribe(filter: string, handler: Handler, plugin?: string): Promise<Batcher>;
+  stop(): Promise<void>;
+}
+
+const nodes: Node[] = [];
+
+async function startNode(url: string, nodeId: string, overrides: Partial<Config> = {}): Promise<Node> {
+  const config = { ...loadConfig({}, { mqttRetryDelayMs: 5, mqttBatchWaitMs: 2, ...overrides }), mqttUrl: url };
+  const telemetry = recordTelemetry();
+  const transport = createExternalClient({ config, telemetry, nodeId, reconnectDelayMs: 20, startTimeoutMs: 2000 });
+  await transport.start();
+  const batchers: Batcher[] = [];
+  const node: Node = {
+    transport,
+    telemetry,
+    async subscribe(filter, handler, plugin = 'tracking') {
+      const batcher = createBatcher(batcherOptions(config, telemetry, filter, plugin));
+      batchers.push(batcher);
+      batcher.attach(async (messages) => ({ verdicts: await handler(messages) }), { batchSizeMax: 500, batchWaitMs: 2 });
+      await transport.subscribe(plugin, filter, batcher);
+      return batcher;
+    },
+    async stop() {
+      for (const batcher of batchers) void batcher.stop();
+      await transport.stop();
+    },
+  };
+  nodes.push(node);
+  return node;
+}
+
+async function stopNodes(): Promise<void> {
+  await Promise.all(nodes.splice(0).map((node) => node.stop()));
+}
+
+async function sample(node: Node, name: string): Promise<number> {
+  const { body } = await node.telemetry.metrics.render();
+  const line = body.split('\n').find((row) => row.startsWith(`${name} `));
+  return line === undefined ? 0 : Number(line.slice(name.length + 1));
+}
+
+describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }, () => {
+  let broker: Mosquitto;
+  let device: MqttClient;
+
+  beforeEach(async () => {
+    broker = await createMosquitto();
+    await broker.start();
+    device = await mqtt.connectAsync(broker.url, { clientId: 'phone', clean: false, reconnectPeriod: 20 });
+    device.on('error', () => undefined);
+  });
+  afterEach(async () => {
+    await device.endAsync(true);
+    await stopNodes();
+    await broker.stop();
+  });
+
+  /** A subscription is made when a message gets through. */
+  async function awaitSubscription(topic: string, seen: ReadonlySet<string>): Promise<void> {
+    await until(`${topic} is subscribed to`, async () => {
+      await device.publishAsync(topic, 'probe', { qos: 1 });
+      return seen.has('probe');
+    });
+  }
+
+  it('shares the messages of a plugin among its nodes, each once', async () => {
+    const seen = [new Set<string>(), new Set<string>()];
+    const counts = new Map<string, number>();
+    for (const [index, own] of seen.entries()) {
+      const node = await startNode(broker.url, `n${index}`);
+      await node.subscribe('drivers/+/location', async (messages) => {
+        for (const { payload } of messages) {
+          own.add(payload);
+          counts.set(payload, (counts.get(payload) ?? 0) + 1);
+        }
+        return acceptAll(messages);
+      });
+    }
+    await until('both nodes are subscribed', async () => {
+      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+      return seen.every((own) => own.has('probe'));
+    });
+    const numbers = Array.from({ length: 500 }, (_, number) => String(number));
+    await Promise.all(numbers.map((number) => device.publishAsync('drivers/d1/location', number, { qos: 1 })));
+    await until('all have arrived', () => numbers.every((number) => counts.has(number)));
+    assert.ok(numbers.every((number) => counts.get(number) === 1));
+    assert.ok(seen.every((own) => own.size > 1));
+  });
+
+  it('reads on while acknowledgements are held, and another plugin is not held up', async () => {
+    const node = await startNode(broker.url, 'n1');
+    const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
+    const batcher = await node.subscribe('drivers/+/location', async (messages) => {
+      await committed;
+      return acceptAll(messages);
+    });
+    const seen = new Set<string>();
+    await node.subscribe('scanners/#', async (messages) => {
+      for (const { payload } of messages) seen.add(payload);
+      return acceptAll(messages);
+    }, 'parcels');
+    await awaitSubscription('scanners/1', seen);
+    await until('the slow plugin is subscribed', async () => {
+      await device.publishAsync('drivers/d1/location', 'x', { qos: 1 });
+      return batcher.size > 0;
+    });
+    for (let number = 0; number < 200; number += 1) await device.publishAsync('drivers/d1/location', String(number), { qos: 1 });
+    await until('all were read, none acknowledged', () => batcher.size >= 200);
+    await device.publishAsync('scanners/1', 'meanwhile', { qos: 1 });
+    await until('the other plugin goes on', () => seen.has('meanwhile'));
+    commit();
+    await until('all are acknowledged', async () => (await sample(node, 'returnit_mqtt_inflight_messages')) === 0);
+  });
+
+  it('gets again what was not acknowledged when the node stops', async () => {
+    const first = await startNode(broker.url, 'n1');
+    const waiting = await first.subscribe('drivers/+/location', () => new Promise(() => undefined));
+    await until('the first has some', async () => {
+      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+      return waiting.size > 0;
+    });
+    for (let number = 0; number < 50; number += 1) await device.publishAsync('drivers/d1/location', String(number), { qos: 1 });
+    await stopNodes();
+    const seen = new Set<string>();
+    const second = await startNode(broker.url, 'n1');
+    await second.subscribe('drivers/+/location', async (messages) => {
+      for (const { payload } of messages) seen.add(payload);
+      return acceptAll(messages);
+    });
+    await until('all came again', () => Array.from({ length: 50 }, (_, number) => String(number)).every((number) => seen.has(number)));
+  });
+
+  it('loses no message of a numbered stream while the broker is killed and the handler fails at random', async () => {
+    const node = await startNode(broker.url, 'n1');
+    const stored = new Set<string>();
+    let calls = 0;
+    await node.subscribe('drivers/+/location', async (messages) => {
+      calls += 1;
+      if (calls % 3 === 0) throw new AppError('PLUGIN_FAILED', 'Cannot store fixes: the handler failed');
+      for (const { payload } of messages) stored.add(payload);
+      return acceptAll(messages);
+    });
+    await until('it is subscribed', async () => {
+      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+      return stored.has('probe');
+    });
+    await until('the subscription is saved', async () => {
+      await device.publishAsync('drivers/d1/location', 'again', { qos: 1 });
+      return stored.has('again');
+    });
+    const numbers = Array.from({ length: 600 }, (_, number) => String(number));
+    const sending = Promise.all(numbers.map((number) => device.publishAsync('drivers/d1/location', number, { qos: 1 })));
+    await until('some are stored', () => stored.size > 20);
+    await broker.end('SIGTERM');
+    await until('the node has noticed', () => !node.transport.connected);
+    assert.match(node.transport.problem ?? '', /Cannot reach the MQTT broker/);
+    await broker.start();
+    await sending;
+    await until('all are stored', () => numbers.every((number) => stored.has(number)));
+    assert.equal(node.transport.connected, true);
+    assert.ok((await sample(node, 'returnit_mqtt_reconnects_total')) >= 1);
+  });
+
+  it('is back after the broker was killed', async () => {
+    const node = await startNode(broker.url, 'n1');
+    const stored = new Set<string>();
+    await node.subscribe('drivers/+/location', async (messages) => {
+      for (const { payload } of messages) stored.add(payload);
+      return acceptAll(messages);
+    });
+    await awaitSubscription('drivers/d1/location', stored);
+    await broker.end('SIGKILL');
+    await until('the node has noticed', () => !node.transport.connected);
+    await assert.rejects(node.transport.publish('a', 'b', { qos: 1, retain: false }), { code: 'BROKER_UNREACHABLE' });
+    await broker.start();
+    await until('messages flow again', async () => {
+      await device.publishAsync('drivers/d1/location', 'after', { qos: 1 });
+      return stored.has('after');
+    });
+    await node.transport.publish('a', 'b', { qos: 1, retain: false });
+  });
+});
+
+describe('createExternalClient()', () => {
+  afterEach(stopNodes);
+
+  it('starts without its broker, says so, and does not crash', async () => {
+    const node = await startNode('mqtt://127.0.0.1:9', 'n1');
+    assert.equal(node.transport.connected, false);
+    assert.match(node.transport.problem ?? '', /127\.0\.0\.1:9/);
+    assert.ok(node.telemetry.lines.some((line) => (line['err'] as { code?: string } | undefined)?.code === 'BROKER_UNREACHABLE'));
+    assert.equal(await sample(node, 'returnit_mqtt_connected'), 0);
+  });
+
+  it('falls back to MQTT 3.1.1 with a broker that speaks no newer', async () => {
+    const fixture = await createFixture();
+    const { username, password } = await fixture.credentials.issue('core', { username: 'core', publish: ['#'], subscribe: ['#'] });
+    const url = new URL(fixture.broker.address);
+    url.username = username;
+    url.password = password;
+    const node = await startNode(url.href, 'n1');
+    const seen = new Set<string>();
+    await node.subscribe('drivers/+/location', async (messages) => {
+      for (const { payload } of messages) seen.add(payload);
+      return acceptAll(messages);
+    });
+    const device = await fixture.device('d1');
+    await until('a message gets through', async () => {
+      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+      return seen.has('probe');
+    });
+    await stopNodes();
+    await fixture.stop();
+  });
+});
