@@ -23,6 +23,9 @@ export interface Boss {
 /** Seconds between looks for expired jobs, in which a node that was killed gives its jobs back. */
 const superviseSeconds = 15;
 
+/** Seconds between looks for schedules that are due, so the longest delay of one. */
+const scheduleSeconds = 10;
+
 /** pg-boss on the core's own pool and listening connection, so that the connection budget holds. */
 export function createBoss(options: BossOptions): Boss {
   const { pool, listener, telemetry } = options;
@@ -33,6 +36,7 @@ export function createBoss(options: BossOptions): Boss {
     useListenNotify: true,
     superviseIntervalSeconds: superviseSeconds,
     monitorIntervalSeconds: superviseSeconds,
+    cronMonitorIntervalSeconds: scheduleSeconds,
     registerInstance: false,
     openTelemetry: { enabled: false },
   });

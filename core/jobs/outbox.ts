@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type pg from 'pg';
 import type { SendOptions } from '#plugin-api';
+import { toDatabaseError } from '#core/database/database-error.ts';
 import { currentTraceparent } from '#core/telemetry/tracing.ts';
 import type { Seal } from './seal.ts';
 
@@ -18,6 +19,7 @@ export interface Outbox {
    * Writes a sealed row on this connection: inside its open transaction, or alone on a pool.
    *
    * @returns the id of the event or the job
+   * @throws {AppError} DATABASE_ERROR, for data that jsonb does not take (a zero character) among others
    */
   add(connection: Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>, entry: OutboxEntry): Promise<string>;
 }
@@ -37,7 +39,7 @@ export function createOutbox(seal: Seal): Outbox {
         options: JSON.stringify(options),
         traceparent: currentTraceparent() ?? null,
       };
-      await connection.query(addRow, [
+      const values = [
         fields.id,
         plugin,
         kind,
@@ -46,7 +48,12 @@ export function createOutbox(seal: Seal): Outbox {
         fields.options,
         fields.traceparent,
         seal.sign(fields),
-      ]);
+      ];
+      try {
+        await connection.query(addRow, values);
+      } catch (error) {
+        throw toDatabaseError(error, 'outbox_add');
+      }
       return fields.id;
     },
   };

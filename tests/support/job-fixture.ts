@@ -1,9 +1,8 @@
+import { fileURLToPath } from 'node:url';
 import type { Config } from '#core/config/settings.ts';
-import { derivePluginSecret } from '#core/database/database-url.ts';
 import type { Database } from '#core/database/database.ts';
-import { quoteIdentifier, quoteLiteral, toRole } from '#core/database/identifiers.ts';
-import type { Transactions } from '#core/database/transactions.ts';
-import { createTransactions } from './plain-transactions.ts';
+import { preparePlugins } from '#core/database/plugin-roles.ts';
+import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { OutboxRow } from '#core/jobs/relay-batch.ts';
 import { createEventsCapability } from '#core/plugin-host/capabilities/events.ts';
@@ -43,8 +42,10 @@ export async function createJobFixture(plugins: readonly string[], config: Parti
     config: { ...quickConfig, ...config },
   });
   const { database, telemetry } = fixture;
-  for (const plugin of plugins) await createRole(database, plugin);
-  const transactions = createTransactions({ database });
+  const migrationsDir = fileURLToPath(new URL('no-migrations', import.meta.url));
+  const preparations = plugins.map((name) => ({ name, migrationsDir, publishes: [], reads: [] }));
+  await preparePlugins(database, preparations, { config: fixture.config });
+  const transactions = createTransactions({ database, config: fixture.config, telemetry });
   const nodes: Node[] = [];
   return {
     database,
@@ -70,13 +71,4 @@ export async function createJobFixture(plugins: readonly string[], config: Parti
       await fixture.stop();
     },
   };
-}
-
-async function createRole(database: Database, plugin: string): Promise<void> {
-  const role = quoteIdentifier(toRole(plugin));
-  const password = quoteLiteral(derivePluginSecret(database.url, 'password', plugin));
-  const { rowCount } = await database.admin.query('select from pg_roles where rolname = $1', [toRole(plugin)]);
-  if (rowCount === 0) await database.admin.query(`create role ${role} login`);
-  await database.admin.query(`alter role ${role} login password ${password}`);
-  await database.admin.query(`create schema if not exists ${quoteIdentifier(plugin)} authorization ${role}`);
 }

@@ -101,6 +101,14 @@ describe('createRelay()', () => {
     assert.deepEqual(rows, [{ name: 'sender.bad' }]);
   });
 
+  it('refuses data that no queue could store, in the call that sends it', async () => {
+    const args = { queue: 'sender.zero', data: { text: '\u0000' }, options: {} };
+    await assert.rejects(callCapability(node.work, sender, { method: 'send', args }), {
+      code: 'DATABASE_ERROR',
+      details: { sqlstate: '22P05' },
+    });
+  });
+
   it('moves each row once when two nodes relay', async () => {
     await fixture.startNode();
     await Promise.all(Array.from({ length: 300 }, (_, n) => send('sender.twice', n)));
