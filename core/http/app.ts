@@ -5,7 +5,7 @@ import type { Authenticator } from './authentication.ts';
 import type { HttpState } from './http-context.ts';
 import { authentication } from './middleware/authentication.ts';
 import { body } from './middleware/body.ts';
-import { cancellation } from './middleware/cancellation.ts';
+import { cancellation, type RequestInFlight } from './middleware/cancellation.ts';
 import { problems } from './middleware/problems.ts';
 import { response } from './middleware/response.ts';
 import { routing } from './middleware/routing.ts';
@@ -23,7 +23,7 @@ export interface HttpAppOptions {
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify'>;
   /** Requests being answered: aborting one cancels what is done for it. */
-  readonly inFlight: Set<AbortController>;
+  readonly inFlight: Set<RequestInFlight>;
 }
 
 /** The order is the policy: measured before all, refused as early and as cheaply as can be, nothing read for a caller who may not. */

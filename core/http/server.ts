@@ -7,6 +7,7 @@ import { createHttpApp } from './app.ts';
 import type { Authenticator } from './authentication.ts';
 import { answerClientError } from './client-error.ts';
 import { addCoreRoutes } from './core-routes.ts';
+import type { RequestInFlight } from './middleware/cancellation.ts';
 import type { RouteTable } from './route-table.ts';
 
 export interface HttpServerOptions {
@@ -49,7 +50,7 @@ const timeoutCheckMs = 1000;
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { config, telemetry } = options;
-  const inFlight = new Set<AbortController>();
+  const inFlight = new Set<RequestInFlight>();
   const sockets = new Set<Socket>();
   let isDraining = false;
   let stopped: Promise<void> | undefined;
@@ -84,8 +85,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     start: () => listen(server, config),
     stop({ timeoutMs = config.shutdownTimeoutMs } = {}) {
       isDraining = true;
+      for (const { response } of inFlight) if (!response.headersSent) response.setHeader('connection', 'close');
       stopped ??= drain(server, timeoutMs, () => {
-        for (const controller of inFlight) controller.abort();
+        for (const { controller } of inFlight) controller.abort();
         for (const socket of sockets) socket.destroy();
       });
       return stopped;

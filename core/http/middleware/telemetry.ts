@@ -1,4 +1,4 @@
-import { SpanKind } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
 import type { Labels } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -13,7 +13,6 @@ export interface HttpTelemetryOptions {
 }
 
 const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
-const traceparent = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
 /** RFC 9110 has no status for a client that went away; nginx's is the one that operators know. */
 const abortedStatus = 499;
 
@@ -41,7 +40,8 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
         {
           kind: SpanKind.SERVER,
           attributes: { 'http.request.method': method, 'http.route': template, 'url.scheme': 'http' },
-          ...(typeof inbound === 'string' && traceparent.test(inbound) ? { parent: inbound } : {}),
+          // A caller's trace is continued; what is not a traceparent begins a new one.
+          ...(typeof inbound === 'string' ? { parent: inbound } : {}),
         },
         async (span) => {
           ctx.state.id = span.spanContext().traceId;
@@ -52,7 +52,7 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
           const errorType = errorTypeOf(ctx, status);
           if (errorType !== '') {
             span.setAttribute('error.type', errorType);
-            span.setStatus({ code: 2, message: errorType });
+            span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
           }
           finish(ctx, { method, template, status, errorType, durationMs: performance.now() - startMs });
         },

@@ -16,13 +16,17 @@ describe('parseJson()', () => {
   ];
   for (const [text, message] of broken) {
     it(`says where ${JSON.stringify(text)} is wrong`, () => {
-      assert.throws(() => parseJson(Buffer.from(text)), (error: Error & { code?: string }) => {
-        assert.equal(error.code, 'MALFORMED_JSON');
-        assert.match(error.message, message);
-        return true;
-      });
+      assert.throws(
+        () => parseJson(Buffer.from(text)),
+        (error: Error & { code?: string }) => {
+          assert.equal(error.code, 'MALFORMED_JSON');
+          assert.match(error.message, message);
+          return true;
+        },
+      );
     });
   }
 
-  it('refuses bytes that are not UTF-8', () => assert.throws(() => parseJson(Buffer.from([0x22, 0xff, 0x22])), /it must be UTF-8/));
+  it('refuses bytes that are not UTF-8', () =>
+    assert.throws(() => parseJson(Buffer.from([0x22, 0xff, 0x22])), /it must be UTF-8/));
 });

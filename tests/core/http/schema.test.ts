@@ -17,14 +17,35 @@ function compileRequest(schema: TSchema | object): SchemaCheck {
 }
 
 describe('assertSafeSchema()', () => {
-  const nested = (depth: number): object => (depth === 0 ? { type: 'string' } : { type: 'array', items: nested(depth - 1) });
+  const nested = (depth: number): object =>
+    depth === 0 ? { type: 'string' } : { type: 'array', items: nested(depth - 1) };
   const refused: readonly (readonly [string, unknown, RegExp])[] = [
-    ['a remote reference', { type: 'object', properties: { a: { $ref: 'https://evil.example/s.json' } } }, /"test" at "#\/properties\/a\/\$ref": references are not followed/],
+    [
+      'a remote reference',
+      { type: 'object', properties: { a: { $ref: 'https://evil.example/s.json' } } },
+      /"test" at "#\/properties\/a\/\$ref": references are not followed/,
+    ],
     ['a local reference', { $ref: '#' }, /at "#\/\$ref"/],
-    ['an unknown keyword', { type: 'object', properties: { a: { typ: 'string' } } }, /at "#\/properties\/a\/typ": the keyword is not known/],
-    ['a hostile pattern', { type: 'string', pattern: '^(a+)+$' }, /at "#\/pattern": pattern "\^\(a\+\)\+\$" is refused/],
-    ['a hostile pattern as a key', { type: 'object', patternProperties: { '^(a+)+$': {} } }, /at "#\/patternProperties\/\^\(a\+\)\+\$"/],
-    ['a hostile pattern in a branch', { anyOf: [{ type: 'null' }, { type: 'string', pattern: '(x*)*' }] }, /at "#\/anyOf\/1\/pattern"/],
+    [
+      'an unknown keyword',
+      { type: 'object', properties: { a: { typ: 'string' } } },
+      /at "#\/properties\/a\/typ": the keyword is not known/,
+    ],
+    [
+      'a hostile pattern',
+      { type: 'string', pattern: '^(a+)+$' },
+      /at "#\/pattern": pattern "\^\(a\+\)\+\$" is refused/,
+    ],
+    [
+      'a hostile pattern as a key',
+      { type: 'object', patternProperties: { '^(a+)+$': {} } },
+      /at "#\/patternProperties\/\^\(a\+\)\+\$"/,
+    ],
+    [
+      'a hostile pattern in a branch',
+      { anyOf: [{ type: 'null' }, { type: 'string', pattern: '(x*)*' }] },
+      /at "#\/anyOf\/1\/pattern"/,
+    ],
     ['unique objects', { type: 'array', uniqueItems: true, items: { type: 'object' } }, /at "#\/uniqueItems"/],
     ['too much depth', nested(30), /nested deeper than 24/],
     ['too much text', { type: 'string', description: 'x'.repeat(70_000) }, /at most 65536 characters/],
@@ -32,7 +53,10 @@ describe('assertSafeSchema()', () => {
   ];
   for (const [name, schema, message] of refused) {
     it(`refuses ${name} by its place`, () => {
-      assert.throws(() => assertSafeSchema(schema, 'test'), (error: Error & { code?: string }) => error.code === 'INVALID_SCHEMA' && message.test(error.message));
+      assert.throws(
+        () => assertSafeSchema(schema, 'test'),
+        (error: Error & { code?: string }) => error.code === 'INVALID_SCHEMA' && message.test(error.message),
+      );
     });
   }
 });
@@ -44,7 +68,9 @@ describe('compileSchema()', () => {
   });
 
   it('closes objects that say nothing of further fields, and parts of one object together', () => {
-    const check = compileRequest(Type.Intersect([Type.Object({ a: Type.String() }), Type.Object({ b: Type.Object({ c: Type.Number() }) })]));
+    const check = compileRequest(
+      Type.Intersect([Type.Object({ a: Type.String() }), Type.Object({ b: Type.Object({ c: Type.Number() }) })]),
+    );
     assert.equal(check.matches({ a: 'x', b: { c: 1 } }), true);
     assert.equal(check.matches({ a: 'x', b: { c: 1 }, d: 1 }), false);
     assert.equal(check.matches({ a: 'x', b: { c: 1, d: 1 } }), false);
@@ -52,14 +78,24 @@ describe('compileSchema()', () => {
 
   it('leaves records and objects that are declared open as they are', () => {
     assert.equal(compileRequest(Type.Record(Type.String(), Type.Number())).matches({ any: 1 }), true);
-    assert.equal(compileRequest(Type.Object({ a: Type.String() }, { additionalProperties: true })).matches({ a: 'x', b: 1 }), true);
+    assert.equal(
+      compileRequest(Type.Object({ a: Type.String() }, { additionalProperties: true })).matches({ a: 'x', b: 1 }),
+      true,
+    );
   });
 
   it('takes tuples and unions', () => {
-    const check = compileRequest(Type.Object({ at: Type.Tuple([Type.Number(), Type.Number()]), kind: Type.Union([Type.Literal('a'), Type.Literal('b')]) }));
+    const check = compileRequest(
+      Type.Object({
+        at: Type.Tuple([Type.Number(), Type.Number()]),
+        kind: Type.Union([Type.Literal('a'), Type.Literal('b')]),
+      }),
+    );
     assert.equal(check.matches({ at: [1, 2], kind: 'a' }), true);
     assert.equal(check.matches({ at: [1, 2, 3], kind: 'a' }), false);
-    assert.deepEqual(check.explain({ at: [1, 2], kind: 'c' }), [{ pointer: '#/kind', detail: 'must be "a" or "b": it is "c"' }]);
+    assert.deepEqual(check.explain({ at: [1, 2], kind: 'c' }), [
+      { pointer: '#/kind', detail: 'must be "a" or "b": it is "c"' },
+    ]);
   });
 
   it('says where, what it is and what would be right', () => {

@@ -4,11 +4,23 @@ import { compileCoercion } from '#core/http/text-coercion.ts';
 
 describe('compileCoercion()', () => {
   const coerce = compileCoercion({
-    properties: { limit: { type: 'integer' }, ratio: { type: 'number' }, open: { type: 'boolean' }, ids: { type: 'array', items: { type: 'integer' } }, name: { type: 'string' } },
+    properties: {
+      limit: { type: 'integer' },
+      ratio: { type: 'number' },
+      open: { type: 'boolean' },
+      ids: { type: 'array', items: { type: 'integer' } },
+      name: { type: 'string' },
+    },
   });
 
   it('makes numbers, booleans and lists of texts', () => {
-    assert.deepEqual(coerce?.({ limit: '20', ratio: '-0.5', open: 'false', ids: ['1', '2'], name: '7' }), { limit: 20, ratio: -0.5, open: false, ids: [1, 2], name: '7' });
+    assert.deepEqual(coerce?.({ limit: '20', ratio: '-0.5', open: 'false', ids: ['1', '2'], name: '7' }), {
+      limit: 20,
+      ratio: -0.5,
+      open: false,
+      ids: [1, 2],
+      name: '7',
+    });
     assert.deepEqual(coerce?.({ ids: '1' }), { ids: [1] });
   });
 
@@ -19,5 +31,6 @@ describe('compileCoercion()', () => {
     assert.deepEqual(coerce?.({ open: '1', limit: ['1', '2'] }), { open: '1', limit: ['1', '2'] });
   });
 
-  it('is nothing when all are texts', () => assert.equal(compileCoercion({ properties: { id: { type: 'string' } } }), undefined));
+  it('is nothing when all are texts', () =>
+    assert.equal(compileCoercion({ properties: { id: { type: 'string' } } }), undefined));
 });

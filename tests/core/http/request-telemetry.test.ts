@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { currentTraceparent } from '#core/telemetry/tracing.ts';
+import { until } from '../../support/until.ts';
+import { createFakePlugin, startHttpFixture, type FakePlugin, type HttpFixture } from './http-fixture.ts';
+
+describe('telemetry of a request', () => {
+  let fixture: HttpFixture;
+  let plugin: FakePlugin;
+  before(async () => {
+    fixture = await startHttpFixture({ httpSlowRequestMs: 20 });
+    plugin = createFakePlugin();
+    await fixture.route(plugin, { roles: 'public' });
+  });
+  after(() => fixture.stop());
+
+  it("is a server span of the route that continues the caller's trace", async () => {
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    let inside: string | undefined;
+    plugin.handler = () => {
+      inside = currentTraceparent();
+      return { status: 200, body: {} };
+    };
+    const response = await fixture.request('/orders/secret-id', {
+      headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+    });
+    assert.equal(response.headers.get('x-request-id'), traceId);
+    await response.text();
+    const [span] = await until('the span ended', () => {
+      const spans = fixture.tracing.recentSpans(traceId);
+      return spans.length > 0 && spans;
+    });
+    assert.equal(span?.name, 'GET /orders/{orderId}');
+    assert.equal(span?.kind, 'server');
+    assert.equal(span?.attributes['http.route'], '/orders/{orderId}');
+    assert.equal(span?.attributes['http.response.status_code'], 200);
+    assert.match(inside ?? '', new RegExp(`^00-${traceId}-`));
+    assert.doesNotMatch(JSON.stringify(span), /secret-id/);
+  });
+
+  it('begins a new trace when the traceparent is not one', async () => {
+    const response = await fixture.request('/orders/1', { headers: { traceparent: '00-zz-1-1' } });
+    assert.match(response.headers.get('x-request-id') ?? '', /^[0-9a-f]{32}$/);
+    await response.text();
+  });
+
+  it('is counted by route template, status and plugin', async () => {
+    plugin.handler = () => ({ status: 200, body: {} });
+    for (const path of ['/orders/a', '/orders/b', '/nothing/here', '/nor/here'])
+      await (await fixture.request(path)).text();
+    await fixture.raw('PURGE /orders/a HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+    const text = await until('all are counted', async () => {
+      const metrics = await fixture.metrics();
+      return /method="_OTHER"[^\n]*_count|_count\{[^\n]*method="_OTHER"/.test(metrics) && metrics;
+    });
+    assert.match(
+      text,
+      /http_server_request_duration_seconds_count\{http_request_method="GET",http_route="\/orders\/\{orderId\}",http_response_status_code="200",plugin="orders"\} [2-9]/,
+    );
+    assert.match(
+      text,
+      /http_server_request_duration_seconds_count\{http_request_method="GET",http_route="__unmatched__",http_response_status_code="404",plugin="core"\} 2/,
+    );
+    assert.match(text, /http_route="\/orders\/\{orderId\}",http_response_status_code="405"/);
+    assert.match(text, /^http_server_active_requests\{http_request_method="GET"\} 0$/m);
+    assert.doesNotMatch(text, /nothing\/here|\/orders\/[ab]/);
+  });
+
+  it('has an error type when the server failed', async () => {
+    plugin.handler = () => ({ status: 299 });
+    const response = await fixture.request('/orders/1');
+    await response.text();
+    assert.match(
+      await fixture.metrics(),
+      /http_response_status_code="500",error_type="INVALID_RESPONSE",plugin="orders"\} 1/,
+    );
+    const [span] = fixture.tracing.recentSpans(response.headers.get('x-request-id') ?? '');
+    assert.equal(span?.attributes['error.type'], 'INVALID_RESPONSE');
+  });
+
+  it('is logged as a warning with its trace when it is slow, else for debugging', async () => {
+    plugin.handler = async () => {
+      const startMs = performance.now();
+      await until('it is slow', () => performance.now() - startMs > 40);
+      return { status: 200, body: {} };
+    };
+    const slow = await fixture.request('/orders/secret-id');
+    await slow.text();
+    const line = await until('it is logged', () =>
+      fixture.logs.find((each) => each['trace_id'] === slow.headers.get('x-request-id')),
+    );
+    assert.equal(line['level'], 'warn');
+    assert.equal(line['route'], '/orders/{orderId}');
+    assert.equal(line['msg'], 'Slow request: over 20 ms');
+    assert.match(
+      await fixture.metrics(),
+      /returnit_http_slow_requests_total\{http_route="\/orders\/\{orderId\}",plugin="orders"\} 1/,
+    );
+    plugin.handler = () => ({ status: 200, body: {} });
+    const quick = await fixture.request('/orders/secret-id');
+    await quick.text();
+    const quickLine = await until('it is logged', () =>
+      fixture.logs.find((each) => each['trace_id'] === quick.headers.get('x-request-id')),
+    );
+    assert.equal(quickLine['level'], 'debug');
+    assert.doesNotMatch(JSON.stringify(fixture.logs), /secret-id/);
+  });
+});
