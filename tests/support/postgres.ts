@@ -73,9 +73,29 @@ export async function useTestServer(): Promise<string> {
   return (await server).url;
 }
 
-// At the level of the file, so that it runs when all of the file's tests are done.
+let openDatabases = 0;
+let isFileDone = false;
+/** A database that a test never drops must not keep the file from ending. */
+const leakTimeoutMs = 10_000;
+
+async function stopUnusedServer(): Promise<void> {
+  if (!isFileDone || openDatabases > 0 || server === undefined) return;
+  const started = server;
+  server = undefined;
+  await (await started).stop();
+}
+
+// This hook is registered before those of the test file and so runs before them: the server then stays until the last
+// database is dropped.
 after(async () => {
-  if (server !== undefined) await (await server).stop();
+  isFileDone = true;
+  await stopUnusedServer();
+  if (server === undefined) return;
+  setTimeout(() => {
+    const leaked = openDatabases;
+    openDatabases = 0;
+    void stopUnusedServer().then(() => assert.equal(leaked, 0, 'test databases were not dropped'));
+  }, leakTimeoutMs).unref();
 });
 
 export interface TestDatabase {
@@ -91,15 +111,21 @@ export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const template = await ensureTemplate(adminUrl);
   await onServer(adminUrl, (client) => client.query(`create database ${name} template ${template}`));
+  openDatabases += 1;
   return {
     url: toDatabaseUrl(adminUrl, name),
     name,
     async drop() {
-      await onServer(adminUrl, async (client) => {
-        const leaked = await findConnections(client, name);
-        await client.query(`drop database if exists ${name} with (force)`);
-        assert.deepEqual(leaked, [], `connections to database ${name} are still open`);
-      });
+      try {
+        await onServer(adminUrl, async (client) => {
+          const leaked = await findConnections(client, name);
+          await client.query(`drop database if exists ${name} with (force)`);
+          assert.deepEqual(leaked, [], `connections to database ${name} are still open`);
+        });
+      } finally {
+        openDatabases -= 1;
+        await stopUnusedServer();
+      }
     },
   };
 }
