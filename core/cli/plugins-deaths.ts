@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { listDeaths } from '#core/plugin-host/deaths.ts';
+import { listDeaths, type DeathRecord } from '#core/plugin-host/deaths.ts';
 import type { PluginsCommandDeps } from './plugins-context.ts';
 import { formatTable, plainText } from './text-table.ts';
 
@@ -18,7 +18,7 @@ export function registerPluginsDeathsCommand(plugins: Command, deps: PluginsComm
     });
 }
 
-function toRow(death: object): string[] {
-  const record: Readonly<Record<string, unknown>> = { ...death };
-  return ['time', 'version', 'reason', 'message', 'profile'].map((member) => plainText(String(record[member] ?? '-')));
+function toRow({ time, version, reason, message, profile }: DeathRecord): string[] {
+  const firstLine = message.split('\n')[0] ?? '';
+  return [time, version, reason, plainText(firstLine.slice(0, 120)), profile ?? '-'];
 }

@@ -31,17 +31,17 @@ const Rules = (description: string): TSchema =>
     description,
   });
 
-const byPermission = (what: string): Record<GrantablePermission, TOptional<TSchema>> =>
+const byPermission = (what: string): Record<GrantablePermission, TOptional> =>
   Object.fromEntries(
     permissionNames.map((name) => [name, Type.Optional(Rules(`true (${what}), or a list of ${expectedForm(name)}`))]),
-  ) as Record<GrantablePermission, TOptional<TSchema>>;
+  ) as Record<GrantablePermission, TOptional>;
 
 const refusedByName = Object.fromEntries(
   Object.entries(refusedPermissions).map(([name, reason]) => [
     name,
     Type.Optional(Type.Unsafe<never>({ not: {}, description: reason })),
   ]),
-) as Record<string, TOptional<TSchema>>;
+) as Record<string, TOptional>;
 
 const PluginGrantsSchema = Type.Object(
   {

@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { Type, type TOptional, type TSchema } from 'typebox';
+import { Type, type TOptional } from 'typebox';
 import { AppError } from '#core/errors/app-error.ts';
 import { writeFileAtomic } from './atomic-file.ts';
 import type { DiscoveredPlugin } from './discovery.ts';
@@ -37,7 +37,7 @@ const hash = Type.String({ pattern: '^sha256-[0-9a-f]{64}$', description: '"sha2
 
 const requestedSchema = Object.fromEntries(
   permissionNames.map((name) => [name, Type.Optional(Type.Array(Type.String()))]),
-) as unknown as Record<GrantablePermission, TOptional<TSchema>>;
+) as unknown as Record<GrantablePermission, TOptional>;
 
 const LockSchema = Type.Object(
   {

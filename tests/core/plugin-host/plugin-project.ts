@@ -12,7 +12,7 @@ export async function createFolder(t: TestContext): Promise<string> {
 
 export async function writePlugin(
   folder: string,
-  manifest: { readonly name: string } & object,
+  manifest: { readonly name: string; readonly [member: string]: unknown },
   files: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const plugin = join(folder, manifest.name);
