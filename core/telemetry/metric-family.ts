@@ -61,7 +61,8 @@ function labelSetsOf<Child extends object>(
     metric: definition.name,
     labels: definition.labels,
     partition: definition.partition,
-    max: options.labelSetsMax,
+    // What the catalogue names is bounded already.
+    max: Math.max(options.labelSetsMax, definition.initial?.length ?? 0),
     onOverflow: options.onOverflow,
     create,
   });

@@ -68,7 +68,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   function add(definition: MetricDefinition): void {
     const family = createMetricFamily(definition, {
       labelSetsMax: options.labelSetsMax,
-      onOverflow: () => dropped.inc({ metric: definition.name }),
+      onOverflow: () => counter('returnit_metric_labelsets_dropped_total').inc({ metric: definition.name }),
     });
     families.set(definition.name, family);
     exposition.add(family);
@@ -103,7 +103,6 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   for (const definition of catalogue) add(definition);
   const counter = (name: string): Counter => recorder(name, 'counter') as Counter;
-  const dropped = counter('returnit_metric_labelsets_dropped_total');
   const collectErrors = counter('returnit_metrics_collect_errors_total');
   const collectors = createCollectors(options.collectTimeoutMs ?? 5000, (error) => {
     collectErrors.inc();

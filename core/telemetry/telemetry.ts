@@ -50,9 +50,10 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
   const stopRuntime = startRuntimeCollector(metrics);
   const stopContainer = collectContainer(metrics);
   const spans = metrics.counter('returnit_traces_spans_total');
-  const stopSpans = metrics.onCollect(() => {
+  const countSpans = (): void => {
     for (const [outcome, total] of Object.entries(tracing.counts())) spans.advanceTo({ outcome }, total);
-  });
+  };
+  const stopSpans = metrics.onCollect(countSpans);
 
   return {
     metrics,
@@ -63,6 +64,7 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
       stopContainer();
       await tracing.stop();
       stopSpans();
+      countSpans();
       await flushLogger(logger);
     },
   };

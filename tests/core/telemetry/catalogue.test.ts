@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { catalogue } from '#core/telemetry/catalogue.ts';
+import { createMetrics } from '#core/telemetry/metrics.ts';
+import { familyName } from '#core/telemetry/metric-name.ts';
+import { collectContainer } from '#core/telemetry/container-collector.ts';
+import { startRuntimeCollector } from '#core/telemetry/runtime-collector.ts';
+
+/** Semantic conventions without our prefix, and the names that every Prometheus dashboard knows. */
+const prefixes = /^(returnit|http_server|http_client|db_client|messaging|nodejs|process)_/;
+
+describe('catalogue', () => {
+  it('names each metric once, also as OpenMetrics groups them', () => {
+    const names = catalogue.map(familyName);
+    assert.deepEqual(
+      names.filter((name, index) => names.indexOf(name) !== index),
+      [],
+    );
+  });
+
+  for (const definition of catalogue) {
+    it(`describes ${definition.name} by the rules`, () => {
+      const { name, type, help, unit, labels, buckets, initial, owner, partition, exemplars } = definition;
+      assert.match(name, prefixes);
+      assert.equal(name.endsWith('_total'), type === 'counter');
+      assert.match(help, /^\S.*[^.\s]$/);
+      assert.ok(unit !== '' && owner !== '');
+      if (['seconds', 'bytes', 'cores'].includes(unit))
+        assert.ok(familyName(definition).endsWith(`_${unit}`), `ends in its unit, ${unit}`);
+      assert.equal(type === 'histogram', buckets !== undefined);
+      assert.deepEqual(
+        buckets?.toSorted((a, b) => a - b),
+        buckets?.slice(),
+      );
+      assert.ok(exemplars !== true || type === 'histogram');
+      assert.ok(partition === undefined || labels.includes(partition));
+      for (const labelSet of initial ?? []) assert.deepEqual(Object.keys(labelSet).toSorted(), labels.toSorted());
+    });
+  }
+
+  it('holds the thresholds of the requirements as bucket bounds', () => {
+    const bucketsOf = (name: string): readonly number[] =>
+      catalogue.find((definition) => definition.name === name)?.buckets ?? [];
+    assert.ok(bucketsOf('http_server_request_duration_seconds').includes(1));
+    assert.ok(bucketsOf('db_client_operation_duration_seconds').includes(0.5));
+  });
+
+  it('passes promtool check metrics with every metric in use', async (t) => {
+    const promtool = spawnSync('promtool', ['--version']);
+    if (promtool.error !== undefined && process.env['CI'] !== 'true') {
+      t.skip('promtool is not installed (Debian package prometheus)');
+      return;
+    }
+    const metrics = createMetrics({ labelSetsMax: 10 });
+    const stops = [startRuntimeCollector(metrics), collectContainer(metrics)];
+    for (const { name, type, labels } of catalogue) {
+      const values = Object.fromEntries(labels.map((label) => [label, 'x "quoted"\n\\']));
+      if (type === 'counter') metrics.counter(name).inc(values);
+      else if (type === 'gauge') metrics.gauge(name).set(values, 1);
+      else metrics.histogram(name).observe(values, 1);
+    }
+    const { body } = await metrics.render();
+    for (const stop of stops) stop();
+    const { status, stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: body, encoding: 'utf8' });
+    assert.equal(status, 0, `${stdout}${stderr}`);
+  });
+});

@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { trace } from '@opentelemetry/api';
+import { createLocalTracer } from '#core/telemetry/local-tracer.ts';
+import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
+import { parseTraceparent } from '#core/telemetry/traceparent.ts';
+import { currentTraceparent, startTracing, withSpan, withTraceparent, type Tracing } from '#core/telemetry/tracing.ts';
+
+const options = { otlpEndpoint: null, tracesKept: 100, version: '0', environment: 'test', region: 'test' };
+const remote = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+
+describe('withSpan()', () => {
+  let tracing: Tracing;
+  beforeEach(async () => {
+    tracing = await startTracing(options);
+  });
+  afterEach(() => tracing.stop());
+
+  it('keeps parentage across asynchronous steps that overlap', async () => {
+    const task = (name: string): Promise<void> =>
+      withSpan(name, { kind: 'server' }, async () => {
+        await new Promise((resolve) => setImmediate(resolve));
+        await withSpan(`${name}.child`, { kind: 'client' }, async () => {
+          await Promise.resolve();
+        });
+      });
+    await Promise.all([task('a'), task('b')]);
+    const spans = tracing.recentSpans();
+    for (const name of ['a', 'b']) {
+      const parent = spans.find((span) => span.name === name);
+      const child = spans.find((span) => span.name === `${name}.child`);
+      assert.equal(child?.parentSpanId, parent?.spanId);
+      assert.equal(child?.traceId, parent?.traceId);
+      assert.deepEqual([parent?.kind, child?.kind], ['server', 'client']);
+    }
+    assert.equal(new Set(spans.map((span) => span.traceId)).size, 2);
+  });
+
+  it('continues the trace of a traceparent, whatever its flags, and begins a new one for a bad one', async () => {
+    await withSpan('continued', { parent: remote }, () => {
+      assert.match(currentTraceparent() ?? '', /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-01$/);
+    });
+    await withSpan('new', { parent: 'nonsense' }, () => undefined);
+    const [continued, fresh] = tracing.recentSpans();
+    assert.deepEqual(
+      [continued?.traceId, continued?.parentSpanId],
+      ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'],
+    );
+    assert.notEqual(fresh?.traceId, continued?.traceId);
+    assert.equal(fresh?.parentSpanId, undefined);
+  });
+
+  it("links to a device's trace without continuing it, and leaves out what is no traceparent", async () => {
+    await withSpan('batch', { kind: 'consumer', links: [remote, 'nonsense'] }, () => undefined);
+    const [span] = tracing.recentSpans();
+    assert.deepEqual(span?.links, [{ traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }]);
+    assert.notEqual(span?.traceId, '0af7651916cd43dd8448eb211c80319c');
+  });
+
+  it('records what is thrown, without secrets, and throws it on', async () => {
+    const error = Object.assign(new Error('no postgres://a:secret@b'), { code: 'DATABASE_ERROR' });
+    await assert.rejects(
+      withSpan('fails', {}, () => Promise.reject(error)),
+      (thrown) => thrown === error,
+    );
+    const [span] = tracing.recentSpans();
+    assert.deepEqual([span?.status, span?.statusMessage], ['error', 'no postgres://[redacted]@b']);
+    assert.equal(span?.attributes['error.type'], 'DATABASE_ERROR');
+    assert.equal(span?.events[0]?.name, 'exception');
+    assert.doesNotMatch(JSON.stringify(span), /secret@/);
+  });
+
+  it('does not change the attributes of the caller', async () => {
+    const attributes = { 'plugin.name': 'orders' };
+    await withSpan('a', { attributes }, (span) => void span.setAttribute('rows', 1));
+    assert.deepEqual(attributes, { 'plugin.name': 'orders' });
+    assert.deepEqual(tracing.recentSpans()[0]?.attributes, { 'plugin.name': 'orders', rows: 1 });
+  });
+
+  it('has no active span outside', () => {
+    assert.equal(currentTraceparent(), undefined);
+  });
+
+  it('runs in the trace of a traceparent with withTraceparent()', async () => {
+    await withTraceparent(remote, () => withSpan('inner', {}, () => undefined));
+    withTraceparent('nonsense', () => assert.equal(currentTraceparent(), undefined));
+    assert.equal(tracing.recentSpans()[0]?.parentSpanId, 'b7ad6b7169203331');
+  });
+});
+
+describe('startTracing()', () => {
+  it('is shared by the cores of one process until the last of them stops', async () => {
+    const first = await startTracing(options);
+    const second = await startTracing(options);
+    await first.stop();
+    await first.stop();
+    await withSpan('still', {}, () => undefined);
+    assert.equal(second.recentSpans().length, 1);
+    await second.stop();
+    await withSpan('gone', {}, (span) => assert.equal(span.isRecording(), false));
+    assert.equal(second.recentSpans().length, 1);
+  });
+});
+
+describe('createLocalTracer()', () => {
+  it('keeps the newest spans, oldest first, and the ids of W3C', () => {
+    const local = createLocalTracer({ spansMax: 3 });
+    const tracer = local.provider.getTracer('test');
+    for (let index = 0; index < 10; index += 1) tracer.startSpan(`s${index}`).end();
+    assert.deepEqual(
+      local.recentSpans().map((span) => span.name),
+      ['s7', 's8', 's9'],
+    );
+    assert.equal(local.finished(), 10);
+    for (const span of local.recentSpans()) assert.ok(trace.isSpanContextValid({ ...span, traceFlags: 1 }));
+    assert.equal(new Set(local.recentSpans().map((span) => span.spanId)).size, 3);
+  });
+
+  it('keeps nothing when told so', () => {
+    const local = createLocalTracer({ spansMax: 0 });
+    local.provider.getTracer('test').startSpan('a').end();
+    assert.deepEqual(local.recentSpans(), []);
+  });
+
+  it('bounds attributes, events, links and texts, and ignores what comes after the end', () => {
+    const local = createLocalTracer({ spansMax: 3 });
+    const span = local.provider.getTracer('test').startSpan('a', { attributes: { text: 'x'.repeat(1e5) } });
+    for (let index = 0; index < 500; index += 1)
+      span.setAttribute(`a${index}`, index).addEvent('e').addLink({ context: span.spanContext() });
+    span.end();
+    span.setAttribute('late', true).updateName('late');
+    const [record] = local.recentSpans();
+    assert.deepEqual(
+      [Object.keys(record?.attributes ?? {}).length, record?.events.length, record?.links.length],
+      [64, 16, 32],
+    );
+    assert.equal(String(record?.attributes['text']).length, 1024);
+    assert.equal(record?.name, 'a');
+  });
+});
+
+describe('parseTraceparent()', () => {
+  it('takes what W3C takes and nothing else', () => {
+    const [, traceId, spanId] = remote.split('-');
+    assert.deepEqual(parseTraceparent(remote), { traceId, spanId, traceFlags: 1, isRemote: true });
+    assert.ok(parseTraceparent(`01-${traceId}-${spanId}-01-more`));
+    const zeros = '0'.repeat(32);
+    for (const bad of [
+      '',
+      `${remote}-more`,
+      remote.toUpperCase(),
+      `ff-${traceId}-${spanId}-01`,
+      `00-${zeros}-${spanId}-01`,
+      `00-${traceId}-${zeros.slice(16)}-01`,
+    ]) {
+      assert.equal(parseTraceparent(bad), undefined, bad);
+    }
+  });
+});
+
+describe('toTraceTree()', () => {
+  it('puts each parent before its children, and sums a trace up', async () => {
+    const tracing = await startTracing(options);
+    await withSpan('root', {}, async () => {
+      await withSpan('first', {}, () => withSpan('leaf', {}, () => undefined));
+      await withSpan('second', {}, () => undefined);
+    });
+    const spans = tracing.recentSpans(tracing.recentSpans()[0]?.traceId);
+    await tracing.stop();
+    assert.deepEqual(
+      toTraceTree(spans).map(({ name, depth }) => [name, depth]),
+      [
+        ['root', 0],
+        ['first', 1],
+        ['leaf', 2],
+        ['second', 1],
+      ],
+    );
+    const [summary] = toTraceSummaries(spans, 10);
+    assert.deepEqual([summary?.name, summary?.spans, summary?.errors], ['root', 4, 0]);
+  });
+});
