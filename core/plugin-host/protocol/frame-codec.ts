@@ -21,7 +21,7 @@ export function createFrameEncoder(options: {
     let offset = 0;
     for (const [index, text] of texts.entries()) {
       offset = chunk.writeUInt32BE(sizes[index] ?? 0, offset);
-      offset += chunk.utf8Write(text, offset);
+      offset += chunk.write(text, offset, 'utf8');
     }
     texts = [];
     sizes = [];
@@ -92,7 +92,7 @@ export function createFrameDecoder(options: {
       if (data.length - offset < needed) break;
       offset += needed;
       needed = headerBytes;
-      options.onFrame(parseJson(data.utf8Slice(offset - length, offset)));
+      options.onFrame(parseJson(data.toString('utf8', offset - length, offset)));
     }
     return offset;
   }

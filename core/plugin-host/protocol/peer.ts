@@ -34,6 +34,8 @@ export interface Peer {
   close(error: Error): void;
   /** Resolves when no incoming call is being answered. */
   idle(): Promise<void>;
+  readonly framesSent: number;
+  readonly framesReceived: number;
   readonly outgoing: Pick<OutgoingCalls, 'inFlight' | 'queued' | 'traceparents'>;
   readonly incoming: Pick<IncomingCalls, 'size' | 'traceparents'>;
 }
@@ -46,6 +48,8 @@ export function createPeer(options: PeerOptions): Peer {
   const { stream } = options;
   let closed = false;
   let reading = true;
+  let framesSent = 0;
+  let framesReceived = 0;
   const unsentMaxBytes = 4 * options.frameMaxBytes;
 
   const encoder = createFrameEncoder({
@@ -67,7 +71,7 @@ export function createPeer(options: PeerOptions): Peer {
   const outgoing = createOutgoingCalls({
     ...options,
     writable: () => !stream.writableNeedDrain,
-    send: (frame) => encoder.send(frame),
+    send,
   });
   const incoming = createIncomingCalls({
     callsInFlightMax: options.callsInFlightMax,
@@ -79,10 +83,15 @@ export function createPeer(options: PeerOptions): Peer {
     },
   });
 
+  function send(frame: Frame): void {
+    encoder.send(frame);
+    framesSent += 1;
+  }
+
   function answer(id: number, value: unknown): void {
     if (closed) return;
     try {
-      encoder.send({ t: 'ok', id, value });
+      send({ t: 'ok', id, value });
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
       sendError(id, new AppError('INVALID_CALL', `Cannot answer call: ${what}`));
@@ -94,15 +103,16 @@ export function createPeer(options: PeerOptions): Peer {
     const wire = toWireError(error);
     const visible = options.exposeStack === true ? wire : withoutStack(wire);
     try {
-      encoder.send({ t: 'error', id, error: visible });
+      send({ t: 'error', id, error: visible });
     } catch {
       // Its details do not fit a frame, or are no JSON: the code and the message still tell what happened.
-      encoder.send({ t: 'error', id, error: { code: wire.code.slice(0, 64), message: wire.message.slice(0, 1024) } });
+      send({ t: 'error', id, error: { code: wire.code.slice(0, 64), message: wire.message.slice(0, 1024) } });
     }
   }
 
   function receive(frame: Frame): void {
     if (closed) return;
+    framesReceived += 1;
     switch (frame.t) {
       case 'call':
         incoming.accept(frame);
@@ -181,10 +191,16 @@ export function createPeer(options: PeerOptions): Peer {
         : outgoing.call(method, args, callOptions),
     note(method, args, traceparent) {
       if (closed || stream.writableLength > unsentMaxBytes / 2) return;
-      encoder.send({ t: 'note', method, args, ...(traceparent === undefined ? {} : { traceparent }) });
+      send({ t: 'note', method, args, ...(traceparent === undefined ? {} : { traceparent }) });
     },
     close,
     idle: () => incoming.idle(),
+    get framesSent() {
+      return framesSent;
+    },
+    get framesReceived() {
+      return framesReceived;
+    },
     outgoing,
     incoming,
   };

@@ -1,0 +1,16 @@
+import type { Live } from '#plugin-api';
+import type { CoreConnection } from '../core-connection.ts';
+import type { Registrations } from './registrations.ts';
+
+export function createLive(core: CoreConnection, registrations: Registrations): Live {
+  return Object.freeze({
+    channel(pattern: string, authorize: Parameters<Live['channel']>[1]): void {
+      registrations.add('live.channel', `channel ${pattern}`, () => ({
+        pattern,
+        handler: core.handler('live.channel', (input) => authorize(input)),
+      }));
+    },
+    publish: async (channel: string, data: object) => void (await core.call('live.publish', { channel, data })),
+    close: async (channel: string, reason: string) => void (await core.call('live.close', { channel, reason })),
+  });
+}

@@ -1,0 +1,19 @@
+import type { ChildBoot, ThreadReport } from '../boot.ts';
+import type { CoreConnection } from '../core-connection.ts';
+import { createFetch } from '../fetch.ts';
+import { lockGlobals } from './globals-lock.ts';
+import { installImportPolicy } from './import-policy.ts';
+import { reportNativeDenials } from './native-denials.ts';
+import { lockProcess } from './process-lock.ts';
+
+/** Closes what can be closed from within, before the first line of plugin code. Order matters: the loader is locked last. */
+export function hardenThread(options: {
+  readonly boot: ChildBoot;
+  readonly core: CoreConnection;
+  readonly report: (report: ThreadReport) => void;
+}): void {
+  reportNativeDenials(options.report);
+  lockGlobals(createFetch(options.core));
+  installImportPolicy(options.boot);
+  lockProcess();
+}

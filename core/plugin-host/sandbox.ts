@@ -1,0 +1,132 @@
+/**
+ * The operating-system side of the sandbox: which process is started, with which flags, and what it is given. What the
+ * flags mean and what they leave open was tried on Node 26; see the README's security section.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import { AppError } from '#core/errors/app-error.ts';
+import type { PluginIdentity } from './capability.ts';
+import type { ChildBoot } from './child/boot.ts';
+import type { SandboxLimits } from './sandbox-limits.ts';
+import { readSources, stripFile, type Sources } from './sandbox-sources.ts';
+
+const coreFolder = dirname(import.meta.dirname);
+const packagesFolder = join(dirname(coreFolder), 'node_modules');
+const profileMaxBytes = 1_048_576;
+
+const childFlags = [
+  '--permission',
+  '--allow-worker',
+  '--report-exclude-env',
+  // Process-wide; the plugin's thread cannot be given it alone, and is bound by it.
+  '--disallow-code-generation-from-strings',
+  '--disable-sigusr1',
+  // It warns of --allow-worker: the supervisor drops that permission before any plugin code runs.
+  '--disable-warning=PERM0006',
+];
+
+export interface SandboxOptions {
+  readonly plugin: PluginIdentity;
+  /** The plugin's folder. */
+  readonly folder: string;
+  /** The granted variables. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Granted files and folders outside its own, absolute. */
+  readonly read: readonly string[];
+  readonly limits: SandboxLimits;
+}
+
+export interface Sandbox {
+  readonly process: ChildProcess;
+  /** Descriptor 3: calls, to and from the plugin's thread. */
+  readonly data: Socket;
+  /** Descriptor 4: what the child's supervisor reports. It ends the child when it closes. */
+  readonly control: Socket;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+}
+
+export type StartSandbox = (options: SandboxOptions) => Promise<Sandbox>;
+
+/** Starts plugin processes. The child's own modules are read once. */
+export function createSandboxes(): StartSandbox {
+  let own: Promise<Sources & { entry: string }> | undefined;
+
+  return async function startSandbox(options) {
+    own ??= readOwnSources();
+    const boot = await createBoot(options, await own);
+    const child = spawn(process.execPath, [...childFlags, '--input-type=module', '--eval', boot.entry], {
+      env: {},
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    const [, stdout, stderr, data, control] = child.stdio as unknown as [null, Readable, Readable, Socket, Socket];
+    await spawned(child, options.plugin);
+    const message = Buffer.from(JSON.stringify(boot));
+    const header = Buffer.alloc(4);
+    header.writeUInt32BE(message.length);
+    control.on('error', () => control.destroy());
+    control.write(Buffer.concat([header, message]));
+    return { process: child, data, control, stdout, stderr };
+  };
+}
+
+async function readOwnSources(): Promise<Sources & { entry: string }> {
+  const host = join(coreFolder, 'plugin-host');
+  const folders = [join(host, 'child'), join(host, 'protocol'), join(coreFolder, 'errors')];
+  const all = await Promise.all(folders.map((folder) => readSources(folder)));
+  const entry = await stripFile(join(host, 'child', 'entry.ts'));
+  return {
+    entry: `${entry}\n//# sourceURL=${pathToFileURL(join(host, 'child', 'entry.ts')).href}`,
+    sources: Object.assign({}, ...all.map(({ sources }) => sources)) as Record<string, string>,
+    broken: {},
+  };
+}
+
+async function createBoot(options: SandboxOptions, own: Sources & { entry: string }): Promise<ChildBoot> {
+  const { plugin, env, limits } = options;
+  const folder = await realpath(options.folder);
+  const { sources, broken } = await readSources(folder);
+  const mainUrl = pathToFileURL(join(folder, 'plugin.ts')).href;
+  if (sources[mainUrl] === undefined && broken[mainUrl] === undefined) {
+    throw new AppError('INVALID_MANIFEST', `Cannot start ${plugin.name}: ${join(folder, 'plugin.ts')} does not exist`);
+  }
+  return {
+    entry: own.entry,
+    sources: { ...own.sources, ...sources },
+    broken,
+    coreUrl: pathToFileURL(`${coreFolder}/`).href,
+    plugin: { name: plugin.name, version: plugin.version },
+    mainUrl,
+    packagesUrl: pathToFileURL(join(dirname(packagesFolder), 'package.json')).href,
+    threadFlags: threadFlags(folder, options.read),
+    env,
+    limits: { ...limits, profileMaxBytes },
+  };
+}
+
+/** The plugin's thread reads its own folder, packages, and what was granted. */
+function threadFlags(folder: string, read: readonly string[]): string[] {
+  const folders = [folder, packagesFolder];
+  for (let above = dirname(folder); above !== dirname(above); above = dirname(above)) {
+    const packages = join(above, 'node_modules');
+    if (existsSync(packages)) folders.push(packages);
+  }
+  const readable = [...folders.map((path) => `${path}/*`), ...read];
+  return ['--permission', ...new Set(readable.map((path) => `--allow-fs-read=${path}`))];
+}
+
+function spawned(child: ChildProcess, plugin: PluginIdentity): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', (cause) => {
+      reject(new AppError('PLUGIN_UNAVAILABLE', `Cannot start ${plugin.name}: ${cause.message}`, { cause }));
+    });
+  });
+}

@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises';
+
+const pageBytes = 4096;
+/** USER_HZ, which Linux fixes at 100 for everything it shows in /proc. */
+const ticksPerSecond = 100;
+
+export interface ProcessUsage {
+  readonly rssBytes: number;
+  readonly cpuSeconds: number;
+}
+
+/** Resident memory and CPU time of a process as the kernel counts them; null when it is gone or there is no /proc. */
+export async function readProcessUsage(pid: number): Promise<ProcessUsage | null> {
+  try {
+    const text = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The second field, the program's name, may hold spaces and parentheses: fields are counted after its last one.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    const field = (number: number): number => Number(fields[number - 3]);
+    // proc(5): 14 utime, 15 stime, 24 rss.
+    return { rssBytes: field(24) * pageBytes, cpuSeconds: (field(14) + field(15)) / ticksPerSecond };
+  } catch {
+    return null;
+  }
+}
