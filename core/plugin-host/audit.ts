@@ -66,7 +66,6 @@ export function createAudit(options: CreateAuditOptions): Audit {
   const { telemetry, now = Date.now } = options;
   const logger = telemetry?.logger.child({ component: 'audit' });
   const counter = telemetry?.metrics.counter('returnit_audit_records_total');
-  const budgets = new Map<string, BudgetCount>();
   const log = openAuditLog({
     dir: options.dir,
     stream: options.stream ?? 'core',
@@ -83,28 +82,7 @@ export function createAudit(options: CreateAuditOptions): Audit {
     logger?.[level]({ audit: fields }, sentence(record));
   }
 
-  function countBudget({ plugin, capability }: { readonly plugin: PluginIdentity; readonly capability: string }): void {
-    const key = `${plugin.name} ${capability}`;
-    const budget = budgets.get(key) ?? {
-      entry: toEntry({
-        plugin,
-        permission: capability,
-        resource: '',
-        decision: 'budget',
-        rule: 'limits.callsPerSecond',
-        source: 'door',
-      }),
-      recordedAtMs: Number.NEGATIVE_INFINITY,
-      open: 0,
-    };
-    budgets.set(key, budget);
-    budget.open += 1;
-    if (now() - budget.recordedAtMs < budgetWindowMs) return;
-    append({ ...budget.entry, count: budget.open });
-    budget.recordedAtMs = now();
-    budget.open = 0;
-  }
-
+  const budgets = gatherBudgets(append, now);
   return {
     denied({ plugin, access, rule, source, traceId }) {
       append(toEntry({ plugin, ...access, decision: 'deny', rule, source, traceId }));
@@ -121,14 +99,48 @@ export function createAudit(options: CreateAuditOptions): Audit {
         }),
       );
     },
-    budgetSpent: countBudget,
+    budgetSpent: budgets.count,
     grantChanged({ plugin, access, decision, rule }) {
       append(toEntry({ plugin, ...access, decision, rule, source: 'operator' }));
     },
     stop() {
+      budgets.flush();
+      log.stop();
+    },
+  };
+}
+
+/** A plugin that has spent its budget may go on asking thousands of times a second: that must not fill the disk. */
+function gatherBudgets(
+  append: (entry: Omit<AuditEntry, 'time'>) => void,
+  now: () => number,
+): { readonly count: Audit['budgetSpent']; flush(): void } {
+  const budgets = new Map<string, BudgetCount>();
+  return {
+    count({ plugin, capability }) {
+      const key = `${plugin.name} ${capability}`;
+      const budget = budgets.get(key) ?? {
+        entry: toEntry({
+          plugin,
+          permission: capability,
+          resource: '',
+          decision: 'budget',
+          rule: 'limits.callsPerSecond',
+          source: 'door',
+        }),
+        recordedAtMs: Number.NEGATIVE_INFINITY,
+        open: 0,
+      };
+      budgets.set(key, budget);
+      budget.open += 1;
+      if (now() - budget.recordedAtMs < budgetWindowMs) return;
+      append({ ...budget.entry, count: budget.open });
+      budget.recordedAtMs = now();
+      budget.open = 0;
+    },
+    flush() {
       for (const budget of budgets.values()) if (budget.open > 0) append({ ...budget.entry, count: budget.open });
       budgets.clear();
-      log.stop();
     },
   };
 }

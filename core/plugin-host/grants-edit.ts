@@ -1,6 +1,6 @@
 /** Changes of grants.json: the member that changes is written anew, every other character of the file stays as it is. */
 import { parseGrants, type GrantRules, type PluginGrants, type RulesByPermission } from './grants.ts';
-import { parseJsonDocument, type JsonPath } from './json-document.ts';
+import { parseJsonDocument, type JsonPath, type JsonPlace } from './json-document.ts';
 import { permissionNames, type GrantablePermission } from './permission-names.ts';
 import { covers } from './permission-match.ts';
 
@@ -96,7 +96,7 @@ export function setMember(text: string, path: JsonPath, value: unknown): string 
   const indent = /\n([ \t]+)"/.exec(document.text)?.[1] ?? '  ';
   const member = document.placeOf(path);
   const json = print(value, indent, indent.repeat(path.length));
-  if (member !== undefined) return splice(document.text, member.start, member.end, json);
+  if (member !== undefined) return splice(document.text, member, json);
   const parentPath = path.slice(0, -1);
   const parent = document.placeOf(parentPath);
   if (parent === undefined) throw new RangeError(`There is no ${JSON.stringify(parentPath)} to add a member to`);
@@ -104,11 +104,11 @@ export function setMember(text: string, path: JsonPath, value: unknown): string 
   const inside = document.text.slice(parent.start + 1, parent.end - 1);
   const end = parent.start + 1 + inside.trimEnd().length;
   const added = inside.trim() === '' ? line : `,${line}`;
-  return splice(document.text, end, parent.end - 1, `${added}\n${indent.repeat(parentPath.length)}`);
+  return splice(document.text, { start: end, end: parent.end - 1 }, `${added}\n${indent.repeat(parentPath.length)}`);
 }
 
-function splice(text: string, start: number, end: number, replacement: string): string {
-  return text.slice(0, start) + replacement + text.slice(end);
+function splice(text: string, place: JsonPlace, replacement: string): string {
+  return text.slice(0, place.start) + replacement + text.slice(place.end);
 }
 
 /** Lists on one line while they are short, as a person would write them. */

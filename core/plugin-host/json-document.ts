@@ -37,6 +37,7 @@ export class JsonSyntaxError extends Error {
 }
 
 const depthMax = 32;
+// oxlint-disable-next-line no-control-regex -- JSON allows no control character in a string
 const stringToken = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const numberToken = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const wordToken = /true|false|null/y;

@@ -44,7 +44,7 @@ export function covers(permission: GrantablePermission, outer: string, inner: st
         segmentsCover(pathSegments(a.rest), pathSegments(b.rest), { prefix: true }) &&
         isRooted(a.rest) === isRooted(b.rest)
       );
-    case 'db':
+    default:
       return a.rest === b.rest;
   }
 }

@@ -77,7 +77,7 @@ function hostCovers(outer: NetHost, inner: NetHost): boolean {
       return inner.kind === 'name' && inner.name.endsWith(outer.suffix);
     case 'address':
       return inner.kind === 'address' && inner.address.toString() === outer.address.toString();
-    case 'block':
+    default:
       return blockCovers(outer, inner);
   }
 }

@@ -11,14 +11,12 @@ export function shownResource({ resource }: Pick<Access, 'resource'>): string {
     .slice(0, charactersMax * 2)
     .replace(/\/\/[^/@\s]*@/g, '//')
     .replace(/[?#][^\s]*[=&][^\s]*/g, '');
-  // oxlint-disable-next-line no-control-regex -- control characters, line separators and direction marks are what is escaped
-  const oneLine = bare.replace(
-    /[\u0000-\u001f\u007f-\u009f"\\\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
-    escape,
-  );
+  // Control characters, line separators and direction marks could fake or hide text.
+  const oneLine = bare.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}"\\]/gu, escape);
   return oneLine.length > charactersMax ? `${oneLine.slice(0, charactersMax)}…` : oneLine;
 }
 
 function escape(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const code = (character.codePointAt(0) ?? 0).toString(16);
+  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, '0')}`;
 }

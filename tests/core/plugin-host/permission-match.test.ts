@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { covers, overlaps } from '#core/plugin-host/permission-match.ts';
 import type { GrantablePermission } from '#core/plugin-host/permission-names.ts';
 import { isPrivateAddress, isPrivateNetResource } from '#core/plugin-host/permission-net.ts';
