@@ -6,9 +6,7 @@ import type { CredentialRecord, CredentialStore } from './credential-store.ts';
 
 export type AuthenticationFailure = 'unknown-user' | 'wrong-secret' | 'revoked' | 'rate-limited';
 
-export type Authentication =
-  | { readonly credential: CredentialRecord }
-  | { readonly failure: AuthenticationFailure };
+export type Authentication = { readonly credential: CredentialRecord } | { readonly failure: AuthenticationFailure };
 
 export interface DeviceRequest {
   readonly username: string;

@@ -99,13 +99,18 @@ export function createExternalClient(options: ExternalClientOptions): MqttTransp
       clearTimeout(timer);
       onFirstState = () => undefined;
       if (isConnected()) return;
-      const error = new AppError('BROKER_UNREACHABLE', `Cannot reach the MQTT broker at ${url.host}: it does not answer`);
+      const error = new AppError(
+        'BROKER_UNREACHABLE',
+        `Cannot reach the MQTT broker at ${url.host}: it does not answer`,
+      );
       log.error({ err: error }, 'Started without the MQTT broker: it is tried again');
     },
     async stop() {
       const all = [...plugins.values()].map((entry) => entry.connection);
       plugins.clear();
-      await Promise.all([...all, ...(publisher === undefined ? [] : [publisher])].map((connection) => connection.stop()));
+      await Promise.all(
+        [...all, ...(publisher === undefined ? [] : [publisher])].map((connection) => connection.stop()),
+      );
       connectedGauge.set({}, 0);
     },
     async subscribe(plugin, filter, sink) {
@@ -122,7 +127,10 @@ export function createExternalClient(options: ExternalClientOptions): MqttTransp
     },
     async publish(topic, payload, publishOptions) {
       if (publisher?.connected !== true) {
-        throw new AppError('BROKER_UNREACHABLE', `Cannot publish a message: the MQTT broker at ${url.host} does not answer`);
+        throw new AppError(
+          'BROKER_UNREACHABLE',
+          `Cannot publish a message: the MQTT broker at ${url.host} does not answer`,
+        );
       }
       if (publishing >= publishesMax) {
         throw new AppError('OVERLOADED', `Cannot publish a message: ${publishesMax} wait for the MQTT broker`);
@@ -131,7 +139,9 @@ export function createExternalClient(options: ExternalClientOptions): MqttTransp
       try {
         await publisher.publish(topic, payload, publishOptions);
       } catch (error) {
-        throw new AppError('BROKER_UNREACHABLE', 'Cannot publish a message: the MQTT broker did not take it', { cause: error });
+        throw new AppError('BROKER_UNREACHABLE', 'Cannot publish a message: the MQTT broker did not take it', {
+          cause: error,
+        });
       } finally {
         publishing -= 1;
       }

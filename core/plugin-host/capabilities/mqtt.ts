@@ -32,7 +32,12 @@ const SubscribeSchema = Type.Object(
   { additionalProperties: false },
 );
 const PublishSchema = Type.Object(
-  { topic: Filter, payload: Type.String(), qos: Type.Union([Type.Literal(0), Type.Literal(1)]), retain: Type.Boolean() },
+  {
+    topic: Filter,
+    payload: Type.String(),
+    qos: Type.Union([Type.Literal(0), Type.Literal(1)]),
+    retain: Type.Boolean(),
+  },
   { additionalProperties: false },
 );
 const IssueSchema = Type.Object(
@@ -97,7 +102,10 @@ export function createMqttCapability(options: MqttCapabilityOptions): Capability
     let batcher = own.get(args.filter);
     if (batcher === undefined) {
       if (own.size >= subscriptionsPerPluginMax) {
-        throw new AppError('OVERLOADED', `Cannot subscribe: ${plugin} has ${subscriptionsPerPluginMax} subscriptions already`);
+        throw new AppError(
+          'OVERLOADED',
+          `Cannot subscribe: ${plugin} has ${subscriptionsPerPluginMax} subscriptions already`,
+        );
       }
       batcher = createSubscription(plugin, args.filter);
       own.set(args.filter, batcher);
@@ -114,11 +122,17 @@ export function createMqttCapability(options: MqttCapabilityOptions): Capability
   async function publish({ topic, payload, qos, retain }: PublishArgs, { instance }: Call): Promise<null> {
     const plugin = instance.plugin.name;
     if (!isTopic(topic) || topic.startsWith('$')) {
-      throw new AppError('INVALID_CALL', `Cannot publish to "${topic}": a topic has no '+' or '#' and does not begin with '$'`);
+      throw new AppError(
+        'INVALID_CALL',
+        `Cannot publish to "${topic}": a topic has no '+' or '#' and does not begin with '$'`,
+      );
     }
     const bytes = Buffer.byteLength(payload);
     if (bytes > config.mqttPacketMaxBytes) {
-      throw new AppError('INVALID_CALL', `Cannot publish ${bytes} bytes: at most ${config.mqttPacketMaxBytes} are allowed`);
+      throw new AppError(
+        'INVALID_CALL',
+        `Cannot publish ${bytes} bytes: at most ${config.mqttPacketMaxBytes} are allowed`,
+      );
     }
     try {
       await transport.publish(topic, payload, { qos, retain });

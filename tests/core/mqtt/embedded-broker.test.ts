@@ -44,7 +44,10 @@ describe('createEmbeddedBroker()', () => {
     for (const outcome of ['accepted', 'wrong-secret', 'unknown-user', 'no-credentials']) {
       assert.equal(await fixture.sample(`returnit_mqtt_authentications_total{outcome="${outcome}"}`), 1, outcome);
     }
-    await until('no connection is counted', async () => (await fixture.sample('returnit_live_connections{transport="mqtt"}')) === 0);
+    await until(
+      'no connection is counted',
+      async () => (await fixture.sample('returnit_live_connections{transport="mqtt"}')) === 0,
+    );
   });
 
   it('disconnects a revoked device at once and does not let it back', async () => {
@@ -78,14 +81,19 @@ describe('createEmbeddedBroker()', () => {
     let acknowledged = 0;
     const publishing = [];
     for (let number = 0; number < 50; number += 1) {
-      publishing.push(device.publishAsync('drivers/d1/location', String(number), { qos: 1 }).then(() => (acknowledged += 1)));
+      publishing.push(
+        device.publishAsync('drivers/d1/location', String(number), { qos: 1 }).then(() => (acknowledged += 1)),
+      );
     }
     const pong = answered(device, 'pingresp');
     device.sendPing();
     await pong;
     await device.publishAsync('drivers/d1/status', 'on', { qos: 1 });
     assert.equal(acknowledged, 0);
-    await until('only the held are in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 50);
+    await until(
+      'only the held are in flight',
+      async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 50,
+    );
     commit.open();
     await Promise.all(publishing);
     await until('nothing is in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 0);
@@ -217,7 +225,11 @@ describe('createEmbeddedBroker()', () => {
     await closed;
     assert.equal(await fixture.sample('returnit_mqtt_messages_dropped_total{reason="packet-too-large"}'), 1);
     // The length alone condemns it: no more is read.
-    const claims = [Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]), Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]), Buffer.alloc(64, 0xf0)];
+    const claims = [
+      Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]),
+      Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]),
+      Buffer.alloc(64, 0xf0),
+    ];
     for (const bytes of claims) {
       const socket = await fixture.rawSocket();
       socket.resume();
@@ -254,7 +266,9 @@ describe('createEmbeddedBroker()', () => {
     });
     const device = await fixture.device('d1');
     const bystander = await fixture.device('d2');
-    const publishing = Array.from({ length: 3000 }, (_, number) => device.publishAsync('drivers/d1/location', String(number), { qos: 1 }));
+    const publishing = Array.from({ length: 3000 }, (_, number) =>
+      device.publishAsync('drivers/d1/location', String(number), { qos: 1 }),
+    );
     // Half of the room is one subscription's share.
     await until('the share is full', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) >= 100);
     const pong = answered(bystander, 'pingresp');
@@ -316,9 +330,26 @@ describe('createEmbeddedBroker()', () => {
     const { username, password, clientId } = await fixture.deviceOptions('d1');
     const socket = await fixture.rawSocket();
     socket.resume();
-    const connectPacket = packets.generate({ cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true, keepalive: 60, clientId: clientId ?? '', username: username ?? '', password: Buffer.from(String(password)) });
+    const connectPacket = packets.generate({
+      cmd: 'connect',
+      protocolId: 'MQTT',
+      protocolVersion: 4,
+      clean: true,
+      keepalive: 60,
+      clientId: clientId ?? '',
+      username: username ?? '',
+      password: Buffer.from(String(password)),
+    });
     const publishes = Array.from({ length: 200 }, (_, number) =>
-      packets.generate({ cmd: 'publish', topic: 'drivers/d1/location', payload: 'x', qos: 1, messageId: number + 1, dup: false, retain: false }),
+      packets.generate({
+        cmd: 'publish',
+        topic: 'drivers/d1/location',
+        payload: 'x',
+        qos: 1,
+        messageId: number + 1,
+        dup: false,
+        retain: false,
+      }),
     );
     socket.write(Buffer.concat([connectPacket, ...publishes]));
     await until('all are handled', () => handled === 200);

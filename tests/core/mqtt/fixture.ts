@@ -109,7 +109,10 @@ export async function createFixture(overrides: Partial<Config> = {}): Promise<Fi
     async subscribe(filter, handler, plugin) {
       const batcher = createBatcher(batcherOptions(config, telemetry, filter, plugin));
       batchers.push(batcher);
-      batcher.attach(async (messages) => ({ verdicts: await handler(messages) }), { batchSizeMax: 500, batchWaitMs: 2 });
+      batcher.attach(async (messages) => ({ verdicts: await handler(messages) }), {
+        batchSizeMax: 500,
+        batchWaitMs: 2,
+      });
       await broker.subscribe(plugin ?? 'tracking', filter, batcher);
       return batcher;
     },

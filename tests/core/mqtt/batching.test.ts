@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { MqttMessage, Verdict } from '#plugin-api';
+import { loadConfig } from '#core/config/config.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import { createBatcher, type Batcher, type BatcherOptions } from '#core/mqtt/batching.ts';
+import { parseVerdicts, toReasonLabel } from '#core/mqtt/batch-handling.ts';
+import { IncomingMessage } from '#core/mqtt/incoming-message.ts';
+import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { recordTelemetry } from '../../support/postgres.ts';
+import { batcherOptions, until } from './fixture.ts';
+
+interface Harness {
+  readonly batcher: Batcher;
+  readonly acknowledged: string[];
+  deliver(payload: string): IncomingMessage;
+}
+
+function createHarness(overrides: Partial<BatcherOptions> = {}): Harness {
+  const config = loadConfig({}, { mqttRetryDelayMs: 1, mqttBatchWaitMs: 1 });
+  const batcher = createBatcher({ ...batcherOptions(config, recordTelemetry(), 'drivers/+/location'), ...overrides });
+  const acknowledged: string[] = [];
+  return {
+    batcher,
+    acknowledged,
+    deliver(payload) {
+      const message = new IncomingMessage({
+        topic: 'drivers/d1/location',
+        payload: Buffer.from(payload),
+        qos: 1,
+        username: 'd1',
+        receivedAtMs: Date.now(),
+        retained: false,
+        duplicate: false,
+        onEnd: (acknowledge) => void (acknowledge && acknowledged.push(payload)),
+      });
+      batcher.deliver(message);
+      return message;
+    },
+  };
+}
+
+const wishes = { batchSizeMax: 500, batchWaitMs: 1 };
+const accept = (messages: readonly MqttMessage[]): { verdicts: readonly Verdict[] } => ({
+  verdicts: messages.map(() => 'accepted'),
+});
+
+describe('createBatcher()', () => {
+  it('gives a batch its own trace, linked to what devices say', async () => {
+    const tracing = await startTracing({
+      otlpEndpoint: null,
+      tracesKept: 100,
+      version: '0',
+      environment: 'test',
+      region: 'test',
+    });
+    const { batcher, acknowledged, deliver } = createHarness();
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    await withSpan('setup', {}, () => {
+      batcher.attach(async (messages) => withSpan('handle', {}, () => accept(messages)), wishes);
+      deliver(`{"lat":1,"traceparent":"00-${traceId}-00f067aa0ba902b7-01"}`);
+      deliver('{"traceparent":"not one"}');
+      deliver('"traceparent"');
+    });
+    await until('all are acknowledged', () => acknowledged.length === 3);
+    const spans = tracing.recentSpans();
+    const batch = spans.find((span) => span.name === 'process drivers/+/location');
+    assert.equal(batch?.kind, 'consumer');
+    assert.equal(batch.parentSpanId, undefined);
+    assert.deepEqual(
+      batch.links.map((link) => link.traceId),
+      [traceId],
+    );
+    assert.equal(spans.find((span) => span.name === 'handle')?.parentSpanId, batch.spanId);
+    await tracing.stop();
+    await batcher.stop();
+  });
+
+  it('lets one message that always fails keep no other back', async () => {
+    const { batcher, acknowledged, deliver } = createHarness();
+    batcher.attach(async (messages) => {
+      if (messages.some((message) => message.payload === '3'))
+        throw new AppError('PLUGIN_FAILED', 'Cannot store fixes: it fails');
+      return accept(messages);
+    }, wishes);
+    for (let number = 0; number < 20; number += 1) deliver(String(number));
+    await until('all others are acknowledged', () => acknowledged.length === 19);
+    assert.ok(!acknowledged.includes('3'));
+    assert.equal(batcher.size, 1);
+    await batcher.stop();
+  });
+
+  it('keeps to the smaller of its own and the wished size, and to the bytes of a frame', async () => {
+    const sizes: number[] = [];
+    const { batcher, acknowledged, deliver } = createHarness({ batchSizeMax: 7, batchMaxBytes: 400 });
+    for (let number = 0; number < 10; number += 1) deliver(String(number));
+    for (let number = 0; number < 3; number += 1) deliver('x'.repeat(300));
+    batcher.attach(
+      async (messages) => {
+        sizes.push(messages.length);
+        return accept(messages);
+      },
+      { batchSizeMax: 5, batchWaitMs: 1 },
+    );
+    await until('all are acknowledged', () => acknowledged.length === 13);
+    assert.deepEqual(sizes, [5, 5, 1, 1, 1]);
+    await batcher.stop();
+  });
+
+  it('acknowledges nothing when the verdicts are not one for each message', async () => {
+    const { batcher, acknowledged, deliver } = createHarness();
+    const answers: unknown[] = [{ verdicts: [] }, null, { verdicts: ['maybe'] }, { verdicts: ['accepted'] }];
+    let calls = 0;
+    batcher.attach(async () => answers[calls++], wishes);
+    deliver('1');
+    await until('it is acknowledged', () => acknowledged.length === 1);
+    assert.equal(calls, 4);
+    await batcher.stop();
+  });
+
+  it('hands what it rejects to its owner, with a bounded reason', async () => {
+    const rejections: string[] = [];
+    const { batcher, acknowledged, deliver } = createHarness({
+      payloadMaxBytes: 100,
+      onRejected: (message, reason) => void rejections.push(`${message.payload.length} ${reason}`),
+    });
+    batcher.attach(
+      async (messages) => ({ verdicts: messages.map(() => ({ rejected: 'Driver d1 is unknown' })) }),
+      wishes,
+    );
+    deliver('1');
+    deliver('x'.repeat(101));
+    await until('both are acknowledged', () => acknowledged.length === 2);
+    assert.deepEqual(rejections.toSorted(), ['1 other', '101 too-large']);
+    await batcher.stop();
+  });
+
+  it('has no room when too many wait, and forgets those whose connection is gone', async () => {
+    const { batcher, acknowledged, deliver } = createHarness({ waitingMax: 2 });
+    const messages = [deliver('1'), deliver('2')];
+    assert.equal(batcher.hasRoom(), false);
+    messages[0]?.abandon();
+    assert.deepEqual([batcher.hasRoom(), batcher.size, acknowledged.length], [true, 1, 0]);
+    await batcher.stop();
+  });
+});
+
+describe('parseVerdicts()', () => {
+  it('says what is wrong', () => {
+    assert.throws(
+      () => parseVerdicts({ verdicts: ['accepted'] }, 2),
+      /Cannot acknowledge 2 messages: the handler answered 1 verdicts/,
+    );
+    assert.throws(
+      () => parseVerdicts({ verdicts: ['accepted', { rejected: 1 }] }, 2),
+      /message 1: its verdict must be/,
+    );
+  });
+});
+
+describe('toReasonLabel()', () => {
+  it('keeps short words and nothing else', () => {
+    assert.deepEqual(['stale-fix', 'Stale', '', 'x'.repeat(41), 'a b'].map(toReasonLabel), [
+      'stale-fix',
+      'other',
+      'other',
+      'other',
+      'other',
+    ]);
+  });
+});
