@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,6 +14,8 @@ export const embeddedName = 'returnit';
 /** Everything Postgres needs of the environment: messages in English, nothing of ours. */
 export const postgresEnvironment = { LC_ALL: 'C', TZ: 'UTC', PATH: '/usr/sbin:/usr/bin:/sbin:/bin' };
 
+const unfinishedPrefix = 'postgres.new-';
+
 export interface Cluster {
   readonly dir: string;
   readonly binDir: string;
@@ -24,7 +26,7 @@ export interface Cluster {
 }
 
 /**
- * Finds or makes the cluster in `<dataDir>/postgres`. initdb works in `postgres.new`, which is renamed when it is
+ * Finds or makes the cluster in `<dataDir>/postgres`. initdb works in a folder beside it, which is renamed when it is
  * whole: a core killed meanwhile leaves nothing that a later start could take for a cluster.
  *
  * @throws {AppError} DATABASE_UNREACHABLE
@@ -33,6 +35,7 @@ export async function openCluster(dataDir: string): Promise<Cluster> {
   const dir = join(dataDir, 'postgres');
   const binDir = findBinaries();
   openForPostgres(dataDir);
+  removeUnfinished(dataDir);
   const account = findPostgresAccount(dir, [binDir, dataDir]);
   const isNew = !existsSync(join(dir, 'PG_VERSION'));
   const password = readSecret(join(dataDir, 'postgres.secret'), isNew);
@@ -67,6 +70,18 @@ function findBinaries(): string {
   }
 }
 
+function removeUnfinished(dataDir: string): void {
+  for (const name of readdirSync(dataDir)) {
+    if (!name.startsWith(unfinishedPrefix)) continue;
+    try {
+      rmSync(join(dataDir, name), { recursive: true, force: true });
+    } catch (error) {
+      // Its initdb is still writing to it: the next start removes it.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY') throw error;
+    }
+  }
+}
+
 /** As root, Postgres runs under another account, which must pass through the data folder; each file in it is 0600. */
 function openForPostgres(dataDir: string): void {
   if (process.getuid?.() !== 0) return;
@@ -92,11 +107,9 @@ async function initialise(options: {
   readonly account: PostgresAccount;
 }): Promise<void> {
   const { dataDir, dir, binDir, password, account } = options;
-  const newDir = `${dir}.new`;
-  const passwordFile = join(dataDir, 'postgres.initdb');
-  rmSync(newDir, { recursive: true, force: true });
-  rmSync(passwordFile, { force: true });
-  mkdirSync(newDir, { mode: 0o700 });
+  // A name of its own: the initdb of a core that was killed may still be writing to an earlier one.
+  const newDir = mkdtempSync(join(dataDir, unfinishedPrefix));
+  const passwordFile = `${newDir}.secret`;
   writeFileSync(passwordFile, password, { mode: 0o600 });
   if (account.ids !== undefined) {
     for (const path of [newDir, passwordFile]) chownSync(path, account.ids.uid, account.ids.gid);
