@@ -12,6 +12,8 @@ import { collectRules, idleGrants, missingGrants, type RunRules } from './permis
 export interface ResolveGrantsOptions {
   /** Those that are to start. */
   readonly plugins: readonly Manifest[];
+  /** Names that flags may mention beside those: plugins that are held. @default [] */
+  readonly heldNames?: readonly string[];
   readonly grantsPath: string;
   /** @default [] */
   readonly flags?: readonly RunRules[];
@@ -34,7 +36,7 @@ export interface ResolvedGrants {
 /** @throws {AppError} GRANT_MISSING, INVALID_GRANTS, PLUGIN_UNKNOWN for a flag that names no plugin of this start */
 export async function resolveGrants(options: ResolveGrantsOptions): Promise<ResolvedGrants> {
   const { plugins, grantsPath, flags = [], terminal, onGranted, now = Date.now } = options;
-  for (const flag of flags) assertPluginOf(flag, plugins);
+  for (const flag of flags) assertPluginOf(flag, [...plugins.map(({ name }) => name), ...(options.heldNames ?? [])]);
   const grants = await readGrants(grantsPath);
   const missing = findMissing(plugins, grants, flags);
   if (missing.length === 0) return { grants, flags, warnings: findIdle(plugins, grants, flags) };
@@ -51,8 +53,7 @@ export async function resolveGrants(options: ResolveGrantsOptions): Promise<Reso
   return { grants: after, flags: runRules, warnings: findIdle(plugins, after, flags) };
 }
 
-function assertPluginOf(flag: RunRules, plugins: readonly Manifest[]): void {
-  const names = plugins.map(({ name }) => name);
+function assertPluginOf(flag: RunRules, names: readonly string[]): void {
   if (names.includes(flag.plugin)) return;
   const near = nearestName(flag.plugin, names);
   throw new AppError(

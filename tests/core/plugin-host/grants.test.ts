@@ -245,5 +245,8 @@ Allow? [y] this time, [n] not this time, [always] keep it in plugins/grants.json
       message:
         'Cannot use --deny-net=payment: no such plugin starts here; there are payments. Did you mean "payments"?',
     });
+    const folder = await createFolder(t);
+    await writeFile(join(folder, 'grants.json'), '{"grants": {"payments": {"mqtt": true, "net": true}}}');
+    assert.deepEqual((await resolve(folder, { flags: [flag], heldNames: ['payment'] })).warnings, []);
   });
 });
