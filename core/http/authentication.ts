@@ -6,13 +6,14 @@ import {
   SignJWT,
   type JSONWebKeySet,
   type JWTPayload,
+  type JWTVerifyOptions,
   type JWTVerifyGetKey,
 } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Principal, Role } from '#plugin-api';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { loadSigningKey, signingAlgorithm, type SigningKey } from './signing-key.ts';
+import { loadSigningKey, signingAlgorithm } from './signing-key.ts';
 
 export const roles = ['customer', 'driver', 'partner', 'ops'] as const satisfies readonly Role[];
 
@@ -57,8 +58,8 @@ const keysTimeoutMs = 5000;
 export async function createAuthenticator(options: AuthenticatorOptions): Promise<Authenticator> {
   const { config, now = Date.now } = options;
   const local = config.jwtJwksUrl === null ? await loadSigningKey(config.dataDir) : undefined;
-  const getKey =
-    local === undefined ? remoteKeys(config.jwtJwksUrl ?? '') : (): SigningKey['publicKey'] => local.publicKey;
+  const getKey: JWTVerifyGetKey =
+    local === undefined ? remoteKeys(config.jwtJwksUrl ?? '') : async () => local.publicKey;
   const verified = new LRUCache<string, Verified>({ max: config.httpTokensCachedMax });
 
   return {
@@ -68,13 +69,14 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
       const nowMs = now();
       if (known !== undefined && known.validUntilMs > nowMs) return known.principal;
       if (token.length > tokenLengthMax) refuse(`the token must have at most ${tokenLengthMax} characters`);
-      const payload = await verifyToken(
-        token,
-        getKey as JWTVerifyGetKey,
-        local === undefined ? remoteAlgorithms : [signingAlgorithm],
-        config,
-        nowMs,
-      );
+      const payload = await verifyToken(token, getKey, {
+        algorithms: local === undefined ? remoteAlgorithms : [signingAlgorithm],
+        issuer: config.jwtIssuer,
+        audience: config.jwtAudience,
+        requiredClaims: ['iss', 'aud', 'exp', 'sub', 'role'],
+        clockTolerance: clockToleranceSeconds,
+        currentDate: new Date(nowMs),
+      });
       const principal = toPrincipal(payload);
       verified.set(key, { principal, validUntilMs: Math.min((payload.exp ?? 0) * 1000, nowMs + cachedMs) });
       return principal;
@@ -124,22 +126,9 @@ function remoteKeys(address: string): JWTVerifyGetKey {
   };
 }
 
-async function verifyToken(
-  token: string,
-  getKey: JWTVerifyGetKey,
-  algorithms: string[],
-  config: AuthenticatorOptions['config'],
-  nowMs: number,
-): Promise<JWTPayload> {
+async function verifyToken(token: string, getKey: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, getKey, {
-      algorithms,
-      issuer: config.jwtIssuer,
-      audience: config.jwtAudience,
-      requiredClaims: ['iss', 'aud', 'exp', 'sub', 'role'],
-      clockTolerance: clockToleranceSeconds,
-      currentDate: new Date(nowMs),
-    });
+    const { payload } = await jwtVerify(token, getKey, options);
     return payload;
   } catch (error) {
     if (error instanceof AppError) throw error;

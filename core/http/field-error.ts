@@ -43,20 +43,20 @@ function toFieldError(error: ErrorObject): FieldError {
 function describeRule(error: ErrorObject, params: Readonly<Record<string, unknown>>): string {
   switch (error.keyword) {
     case 'minLength':
-      return `must have at least ${params['limit']} characters`;
+      return `must have at least ${text(params['limit'])} characters`;
     case 'maxLength':
-      return `must have at most ${params['limit']} characters`;
+      return `must have at most ${text(params['limit'])} characters`;
     case 'minItems':
-      return `must have at least ${params['limit']} items`;
+      return `must have at least ${text(params['limit'])} items`;
     case 'maxItems':
-      return `must have at most ${params['limit']} items`;
+      return `must have at most ${text(params['limit'])} items`;
     case 'minimum':
     case 'maximum':
     case 'exclusiveMinimum':
     case 'exclusiveMaximum':
-      return `must be ${params['comparison']} ${params['limit']}`;
+      return `must be ${text(params['comparison'])} ${text(params['limit'])}`;
     case 'pattern':
-      return `must match ${params['pattern']}`;
+      return `must match ${text(params['pattern'])}`;
     case 'uniqueItems':
       return 'must not hold the same item twice';
     case 'type':
@@ -98,7 +98,7 @@ function describeExpected(schema: unknown): string {
 /** Lengths and counts where they are the matter, short scalars as they are, else only the kind: never a whole value. */
 function describeActual(error: ErrorObject): string {
   const value: unknown = error.data;
-  if (error.keyword.endsWith('Length') && typeof value === 'string') return `has ${[...value].length}`;
+  if (error.keyword.endsWith('Length') && typeof value === 'string') return `has ${Array.from(value).length}`;
   if (error.keyword.endsWith('Items') && Array.isArray(value)) return `has ${value.length}`;
   if (typeof value === 'string')
     return value.length <= 40 ? `is ${JSON.stringify(value)}` : `is a string of ${value.length} characters`;
@@ -117,6 +117,10 @@ function knownProperties(error: ErrorObject): string {
     .slice(0, namesMax)
     .map((name) => `"${name}"`)
     .join(', ');
+}
+
+function text(value: unknown): string {
+  return String(value);
 }
 
 function withArticle(type: string): string {

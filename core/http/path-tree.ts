@@ -37,7 +37,7 @@ export function createPathTree<Value>(): PathTree<Value> {
       const parts = path.slice(1).split('/', segmentsMax + 1);
       if (parts.length > segmentsMax) return undefined;
       const segments: string[] = [];
-      const node = descend(root, parts, 0, segments);
+      const node = descend(root, { parts, segments }, 0);
       return node === undefined ? undefined : { verbs: node.verbs, segments };
     },
   };
@@ -56,22 +56,23 @@ function childOf<Value>(node: Node<Value>, segment: string): Node<Value> {
   return child;
 }
 
-function descend<Value>(
-  node: Node<Value>,
-  parts: readonly string[],
-  at: number,
-  segments: string[],
-): Node<Value> | undefined {
-  const part = parts[at];
+/** Where a search is: the parts of the path, and the segments taken by parameters so far. */
+interface Search {
+  readonly parts: readonly string[];
+  readonly segments: string[];
+}
+
+function descend<Value>(node: Node<Value>, search: Search, at: number): Node<Value> | undefined {
+  const part = search.parts[at];
   if (part === undefined) return node.verbs.size > 0 ? node : undefined;
   const literal = node.literals.get(part);
   if (literal !== undefined) {
-    const found = descend(literal, parts, at + 1, segments);
+    const found = descend(literal, search, at + 1);
     if (found !== undefined) return found;
   }
   if (node.parameter === undefined || part === '') return undefined;
-  segments.push(part);
-  const found = descend(node.parameter, parts, at + 1, segments);
-  if (found === undefined) segments.pop();
+  search.segments.push(part);
+  const found = descend(node.parameter, search, at + 1);
+  if (found === undefined) search.segments.pop();
   return found;
 }

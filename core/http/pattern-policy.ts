@@ -18,7 +18,7 @@ export function findPatternProblem(pattern: string): string | undefined {
   if (pattern.length > patternLengthMax)
     return `a pattern must have at most ${patternLengthMax} characters: it has ${pattern.length}`;
   try {
-    new RegExp(pattern, 'u');
+    RegExp(pattern, 'u');
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return error.message;

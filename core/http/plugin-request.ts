@@ -40,7 +40,10 @@ export function createPluginRun(options: PluginRunOptions): RouteDefinition['run
     try {
       reply = await target.handle(handler, input, { timeoutMs: options.timeoutMs, signal: request.signal });
     } catch (error) {
-      throw toRefusal(error, route, options, request.signal);
+      if (request.signal.aborted) {
+        throw new AppError('CANCELLED', `Cannot answer "${route.name}": the client went away`, { cause: error });
+      }
+      throw toRefusal(error, route, options);
     }
     return toRouteResponse(reply, route, request);
   };
@@ -80,10 +83,9 @@ function passedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
 }
 
 /** What the plugin threw is for the log; the client learns what kind of failure it was. */
-function toRefusal(error: unknown, route: Route, options: PluginRunOptions, signal: AbortSignal): AppError {
+function toRefusal(error: unknown, route: Route, options: PluginRunOptions): AppError {
   const code = error instanceof AppError ? error.code : undefined;
   const what = `Cannot answer "${route.name}" by plugin "${route.owner.name}"`;
-  if (signal.aborted) return new AppError('CANCELLED', `${what}: the client went away`, { cause: error });
   switch (code) {
     case 'PLUGIN_UNAVAILABLE':
       return new RequestRefusal(code, `${what}: its process is gone`, {

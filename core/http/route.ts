@@ -5,7 +5,7 @@ import type { Labels } from '#core/telemetry/metrics.ts';
 import { parseRoutePath, type RoutePath } from './route-path.ts';
 import { compileSchema, type SchemaCheck } from './schema-compiler.ts';
 import { normalizeSchema } from './schema-normal-form.ts';
-import { assertSafeSchema, type JsonSchema } from './schema-policy.ts';
+import { assertSafeSchema } from './schema-policy.ts';
 import { compileCoercion, type Coerce } from './text-coercion.ts';
 
 export type Verb = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -133,7 +133,7 @@ function compileResponses(name: string, response: Readonly<Record<string, unknow
 
 function assertParameterNames(name: string, path: RoutePath, params: SchemaCheck | undefined): void {
   if (params === undefined) return;
-  const properties = Object.keys((params.schema['properties'] ?? {}) as JsonSchema);
+  const properties = Object.keys(params.schema['properties'] ?? {});
   const absent = [
     ...properties.filter((property) => !path.names.includes(property)),
     ...path.names.filter((each) => !properties.includes(each)),

@@ -33,7 +33,7 @@ export function compileSchema(schema: JsonSchema, name: string): SchemaCheck {
   const explainers: Partial<Record<'first' | 'all', ValidateFunction>> = {};
   return {
     schema,
-    matches: (value) => matches(value) === true,
+    matches: (value) => matches(value),
     explain(value) {
       const kind = (JSON.stringify(value)?.length ?? 0) > collectedLengthMax ? 'first' : 'all';
       const explainer = (explainers[kind] ??= compile(kind, schema, name));

@@ -73,10 +73,16 @@ export function assertSafeSchema(schema: unknown, name: string): asserts schema 
   const length = JSON.stringify(schema)?.length ?? 0;
   if (length > schemaLengthMax)
     refuse(name, '', `it must have at most ${schemaLengthMax} characters as JSON: it has ${length}`);
-  check(schema, name, '', 0);
+  check(schema, { name, at: '' }, 0);
 }
 
-function check(schema: unknown, name: string, place: string, depth: number): void {
+interface Place {
+  readonly name: string;
+  /** JSON pointer. */
+  readonly at: string;
+}
+
+function check(schema: unknown, { name, at: place }: Place, depth: number): void {
   if (typeof schema === 'boolean' && place !== '') return;
   if (!isRecord(schema)) return refuse(name, place, 'a schema must be an object');
   if (depth > schemaDepthMax) return refuse(name, place, `it must not be nested deeper than ${schemaDepthMax}`);
@@ -88,17 +94,17 @@ function check(schema: unknown, name: string, place: string, depth: number): voi
     if (keyword === 'pattern') checkPattern(value, name, at);
     if (keyword === 'uniqueItems') checkUniqueItems(schema, name, at);
     if (Array.isArray(value) && schemaListKeywords.includes(keyword))
-      value.forEach((item, index) => check(item, name, `${at}/${index}`, depth + 1));
-    else if (schemaKeywords.includes(keyword)) check(value, name, at, depth + 1);
-    else if (schemaMapKeywords.includes(keyword)) checkMap(keyword, value, name, at, depth);
+      value.forEach((item, index) => check(item, { name, at: `${at}/${index}` }, depth + 1));
+    else if (schemaKeywords.includes(keyword)) check(value, { name, at }, depth + 1);
+    else if (schemaMapKeywords.includes(keyword)) checkMap(value, { name, at }, depth);
   }
 }
 
-function checkMap(keyword: string, value: unknown, name: string, at: string, depth: number): void {
+function checkMap(value: unknown, { name, at }: Place, depth: number): void {
   if (!isRecord(value)) return refuse(name, at, 'it must be an object');
   for (const [key, item] of Object.entries(value)) {
-    if (keyword === 'patternProperties') checkPattern(key, name, `${at}/${key}`);
-    check(item, name, `${at}/${key}`, depth + 1);
+    if (at.endsWith('/patternProperties')) checkPattern(key, name, `${at}/${key}`);
+    check(item, { name, at: `${at}/${key}` }, depth + 1);
   }
 }
 

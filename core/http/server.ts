@@ -78,7 +78,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     socket.once('close', () => sockets.delete(socket));
   });
   server.on('clientError', answerClientError);
-  observeConnections(server, telemetry, config.httpConnectionsMax, sockets);
+  observeConnections(server, telemetry, { max: config.httpConnectionsMax, sockets });
 
   return {
     server,
@@ -133,7 +133,11 @@ function drain(server: Server, timeoutMs: number, cut: () => void): Promise<void
   return promise;
 }
 
-function observeConnections(server: Server, telemetry: Telemetry, max: number, sockets: ReadonlySet<Socket>): void {
+function observeConnections(
+  server: Server,
+  telemetry: Telemetry,
+  { max, sockets }: { readonly max: number; readonly sockets: ReadonlySet<Socket> },
+): void {
   const open = telemetry.metrics.gauge('returnit_http_connections');
   telemetry.metrics.gauge('returnit_http_connections_max').set({}, max);
   const forget = telemetry.metrics.onCollect(() => open.set({}, sockets.size));

@@ -1,4 +1,4 @@
-import getRawBody from 'raw-body';
+import { getRawBody } from 'raw-body';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { HttpContext, HttpMiddleware } from '../http-context.ts';

@@ -79,7 +79,7 @@ function decodeSegment(segment: string): string {
   }
 }
 
-const noQuery: Texts = Object.freeze({}) as Texts;
+const noQuery: Texts = Object.freeze({});
 
 function readQuery(query: string): Texts {
   if (query === '') return noQuery;

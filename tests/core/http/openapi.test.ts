@@ -22,8 +22,10 @@ const operation = {
         type: 'object',
         required: ['name', 'in', 'schema'],
         properties: { in: { enum: ['path', 'query'] }, required: { type: 'boolean' } },
-        if: { properties: { in: { const: 'path' } } },
-        then: { required: ['required'], properties: { required: { const: true } } },
+        anyOf: [
+          { properties: { in: { const: 'query' } } },
+          { required: ['required'], properties: { in: { const: 'path' }, required: { const: true } } },
+        ],
       },
     },
     requestBody: { type: 'object', required: ['content'] },

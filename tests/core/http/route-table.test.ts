@@ -3,7 +3,9 @@ import { describe, it } from 'node:test';
 import { createRouteTable } from '#core/http/route-table.ts';
 import type { RouteDefinition, RouteOwner, Verb } from '#core/http/route.ts';
 
-function define(verb: Verb, path: string, owner: RouteOwner, rest: Partial<RouteDefinition> = {}): RouteDefinition {
+type Rest = readonly [owner: RouteOwner, rest?: Partial<RouteDefinition>];
+
+function define(verb: Verb, path: string, ...[owner, rest = {}]: Rest): RouteDefinition {
   return {
     verb,
     path,
@@ -41,7 +43,7 @@ describe('createRouteTable()', () => {
       '',
       '*',
       '/orders/1/items',
-      `${'/a'.repeat(40)}`,
+      '/a'.repeat(40),
       '/__proto__',
     ]) {
       assert.equal(table.match('GET', path).kind, 'none', path);

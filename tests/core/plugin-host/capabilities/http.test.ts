@@ -47,9 +47,9 @@ describe('http.route', () => {
 
   it('asks for the path, and once more when the route is public', () => {
     const route = create().capability.methods['route'];
-    const access = route?.access as unknown as (args: object, plugin: object) => unknown;
-    assert.deepEqual(access(args, {}), [{ permission: 'http', resource: '/orders/{orderId}' }]);
-    assert.deepEqual(access({ ...args, verb: 'post', roles: 'public' }, {}), [
+    const access = (asked: object): unknown => route?.access(asked as never, { name: 'orders', version: '1.0.0' });
+    assert.deepEqual(access(args), [{ permission: 'http', resource: '/orders/{orderId}' }]);
+    assert.deepEqual(access({ ...args, verb: 'post', roles: 'public' }), [
       { permission: 'http', resource: '/orders/{orderId}' },
       { permission: 'http', resource: 'public POST /orders/{orderId}' },
     ]);
