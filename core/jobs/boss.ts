@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { PgBoss, type Db } from 'pg-boss';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -56,7 +56,7 @@ export function createBoss(options: BossOptions): Boss {
 
 function createAdapter(pool: pg.Pool, listener: Listener, onQueueNotified: BossOptions['onQueueNotified']): Db {
   return {
-    executeSql: (text, values) => pool.query(text, values as unknown[] | undefined),
+    executeSql: (text, values) => pool.query(text, values),
     async listen(channel, onNotification, onReconnect) {
       const unlisten = await listener.listen(channel, {
         onNotification(queue) {
@@ -75,5 +75,5 @@ function createAdapter(pool: pg.Pool, listener: Listener, onQueueNotified: BossO
 
 /** Runs pg-boss calls on a transaction's own connection. */
 export function onClient(client: pg.ClientBase): Db {
-  return { executeSql: (text, values) => client.query(text, values as unknown[] | undefined) };
+  return { executeSql: (text, values) => client.query(text, values) };
 }

@@ -19,7 +19,7 @@ export async function pruneInbox(
   { retentionMs, batchMax = 5000, signal }: PruneOptions,
 ): Promise<number> {
   let pruned = 0;
-  while (signal?.aborted !== true) {
+  for (;;) {
     const { rowCount } = await pool.query(
       `delete from returnit.inbox where (role, event_id) in (
          select role, event_id from returnit.inbox
@@ -28,9 +28,8 @@ export async function pruneInbox(
       [retentionMs, batchMax],
     );
     pruned += rowCount ?? 0;
-    if ((rowCount ?? 0) < batchMax) break;
+    if ((rowCount ?? 0) < batchMax || signal?.aborted === true) return pruned;
   }
-  return pruned;
 }
 
 /** Keeps the newest rejected rows of the outbox: a plugin that forges them must not fill the disk. */

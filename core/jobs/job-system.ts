@@ -7,7 +7,7 @@ import { createBoss } from './boss.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { startDepthCollector } from './depth-collector.ts';
 import { pruneInbox, pruneRejected } from './inbox.ts';
-import { createListener } from './listener.ts';
+import { createListener, type Listener } from './listener.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { createQueues, type Queues } from './queues.ts';
 import type { OutboxRow } from './relay-batch.ts';
@@ -15,6 +15,7 @@ import { createRelay } from './relay.ts';
 import { createSchedules, type Schedules } from './schedules.ts';
 import { loadSeal } from './seal.ts';
 import { createSlots } from './slots.ts';
+import type { WorkerDeps } from './job-run.ts';
 import { createWorker, type Worker, type WorkerOptions } from './worker.ts';
 
 export interface JobSystemOptions {
@@ -33,6 +34,8 @@ export interface JobSystem {
   readonly schedules: Schedules;
   readonly deadLetters: DeadLetters;
   readonly pool: pg.Pool;
+  /** The one connection that listens, for whoever else has a channel. */
+  readonly listener: Listener;
   /** Works on a queue until `gone` or `stop()`; creates the queue. */
   work(options: WorkerOptions): Promise<Worker>;
   /** Finishes what runs within SHUTDOWN_TIMEOUT_MS; the rest goes back to its queue. Idempotent. */
@@ -69,35 +72,12 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
   await relay.start();
   const stopCollector = startDepthCollector({ pool, telemetry });
   const stopping = new AbortController();
-
-  const work = async (workerOptions: WorkerOptions): Promise<Worker> => {
-    await queues.ensure(workerOptions.queue);
-    const gone = AbortSignal.any([workerOptions.gone, stopping.signal]);
-    const worker = createWorker({ boss: boss.queues, pool, config, telemetry }, { ...workerOptions, gone });
-    workers.add(worker);
-    const forget = (): void => void workers.delete(worker);
-    gone.addEventListener('abort', forget, { once: true });
-    if (gone.aborted) forget();
-    return {
-      ...worker,
-      stop(deadline) {
-        forget();
-        return worker.stop(deadline);
-      },
-    };
-  };
+  const work = createWork(
+    { boss: boss.queues, pool, config, telemetry },
+    { queues, workers, stopping: stopping.signal },
+  );
   const schedules = createSchedules(boss.queues, queues);
-  await schedules.set({ plugin: 'core', queue: pruneQueue, cron: '23 * * * *', timeZone: 'UTC', data: {} });
-  await work({
-    queue: pruneQueue,
-    plugin: 'core',
-    slots: createSlots(1),
-    gone: stopping.signal,
-    async handle() {
-      await pruneInbox(pool, { retentionMs: config.inboxRetentionMs, signal: stopping.signal });
-      await pruneRejected(pool, rejectedMax);
-    },
-  });
+  await startPruning({ schedules, work, pool, retentionMs: config.inboxRetentionMs, stopping: stopping.signal });
 
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
@@ -117,7 +97,54 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
     schedules,
     deadLetters: createDeadLetters(boss.queues, pool),
     pool,
+    listener,
     work,
     stop: () => (stopped ??= stop()),
   };
+}
+
+function createWork(
+  deps: WorkerDeps,
+  held: { readonly queues: Queues; readonly workers: Set<Worker>; readonly stopping: AbortSignal },
+): JobSystem['work'] {
+  const { queues, workers, stopping } = held;
+  return async (options) => {
+    await queues.ensure(options.queue);
+    const gone = AbortSignal.any([options.gone, stopping]);
+    const worker = createWorker(deps, { ...options, gone });
+    workers.add(worker);
+    const forget = (): void => void workers.delete(worker);
+    gone.addEventListener('abort', forget, { once: true });
+    if (gone.aborted) forget();
+    return {
+      queue: worker.queue,
+      wake: () => worker.wake(),
+      stop(deadline) {
+        forget();
+        return worker.stop(deadline);
+      },
+    };
+  };
+}
+
+/** Forgets old events once an hour, on one of the nodes. */
+async function startPruning(options: {
+  readonly schedules: Schedules;
+  readonly work: JobSystem['work'];
+  readonly pool: pg.Pool;
+  readonly retentionMs: number;
+  readonly stopping: AbortSignal;
+}): Promise<void> {
+  const { pool, retentionMs, stopping } = options;
+  await options.schedules.set({ plugin: 'core', queue: pruneQueue, cron: '23 * * * *', timeZone: 'UTC', data: {} });
+  await options.work({
+    queue: pruneQueue,
+    plugin: 'core',
+    slots: createSlots(1),
+    gone: stopping,
+    async handle() {
+      await pruneInbox(pool, { retentionMs, signal: stopping });
+      await pruneRejected(pool, rejectedMax);
+    },
+  });
 }

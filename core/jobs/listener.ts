@@ -2,7 +2,7 @@
  * One session-pinned connection for every LISTEN of this process. A notification is a hint that saves waiting for the
  * next poll, so whatever is lost while the connection is down is recovered by `onReconnect` and by polling.
  */
-import pg from 'pg';
+import { Client, type ClientConfig } from 'pg';
 import type { Logger } from '#core/telemetry/logger.ts';
 
 export interface Subscription {
@@ -19,7 +19,7 @@ export interface Listener {
 }
 
 export interface ListenerOptions {
-  readonly connection: pg.ClientConfig;
+  readonly connection: ClientConfig;
   readonly logger: Logger;
   /** @default 10_000 */
   readonly heartbeatMs?: number;
@@ -27,94 +27,113 @@ export interface ListenerOptions {
   readonly reconnectDelayMs?: number;
 }
 
+const queryTimeoutMs = 5000;
 const channelPattern = /^[a-z_][a-z0-9_]*$/i;
 
 export function createListener(options: ListenerOptions): Listener {
-  const { logger, heartbeatMs = 10_000, reconnectDelayMs = 200 } = options;
-  const channels = new Map<string, Set<Subscription>>();
-  let client: pg.Client | undefined;
-  let connected = false;
-  let stopped = true;
-  let failures = 0;
-  let reconnectTimer: NodeJS.Timeout | undefined;
-  let heartbeatTimer: NodeJS.Timeout | undefined;
-  let connecting: Promise<void> = Promise.resolve();
+  return new ListeningConnection(options);
+}
 
-  const lose = (lost: pg.Client, error: Error): void => {
-    if (client !== lost) return;
-    client = undefined;
-    connected = false;
-    clearInterval(heartbeatTimer);
-    lost.removeAllListeners();
-    // A socket that dies while it is being closed has nothing left to tell.
-    lost.on('error', () => undefined);
-    void lost.end().catch(() => undefined);
-    if (stopped) return;
-    const delayMs = Math.min(reconnectDelayMs * 2 ** failures, reconnectDelayMs * 30);
-    failures += 1;
-    logger.warn({ err: error, delayMs }, 'Lost the connection that listens for notifications');
-    reconnectTimer = setTimeout(() => (connecting = connect()), delayMs);
-  };
+class ListeningConnection implements Listener {
+  readonly #options: ListenerOptions;
+  readonly #channels = new Map<string, Set<Subscription>>();
+  #client: Client | undefined;
+  #connected = false;
+  #stopped = true;
+  #failures = 0;
+  #reconnectTimer: NodeJS.Timeout | undefined;
+  #heartbeatTimer: NodeJS.Timeout | undefined;
+  #connecting: Promise<void> = Promise.resolve();
 
-  const connect = async (): Promise<void> => {
-    if (stopped) return;
-    const next = new pg.Client({ ...options.connection, keepAlive: true, query_timeout: 5000 });
-    client = next;
-    next.on('error', (error) => lose(next, error));
-    next.on('end', () => lose(next, new Error('connection ended')));
-    next.on('notification', ({ channel, payload }) => {
-      for (const subscription of channels.get(channel) ?? []) subscription.onNotification(payload ?? '');
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    this.#connecting = this.#connect();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#reconnectTimer);
+    await this.#drop();
+    await this.#connecting;
+  }
+
+  async listen(channel: string, subscription: Subscription): Promise<() => void> {
+    if (!channelPattern.test(channel)) throw new TypeError(`Cannot listen: "${channel}" is no channel name`);
+    const subscriptions = this.#channels.getOrInsertComputed(channel, () => new Set());
+    const isNew = subscriptions.size === 0;
+    subscriptions.add(subscription);
+    const client = this.#client;
+    if (client === undefined || !this.#connected) {
+      await this.#connecting;
+    } else if (isNew) {
+      await client.query(`listen "${channel}"`).catch((error: unknown) => this.#lose(client, error));
+    }
+    return () => {
+      subscriptions.delete(subscription);
+    };
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#stopped) return;
+    const client = new Client({ ...this.#options.connection, keepAlive: true, query_timeout: queryTimeoutMs });
+    this.#client = client;
+    client.on('error', (error) => this.#lose(client, error));
+    client.on('end', () => this.#lose(client, new Error('connection ended')));
+    client.on('notification', ({ channel, payload }) => {
+      for (const subscription of this.#channels.get(channel) ?? []) subscription.onNotification(payload ?? '');
     });
     try {
-      await next.connect();
-      for (const channel of channels.keys()) await next.query(`listen "${channel}"`);
+      await client.connect();
+      for (const channel of this.#channels.keys()) await client.query(`listen "${channel}"`);
     } catch (error) {
-      lose(next, error instanceof Error ? error : new Error(String(error)));
+      this.#lose(client, error);
       return;
     }
-    if (client !== next) return;
-    connected = true;
-    failures = 0;
-    heartbeatTimer = setInterval(() => {
-      next.query('select 1').catch((error: unknown) => lose(next, error as Error));
-    }, heartbeatMs);
-    for (const subscriptions of channels.values()) {
+    if (this.#client !== client) return;
+    this.#connected = true;
+    this.#failures = 0;
+    this.#heartbeatTimer = setInterval(() => void this.#beat(client), this.#options.heartbeatMs ?? 10_000);
+    for (const subscriptions of this.#channels.values()) {
       for (const subscription of subscriptions) subscription.onReconnect();
     }
-  };
+  }
 
-  return {
-    start() {
-      if (!stopped) return;
-      stopped = false;
-      connecting = connect();
-    },
-    async stop() {
-      stopped = true;
-      clearTimeout(reconnectTimer);
-      clearInterval(heartbeatTimer);
-      const last = client;
-      client = undefined;
-      connected = false;
-      last?.removeAllListeners();
-      last?.on('error', () => undefined);
-      await last?.end().catch(() => undefined);
-      await connecting;
-    },
-    async listen(channel, subscription) {
-      if (!channelPattern.test(channel)) throw new TypeError(`Cannot listen: "${channel}" is no channel name`);
-      const known = channels.get(channel);
-      if (known === undefined) channels.set(channel, new Set([subscription]));
-      else known.add(subscription);
-      const current = client;
-      if (known === undefined && current !== undefined && connected) {
-        await current.query(`listen "${channel}"`).catch((error: unknown) => lose(current, error as Error));
-      } else {
-        await connecting;
-      }
-      return () => {
-        channels.get(channel)?.delete(subscription);
-      };
-    },
-  };
+  /** A connection that died without a word shows only when it is asked. */
+  async #beat(client: Client): Promise<void> {
+    try {
+      await client.query('select 1');
+    } catch (error) {
+      this.#lose(client, error);
+    }
+  }
+
+  #lose(client: Client, error: unknown): void {
+    if (this.#client !== client) return;
+    void this.#drop();
+    if (this.#stopped) return;
+    const firstMs = this.#options.reconnectDelayMs ?? 200;
+    const delayMs = Math.min(firstMs * 2 ** this.#failures, firstMs * 30);
+    this.#failures += 1;
+    this.#options.logger.warn({ err: error, delayMs }, 'Lost the connection that listens for notifications');
+    this.#reconnectTimer = setTimeout(() => {
+      this.#connecting = this.#connect();
+    }, delayMs);
+  }
+
+  async #drop(): Promise<void> {
+    const client = this.#client;
+    this.#client = undefined;
+    this.#connected = false;
+    clearInterval(this.#heartbeatTimer);
+    if (client === undefined) return;
+    client.removeAllListeners();
+    // A socket that dies while it is being closed has nothing left to tell.
+    client.on('error', () => undefined);
+    await client.end().catch(() => undefined);
+  }
 }

@@ -3,14 +3,14 @@
  * number of nodes may run one: SKIP LOCKED gives each row to one of them. Killed at any point, the open transaction
  * rolls back and the rows are there for the next.
  */
-import pg from 'pg';
+import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Listener } from './listener.ts';
 import { moveBatch, rejectOldest, type Batch, type BatchDeps, type OutboxRow } from './relay-batch.ts';
 
 export interface RelayOptions extends BatchDeps {
-  readonly pool: pg.Pool;
+  readonly pool: Pool;
   readonly listener: Listener;
   readonly config: Pick<Config, 'outboxBatchMax' | 'outboxPollMs'>;
   readonly telemetry: Telemetry;
@@ -41,10 +41,10 @@ export function createRelay(options: RelayOptions): Relay {
 
   const run = async (): Promise<void> => {
     try {
-      do {
+      while (woken) {
         woken = false;
         await moveAll(options, () => stopped);
-      } while (woken && !stopped);
+      }
     } catch (error) {
       options.telemetry.metrics.counter('returnit_outbox_relay_errors_total').inc();
       logger.error({ err: error }, 'Cannot relay the outbox: it is tried again at the next poll');
@@ -126,10 +126,10 @@ async function step(options: RelayOptions, limit: number): Promise<Batch> {
 
 /** Data exceptions and constraint violations: the row is at fault, not the database. */
 function isRefusedData(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && /^2[23]/.test(error.code ?? '');
+  return error instanceof DatabaseError && /^2[23]/.test(error.code ?? '');
 }
 
-async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
   const onError = (error: Error): void => {

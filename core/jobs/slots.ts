@@ -21,7 +21,7 @@ export function createSlots(max: number): Slots {
       if (count === 0) return;
       // The first one asked may take them all, so it is the last one asked the next time.
       const [first] = listeners;
-      for (const listener of [...listeners]) listener();
+      for (const listener of listeners) listener();
       if (first !== undefined && listeners.delete(first)) listeners.add(first);
     },
     onFree(listener) {

@@ -5,6 +5,7 @@
  */
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { JobWithMetadata } from 'pg-boss';
+import type { Logger } from '#core/telemetry/logger.ts';
 import { giveBack, runJob, type JobSource, type WorkerDeps } from './job-run.ts';
 import type { Slots } from './slots.ts';
 
@@ -31,89 +32,111 @@ const fetchMax = 100;
 
 export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
   // Timers keep the context they are made in, and every job would else be a child of the call that registered it.
-  return context.with(ROOT_CONTEXT, () => startWorker(deps, options));
+  return context.with(ROOT_CONTEXT, () => new QueueWorker(deps, options));
 }
 
-function startWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
-  const { queue, slots, gone } = options;
-  const logger = deps.telemetry.logger.child({ component: 'worker', queue });
-  const running = new Set<Running>();
-  let stopped = false;
-  let fetching: Promise<void> | undefined;
-  /** Jobs may be waiting: since a wake-up, and as long as fetches come back full. */
-  let hungry = true;
-
-  const begin = (job: JobWithMetadata<unknown>): void => {
-    const entry: Running = { job, abandoned: false, done: Promise.resolve() };
-    running.add(entry);
-    entry.done = runJob(deps, options, { job, isAbandoned: () => entry.abandoned })
-      .catch((error: unknown) => logger.error({ err: error, jobId: job.id }, 'Cannot settle a job: it comes again'))
-      .finally(() => {
-        running.delete(entry);
-        slots.give(1);
-      });
+class QueueWorker implements Worker {
+  readonly queue: string;
+  readonly #deps: WorkerDeps;
+  readonly #options: WorkerOptions;
+  readonly #logger: Logger;
+  readonly #running = new Set<Running>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #unsubscribe: () => void;
+  readonly #halt = (): void => {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#unsubscribe();
+    this.#options.gone.removeEventListener('abort', this.#halt);
   };
-  const fetch = async (): Promise<boolean> => {
-    const wanted = slots.take(fetchMax);
+  #stopped = false;
+  #fetching: Promise<void> | undefined;
+  /** Jobs may be waiting: since a wake-up, and as long as fetches come back full. */
+  #hungry = true;
+  #signals = 0;
+  #signalsSeen = 0;
+
+  constructor(deps: WorkerDeps, options: WorkerOptions) {
+    this.queue = options.queue;
+    this.#deps = deps;
+    this.#options = options;
+    this.#logger = deps.telemetry.logger.child({ component: 'worker', queue: options.queue });
+    this.#unsubscribe = options.slots.onFree(() => this.#pump());
+    this.#timer = setInterval(() => this.wake(), deps.config.jobPollMs);
+    options.gone.addEventListener('abort', this.#halt, { once: true });
+    if (options.gone.aborted) this.#halt();
+    this.#pump();
+  }
+
+  wake(): void {
+    this.#hungry = true;
+    this.#pump();
+  }
+
+  async stop(deadline?: AbortSignal): Promise<void> {
+    this.#halt();
+    await this.#fetching;
+    await Promise.race([Promise.all([...this.#running].map((entry) => entry.done)), aborted(deadline)]);
+    for (const entry of this.#running) {
+      entry.abandoned = true;
+      await giveBack(this.#deps.pool, entry.job);
+    }
+  }
+
+  #pump(): void {
+    this.#signals += 1;
+    if (this.#stopped || !this.#hungry || this.#fetching !== undefined) return;
+    this.#fetching = this.#fetchAll().finally(() => {
+      this.#fetching = undefined;
+      // A signal between the last look and here found the fetch still under way.
+      if (this.#signals !== this.#signalsSeen) this.#pump();
+    });
+  }
+
+  async #fetchAll(): Promise<void> {
+    try {
+      while (await this.#fetch());
+    } catch (error) {
+      this.#logger.error({ err: error }, 'Cannot fetch jobs: it is tried again at the next poll');
+    }
+  }
+
+  /** True when there may be more. */
+  async #fetch(): Promise<boolean> {
+    const { queue, slots } = this.#options;
+    this.#signalsSeen = this.#signals;
+    const wanted = this.#stopped ? 0 : slots.take(fetchMax);
     // Stays hungry: whoever gives a slot back wakes this worker.
     if (wanted === 0) return false;
-    hungry = false;
+    this.#hungry = false;
     let begun = 0;
     try {
-      const jobs = await deps.boss.fetch<unknown>(queue, { batchSize: wanted, includeMetadata: true });
-      if (jobs.length === wanted) hungry = true;
-      if (stopped) {
-        for (const job of jobs) await giveBack(deps.pool, job);
+      const jobs = await this.#deps.boss.fetch<unknown>(queue, { batchSize: wanted, includeMetadata: true });
+      if (this.#stopped) {
+        for (const job of jobs) await giveBack(this.#deps.pool, job);
         return false;
       }
-      for (const job of jobs) begin(job);
+      if (jobs.length === wanted) this.#hungry = true;
+      for (const job of jobs) this.#begin(job);
       begun = jobs.length;
-      return hungry;
+      return this.#hungry;
     } finally {
       slots.give(wanted - begun);
     }
-  };
-  const pump = (): void => {
-    if (stopped || !hungry || fetching !== undefined) return;
-    fetching = fetch()
-      .catch((error: unknown) => {
-        logger.error({ err: error }, 'Cannot fetch jobs: it is tried again at the next poll');
-        return false;
-      })
-      .then((again) => {
-        fetching = undefined;
-        if (again) pump();
-      });
-  };
-  const wake = (): void => {
-    hungry = true;
-    pump();
-  };
-  const unsubscribe = slots.onFree(pump);
-  const timer = setInterval(wake, deps.config.jobPollMs);
-  const halt = (): void => {
-    stopped = true;
-    clearInterval(timer);
-    unsubscribe();
-    gone.removeEventListener('abort', halt);
-  };
-  gone.addEventListener('abort', halt, { once: true });
-  if (gone.aborted) halt();
-  else pump();
+  }
 
-  return {
-    queue,
-    wake,
-    async stop(deadline) {
-      halt();
-      await fetching;
-      await Promise.race([Promise.all([...running].map((entry) => entry.done)), aborted(deadline)]);
-      for (const entry of running) {
-        entry.abandoned = true;
-        await giveBack(deps.pool, entry.job);
-      }
-    },
-  };
+  #begin(job: JobWithMetadata<unknown>): void {
+    const entry: Running = { job, abandoned: false, done: Promise.resolve() };
+    this.#running.add(entry);
+    entry.done = runJob(this.#deps, this.#options, { job, isAbandoned: () => entry.abandoned })
+      .catch((error: unknown) => {
+        this.#logger.error({ err: error, jobId: job.id }, 'Cannot settle a job: it comes again');
+      })
+      .finally(() => {
+        this.#running.delete(entry);
+        this.#options.slots.give(1);
+      });
+  }
 }
 
 function aborted(signal: AbortSignal | undefined): Promise<void> {

@@ -1,5 +1,5 @@
 /** A core that does nothing but relay, in a process of its own, so that a test can kill it. Usage: relay-child.ts URL */
-import pg from 'pg';
+import { Pool } from 'pg';
 import { pino } from 'pino';
 import { loadConfig } from '#core/config/config.ts';
 import { createBoss } from '#core/jobs/boss.ts';
@@ -14,7 +14,7 @@ const logger = pino({ level: 'error' });
 const telemetry = { metrics: createMetrics({ labelSetsMax: 100 }), logger };
 // Small batches: more transactions, more moments to be killed in.
 const config = loadConfig({}, { outboxBatchMax: 3, outboxPollMs: 20 });
-const pool = new pg.Pool({ connectionString: url, max: 3 });
+const pool = new Pool({ connectionString: url, max: 3 });
 const listener = createListener({ connection: { connectionString: url }, logger });
 const boss = createBoss({ pool, listener, config, telemetry, onQueueNotified: () => undefined });
 listener.start();

@@ -62,6 +62,12 @@ interface Send {
   readonly tx?: string;
 }
 
+interface WorkRequest {
+  readonly queue: string;
+  readonly concurrency: number;
+  readonly handler: number;
+}
+
 interface Registration {
   readonly instance: PluginInstance;
   readonly worker: Worker;
@@ -69,12 +75,59 @@ interface Registration {
 
 /** Jobs of plugins: sent through the outbox, worked by the plugin's process as long as it lives. */
 export function createJobsCapability(options: JobsCapabilityOptions): JobsCapability {
-  const { jobs, transactions, config } = options;
-  const registrations = new Map<string, Registration>();
+  const { jobs, transactions } = options;
+  const work = createRegistrations(options);
   const scheduled = new WeakMap<PluginInstance, Set<string>>();
   const access = ({ queue }: { queue: string }): readonly Access[] => [{ permission: 'jobs', resource: queue }];
 
-  async function work(instance: PluginInstance, args: { queue: string; concurrency: number; handler: number }) {
+  return {
+    name: 'jobs',
+    methods: {
+      send: method<Send>({
+        args: SendArgs,
+        access,
+        async run({ queue, data, options: sendOptions, tx }, { instance, signal }) {
+          assertOwn(queue);
+          const entry = { plugin: instance.plugin.name, kind: 'job', name: queue, data, options: sendOptions } as const;
+          if (tx === undefined) await jobs.outbox.add(jobs.pool, entry);
+          else await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+          return null;
+        },
+      }),
+      work: method<WorkRequest>({
+        args: WorkArgs,
+        access,
+        async run(args, { instance }) {
+          assertOwn(args.queue);
+          await work(instance, args);
+          return null;
+        },
+      }),
+      schedule: method<{ queue: string; cron: string; timeZone: string; data: object }>({
+        args: ScheduleArgs,
+        access,
+        async run(args, { instance }) {
+          assertOwn(args.queue);
+          await jobs.schedules.set({ plugin: instance.plugin.name, ...args });
+          const queues = scheduled.get(instance) ?? new Set();
+          scheduled.set(instance, queues.add(args.queue));
+          return null;
+        },
+      }),
+    },
+    async settle(instance) {
+      await jobs.schedules.keep(instance.plugin.name, [...(scheduled.get(instance) ?? [])]);
+    },
+  };
+}
+
+/** Who works on which queue here. */
+function createRegistrations({
+  jobs,
+  config,
+}: JobsCapabilityOptions): (instance: PluginInstance, args: WorkRequest) => Promise<void> {
+  const registrations = new Map<string, Registration>();
+  return async (instance, args) => {
     const { queue, handler } = args;
     const earlier = registrations.get(queue);
     if (earlier !== undefined && earlier.instance.plugin.name !== instance.plugin.name) {
@@ -101,46 +154,6 @@ export function createJobsCapability(options: JobsCapabilityOptions): JobsCapabi
     if (instance.gone.aborted) forget();
     // Its jobs in flight finish with the handler they began with.
     if (earlier?.instance === instance) void earlier.worker.stop();
-  }
-
-  return {
-    name: 'jobs',
-    methods: {
-      send: method<Send>({
-        args: SendArgs,
-        access,
-        async run({ queue, data, options: sendOptions, tx }, { instance, signal }) {
-          assertOwn(queue);
-          const entry = { plugin: instance.plugin.name, kind: 'job', name: queue, data, options: sendOptions } as const;
-          if (tx === undefined) await jobs.outbox.add(jobs.pool, entry);
-          else await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
-          return null;
-        },
-      }),
-      work: method<{ queue: string; concurrency: number; handler: number }>({
-        args: WorkArgs,
-        access,
-        async run(args, { instance }) {
-          assertOwn(args.queue);
-          await work(instance, args);
-          return null;
-        },
-      }),
-      schedule: method<{ queue: string; cron: string; timeZone: string; data: object }>({
-        args: ScheduleArgs,
-        access,
-        async run(args, { instance }) {
-          assertOwn(args.queue);
-          await jobs.schedules.set({ plugin: instance.plugin.name, ...args });
-          const queues = scheduled.get(instance) ?? new Set();
-          scheduled.set(instance, queues.add(args.queue));
-          return null;
-        },
-      }),
-    },
-    async settle(instance) {
-      await jobs.schedules.keep(instance.plugin.name, [...(scheduled.get(instance) ?? [])]);
-    },
   };
 }
 

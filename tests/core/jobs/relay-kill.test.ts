@@ -49,12 +49,11 @@ describe('a relay that is killed again and again', () => {
     const events = createEventsCapability({ jobs: { outbox, pool, work }, transactions, config, telemetry });
     const receiver = createFakeInstance('receiver');
     const sender = createFakeInstance('sender');
-    await transactions.begin(receiver).then(async (tx) => {
-      await transactions.use(receiver, tx, (client) =>
-        client.query('create table receiver.handled (n integer not null)'),
-      );
-      await transactions.commit(receiver, tx);
-    });
+    const migration = await transactions.begin(receiver);
+    await transactions.use(receiver, migration, (client) =>
+      client.query('create table receiver.handled (n integer not null)'),
+    );
+    await transactions.commit(receiver, migration);
     const handler = receiver.add(async ({ event, tx }: { event: DomainEvent<{ n: number }>; tx: string }) => {
       await transactions.use(receiver, tx, (client) =>
         client.query('insert into receiver.handled (n) values ($1)', [event.data.n]),

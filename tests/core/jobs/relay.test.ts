@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, before, describe, it } from 'node:test';
-import pg from 'pg';
+import { Client } from 'pg';
 import { toPluginUrl } from '#core/database/database-url.ts';
 import { createFakeInstance, callCapability } from '../../support/fake-instance.ts';
 import { createJobFixture, type JobFixture, type Node } from '../../support/job-fixture.ts';
@@ -57,7 +57,7 @@ describe('createRelay()', () => {
   });
 
   it('refuses a row that a plugin wrote by itself, keeps it and says so', async () => {
-    const client = new pg.Client({ connectionString: toPluginUrl(fixture.database.url, 'sender') });
+    const client = new Client({ connectionString: toPluginUrl(fixture.database.url, 'sender') });
     await client.connect();
     const id = randomUUID();
     await client.query(`select returnit.outbox_add($1, 'payments', 'job', 'payments.refund', '{}', '{}', null, $2)`, [

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { callCapability, createFakeInstance, type FakeHandler } from '../../support/fake-instance.ts';
+import { callCapability, createFakeInstance } from '../../support/fake-instance.ts';
 import { createJobFixture, type JobFixture, type Node } from '../../support/job-fixture.ts';
 import { until } from '../../support/until.ts';
 
@@ -43,7 +43,7 @@ describe('createSchedules()', () => {
     const handled: unknown[] = [];
     for (const node of nodes) {
       const instance = await schedule(node, {});
-      const handler = instance.add(((input: { data: unknown }) => handled.push(input.data)) as FakeHandler);
+      const handler = instance.add((input: { data: unknown }) => handled.push(input.data));
       await callCapability(node.work, instance, {
         method: 'work',
         args: { queue: 'sender.tick', concurrency: 2, handler },

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
-import {
-  callCapability,
-  createFakeInstance,
-  type FakeHandler,
-  type FakeInstance,
-} from '../../support/fake-instance.ts';
+import { callCapability, createFakeInstance, type FakeInstance } from '../../support/fake-instance.ts';
 import { createJobFixture, type JobFixture, type Node } from '../../support/job-fixture.ts';
 import { until } from '../../support/until.ts';
 
@@ -29,7 +24,7 @@ describe('createWorker()', () => {
 
   const work = async (queue: string, run: (input: Input) => unknown, concurrency = 4): Promise<FakeInstance> => {
     const instance = createFakeInstance('sender');
-    const handler = instance.add(run as FakeHandler);
+    const handler = instance.add(run);
     await callCapability(node.work, instance, { method: 'work', args: { queue, concurrency, handler } });
     return instance;
   };
@@ -106,7 +101,10 @@ describe('createWorker()', () => {
     const done: number[] = [];
     const next = await work('sender.gone', (input) => done.push(input.data.n));
     await until('both are done', () => done.length === 2);
-    assert.deepEqual(done.toSorted(), [1, 2]);
+    assert.deepEqual(
+      done.toSorted((a, b) => a - b),
+      [1, 2],
+    );
     next.die();
   });
 

@@ -2,12 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { DomainEvent } from '#plugin-api';
 import { startTracing, withSpan, type Tracing } from '#core/telemetry/tracing.ts';
-import {
-  callCapability,
-  createFakeInstance,
-  type FakeHandler,
-  type FakeInstance,
-} from '../../../support/fake-instance.ts';
+import { callCapability, createFakeInstance, type FakeInstance } from '../../../support/fake-instance.ts';
 import { createJobFixture, type JobFixture, type Node } from '../../../support/job-fixture.ts';
 import { until } from '../../../support/until.ts';
 
@@ -38,7 +33,7 @@ describe('createEventsCapability()', () => {
   });
 
   const on = async (instance: FakeInstance, event: string, run: (input: Input) => unknown) => {
-    const handler = instance.add(run as FakeHandler);
+    const handler = instance.add(run);
     await callCapability(node.events, instance, { method: 'on', args: { event, handler } });
   };
   const publish = (event: string, n: number, tx?: string) =>
