@@ -3,13 +3,9 @@ import { orderStatuses } from './lifecycle.ts';
 
 const closed = { additionalProperties: false } as const;
 
-/** One line of text: no control characters (Postgres refuses NUL), something visible in it. */
+/** One line of text that begins with something visible: no control characters, of which Postgres refuses NUL. */
 const line = (maxLength: number) =>
-  Type.String({
-    minLength: 1,
-    maxLength,
-    pattern: '^[^\\u0000-\\u001f\\u007f]*[^\\u0000-\\u0020\\u007f][^\\u0000-\\u001f\\u007f]*$',
-  });
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u0020\\u007f][^\\u0000-\\u001f\\u007f]*$' });
 
 const instant = Type.String({ format: 'date-time', maxLength: 40 });
 const id = Type.String({ minLength: 1, maxLength: 128 });

@@ -28,7 +28,11 @@ describe('orders', () => {
   const book = (principal: Principal, changes = {}): Promise<Reply> =>
     running.request('POST /orders', { principal, body: toBooking(changes) });
   const act = (principal: Principal, orderId: unknown, verb: string): Promise<Reply> =>
-    running.request(`POST /orders/{orderId}/${verb}`, { principal, params: { orderId }, body: {} });
+    running.request(`POST /orders/{orderId}/${verb}`, {
+      principal,
+      params: { orderId },
+      ...(verb === 'cancel' ? { body: {} } : {}),
+    });
   const get = (principal: Principal, orderId: unknown): Promise<Reply> =>
     running.request('GET /orders/{orderId}', { principal, params: { orderId } });
   const eventsOf = (orderId: unknown): string[] =>
@@ -181,6 +185,34 @@ describe('orders', () => {
     assert.deepEqual(none.body, { orders: [], nextCursor: null });
     const bad = await running.request('GET /orders', { principal: customer, query: { cursor: 'x' } });
     assert.deepEqual([bad.status, bad.code], [400, 'ORDER_CURSOR_INVALID']);
+  });
+
+  it('refuses what is no booking and changes nothing', async () => {
+    const good = toBooking();
+    const { pickup } = good;
+    const wrong: Record<string, object> = {
+      'an unknown member': { ...good, extra: 1 },
+      'no items': { ...good, items: [] },
+      'too many items': { ...good, items: Array.from({ length: 51 }, () => ({ description: 'x', quantity: 1 })) },
+      'half an item': { ...good, items: [{ description: 'x', quantity: 0.5 }] },
+      'a latitude out of range': { ...good, pickup: { ...pickup, lat: 90.01 } },
+      'an infinite longitude': { ...good, pickup: { ...pickup, lon: Number.POSITIVE_INFINITY } },
+      'a coordinate as text': { ...good, pickup: { ...pickup, lat: '48' } },
+      'a blank line': { ...good, pickup: { ...pickup, line1: ' ' } },
+      'a line with NUL': { ...good, pickup: { ...pickup, line1: 'a\u0000b' } },
+      'a line that is too long': { ...good, pickup: { ...pickup, line1: 'x'.repeat(201) } },
+      'a country that is no code': { ...good, pickup: { ...pickup, country: 'Germany' } },
+      'a time without a zone': { ...good, pickupWindow: { start: '2026-05-04T08:00:00', end: '2026-05-04T09:00:00' } },
+      'a destination of no kind': { ...good, destination: { ...good.destination, kind: 'moon' } },
+      'a reference with a space': { ...good, reference: 'a b' },
+      'a payment method that is no token': { ...good, paymentMethod: '4111111111111111' },
+    };
+    for (const [what, body] of Object.entries(wrong)) {
+      assert.equal((await running.request('POST /orders', { principal: customer, body })).status, 422, what);
+    }
+    assert.equal((await get(ops, 'not-an-id')).status, 422);
+    assert.equal((await running.request('GET /orders', { principal: ops, query: { limit: 101 } })).status, 422);
+    assert.equal((await data.sql('select from orders')).length, 0);
   });
 
   it('never writes an address or a place to the log', async () => {

@@ -9,12 +9,40 @@ import type {
   Plugin,
   PluginContext,
   Principal,
+  Role,
   Verdict,
   WatchDecision,
 } from '#plugin-api';
+import { compileSchema, type SchemaCheck } from '#core/http/schema-compiler.ts';
+import { assertSafeSchema } from '#core/http/schema-policy.ts';
 import { toEvent } from './plugin-database.ts';
 
-type AnyRoute = (request: HttpRequest) => HttpReply | Promise<HttpReply>;
+type RouteOptions = Parameters<PluginContext['http']['get']>[1];
+
+interface Route {
+  readonly options: RouteOptions;
+  readonly inputs: readonly (readonly ['params' | 'query' | 'body', SchemaCheck])[];
+  readonly replies: ReadonlyMap<number, SchemaCheck>;
+  readonly handler: (request: HttpRequest) => HttpReply | Promise<HttpReply>;
+}
+
+/** The schemas as the core takes them: as JSON, and only when they are safe. */
+function toRoute(name: string, options: RouteOptions, handler: Route['handler']): Route {
+  const compile = (schema: unknown): SchemaCheck => {
+    const json: unknown = JSON.parse(JSON.stringify(schema));
+    assertSafeSchema(json, name);
+    return compileSchema(json, name);
+  };
+  return {
+    options,
+    handler,
+    inputs: (['params', 'query', 'body'] as const).flatMap((part) =>
+      options[part] === undefined ? [] : [[part, compile(options[part])] as const],
+    ),
+    replies: new Map(Object.entries(options.response).map(([status, schema]) => [Number(status), compile(schema)])),
+  };
+}
+
 type Subscriber = (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>;
 type Watch = (watch: { principal: Principal; params: Record<string, string> }) => Promise<WatchDecision>;
 type EventHandler = Parameters<PluginContext['events']['on']>[1];
@@ -48,14 +76,17 @@ export interface Reply {
 
 /** A plugin that is set up with a real database and a recording everything else. */
 export async function runPlugin(plugin: Plugin, db: Database): Promise<RunningPlugin> {
-  const routes = new Map<string, AnyRoute>();
+  const routes = new Map<string, Route>();
   const events = new Map<string, EventHandler>();
   const workers = new Map<string, JobHandler>();
   const subscribers = new Map<string, Subscriber>();
   const channels = new Map<string, Watch>();
   const recorded: Recorded = { logs: [], metrics: [], live: [], published: [], credentials: [], revoked: [] };
-  const route = (verb: string) => (path: string, _options: unknown, handler: unknown) =>
-    void routes.set(`${verb} ${path}`, handler as AnyRoute);
+  const route = (verb: string) => (path: string, options: unknown, handler: unknown) =>
+    void routes.set(
+      `${verb} ${path}`,
+      toRoute(`${verb} ${path}`, options as RouteOptions, handler as Route['handler']),
+    );
   const log = (level: string) => (message: string, fields?: unknown) =>
     void recorded.logs.push({ level, message, fields });
 
@@ -105,10 +136,21 @@ export async function runPlugin(plugin: Plugin, db: Database): Promise<RunningPl
   return {
     recorded,
     async request(key, request) {
-      const handler = get(routes, key);
-      const reply = await handler({ params: {}, query: {}, headers: {}, id: 'r', ...request } as HttpRequest);
+      const { options, inputs, replies, handler } = get(routes, key);
+      const full = { params: {}, query: {}, headers: {}, id: 'r', ...request } as HttpRequest;
+      assert.ok(
+        options.roles === 'public' || options.roles.includes(full.principal.role as Role),
+        `${key} is not for them`,
+      );
+      for (const [part, check] of inputs) {
+        if (!check.matches(full[part])) return { status: 422, code: 'VALIDATION_FAILED', body: { part } };
+      }
+      const reply = await handler(full);
       if ('problem' in reply) return { status: reply.problem.status, code: reply.problem.code, body: reply.problem };
-      return { status: reply.status, body: JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown> };
+      const body = JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown>;
+      const check = replies.get(reply.status);
+      assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);
+      return { status: reply.status, body };
     },
     deliver: (name, data, id) =>
       db.transaction((tx) => get(events, name)(toEvent(name, data, id) as DomainEvent<never>, tx)),
