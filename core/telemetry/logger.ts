@@ -73,8 +73,7 @@ function countingMethod(metrics: Metrics): NonNullable<NonNullable<pino.LoggerOp
 
 /** pino writes a child's bindings once, past the formatters; so they are redacted on their way in. */
 function redactBindings(logger: Logger): Logger {
-  const child: Logger['child'] = logger.child;
-  const setBindings: Logger['setBindings'] = logger.setBindings;
+  const { child, setBindings } = logger;
   logger.child = function redactedChild(this: Logger, bindings, options) {
     return child.call(this, redactFields(bindings), options);
   } as Logger['child'];

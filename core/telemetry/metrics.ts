@@ -115,7 +115,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     histogram: (name) => recorder(name, 'histogram') as Histogram,
     define,
     definitions: () => [...families.values()].map((family) => family.definition),
-    onCollect: collectors.add,
+    onCollect: (collect) => collectors.add(collect),
     async render(accept) {
       await collectors.run();
       return exposition.render(accept);

@@ -72,7 +72,12 @@ export function createOtlpTracer(options: OtlpOptions): OtlpTracer {
     counts,
     flush: () => provider.forceFlush(),
     async stop() {
-      await provider.shutdown();
+      try {
+        await provider.shutdown();
+      } catch (error) {
+        // A receiver that is down must not keep the core from stopping.
+        logger?.warn({ component: 'telemetry', err: error }, 'Cannot export traces: the receiver did not take the last ones');
+      }
       if (logger !== undefined) diag.disable();
     },
   };
@@ -98,7 +103,8 @@ function countOverflow(
     export(spans, done) {
       queued -= spans.length;
       exporter.export(spans, (result) => {
-        if (result.code === 0) counts.exported += spans.length;
+        // 0 is ExportResultCode.SUCCESS.
+        if (Number(result.code) === 0) counts.exported += spans.length;
         else counts.dropped += spans.length;
         done(result);
       });

@@ -71,7 +71,7 @@ async function start(options: TracingOptions): Promise<Tracing> {
     const uninstall = install(local.provider);
     return {
       exporting: false,
-      recentSpans: local.recentSpans,
+      recentSpans: (traceId) => local.recentSpans(traceId),
       counts: () => ({ kept: local.finished(), exported: 0, dropped: 0 }),
       flush: async () => undefined,
       stop: async () => uninstall(),
@@ -85,7 +85,7 @@ async function start(options: TracingOptions): Promise<Tracing> {
     exporting: true,
     recentSpans: () => [],
     counts: () => ({ kept: 0, ...otlp.counts }),
-    flush: otlp.flush,
+    flush: () => otlp.flush(),
     async stop() {
       uninstall();
       await otlp.stop();
