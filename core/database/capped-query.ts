@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import pg from 'pg';
+import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
 
 export interface CappedQueryOptions {

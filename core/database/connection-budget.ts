@@ -40,10 +40,15 @@ export function divideConnections(total: number, plugins: readonly ConnectionReq
   const spare = available - needed;
   const wanted = sum - needed;
   const shares = asked.map((connections) =>
-    wanted <= spare ? connections : pluginConnectionsMin + Math.floor(((connections - pluginConnectionsMin) * spare) / wanted),
+    wanted <= spare
+      ? connections
+      : pluginConnectionsMin + Math.floor(((connections - pluginConnectionsMin) * spare) / wanted),
   );
   const core = total - shares.reduce((total_, share) => total_ + share, 0);
-  return { core, plugins: new Map(plugins.map((plugin, index) => [plugin.name, shares[index]!])) };
+  return {
+    core,
+    plugins: new Map(plugins.map((plugin, index) => [plugin.name, shares[index] ?? pluginConnectionsMin])),
+  };
 }
 
 /** What the server says of itself. */

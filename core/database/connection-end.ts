@@ -22,7 +22,9 @@ export async function endConnection(client: pg.PoolClient, { admin, telemetry }:
     }
   } catch (error) {
     // The server's own statement_timeout ends it then.
-    telemetry.logger.child({ component: 'database' }).warn({ err: error }, 'Statement could not be ended on the server');
+    telemetry.logger
+      .child({ component: 'database' })
+      .warn({ err: error }, 'Statement could not be ended on the server');
   } finally {
     client.release(true);
   }

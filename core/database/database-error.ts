@@ -1,4 +1,4 @@
-import pg from 'pg';
+import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
 
 /** query_canceled: by statement_timeout, or by the core at the call's deadline. */
@@ -22,14 +22,18 @@ export function toDatabaseError(error: unknown, statement: string): AppError {
   }
   const { code: sqlstate = 'XX000', constraint, table } = error;
   const message = sqlstate.startsWith(dataException) ? error.message.replaceAll(/"[^"]*"/g, '"…"') : error.message;
-  return new AppError(sqlstate === queryCanceled ? 'TIMEOUT' : 'DATABASE_ERROR', `Cannot run statement "${statement}": ${message}`, {
-    details: {
-      sqlstate,
-      ...(constraint === undefined ? {} : { constraint }),
-      ...(table === undefined ? {} : { table }),
+  return new AppError(
+    sqlstate === queryCanceled ? 'TIMEOUT' : 'DATABASE_ERROR',
+    `Cannot run statement "${statement}": ${message}`,
+    {
+      details: {
+        sqlstate,
+        ...(constraint === undefined ? {} : { constraint }),
+        ...(table === undefined ? {} : { table }),
+      },
+      // The error itself stays behind: its `detail` and `where` hold rows.
     },
-    // The error itself stays behind: its `detail` and `where` hold rows.
-  });
+  );
 }
 
 /** Label `error_type`: the SQLSTATE's class, or empty. */

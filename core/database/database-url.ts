@@ -19,7 +19,10 @@ export function toAddress(url: string): string {
 export function derivePluginSecret(url: string, purpose: 'password' | 'token', plugin: string): string {
   const password = decodeURIComponent(URL.parse(url)?.password ?? '');
   if (password === '') {
-    throw new AppError('INVALID_CONFIG', 'Cannot use DATABASE_URL: it holds no password, and the passwords of the plugins\' roles are derived from it');
+    throw new AppError(
+      'INVALID_CONFIG',
+      "Cannot use DATABASE_URL: it holds no password, and the passwords of the plugins' roles are derived from it",
+    );
   }
   return createHmac('sha256', password).update(`returnit:${purpose}:${plugin}`).digest('base64url');
 }

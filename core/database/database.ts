@@ -1,8 +1,13 @@
-import pg from 'pg';
+import * as pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { checkConnectionBudget, divideConnections, type ConnectionRequest, type ServerLimits } from './connection-budget.ts';
+import {
+  checkConnectionBudget,
+  divideConnections,
+  type ConnectionRequest,
+  type ServerLimits,
+} from './connection-budget.ts';
 import { derivePluginSecret, toPluginUrl } from './database-url.ts';
 import { Pool, toUnreachable } from './pool.ts';
 import { pluginTypes } from './type-parsers.ts';
@@ -68,7 +73,8 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
     admin,
     pluginPool(plugin) {
       const pool = pluginPools.get(plugin);
-      if (pool === undefined) throw new AppError('PLUGIN_UNKNOWN', `Cannot use the database as plugin "${plugin}": it was not started`);
+      if (pool === undefined)
+        throw new AppError('PLUGIN_UNKNOWN', `Cannot use the database as plugin "${plugin}": it was not started`);
       return pool;
     },
     pluginToken: (plugin) => derivePluginSecret(url, 'token', plugin),
@@ -79,7 +85,11 @@ export async function createDatabase(options: DatabaseOptions): Promise<Database
 }
 
 async function probeServer(url: string): Promise<ServerLimits & { readonly version: number }> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: probeTimeoutMs, application_name: 'returnit probe' });
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: probeTimeoutMs,
+    application_name: 'returnit probe',
+  });
   client.on('error', () => {
     // The query or connect() that is under way rejects with the same error.
   });
@@ -92,12 +102,16 @@ async function probeServer(url: string): Promise<ServerLimits & { readonly versi
     const settings = new Map(result.rows.map((row) => [row.name, Number(row.setting)]));
     const version = Math.floor((settings.get('server_version_num') ?? 0) / 10_000);
     if (version < serverVersionMin) {
-      throw new AppError('INVALID_CONFIG', `Cannot use the database of DATABASE_URL: it is Postgres ${version}, it must be ${serverVersionMin} or newer`);
+      throw new AppError(
+        'INVALID_CONFIG',
+        `Cannot use the database of DATABASE_URL: it is Postgres ${version}, it must be ${serverVersionMin} or newer`,
+      );
     }
     return {
       version,
       connectionsMax: settings.get('max_connections') ?? 0,
-      connectionsReserved: (settings.get('superuser_reserved_connections') ?? 0) + (settings.get('reserved_connections') ?? 0),
+      connectionsReserved:
+        (settings.get('superuser_reserved_connections') ?? 0) + (settings.get('reserved_connections') ?? 0),
     };
   } catch (error) {
     throw error instanceof AppError ? error : toUnreachable(url, error);

@@ -4,7 +4,7 @@ import { chownSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readF
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { embeddedName, openCluster, postgresEnvironment, syncCluster, type Cluster } from './postgres-cluster.ts';
@@ -60,7 +60,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const socketDir = openSocketDir(cluster);
   const logFile = join(dataDir, 'postgres.log');
   const stopLimit = limitLogFile(logFile);
-  const start = (): Promise<ChildProcess> => startPostmaster({ cluster, socketDir, logFile, settings: { max_connections: String(options.connectionsMax + connectionsReserve), ...options.settings } });
+  const start = (): Promise<ChildProcess> =>
+    startPostmaster({
+      cluster,
+      socketDir,
+      logFile,
+      settings: { max_connections: String(options.connectionsMax + connectionsReserve), ...options.settings },
+    });
   const url = (database: string): string =>
     `postgres://${embeddedName}:${cluster.password}@${encodeURIComponent(socketDir)}:${socketPort}/${database}`;
 
@@ -102,7 +108,10 @@ function openSocketDir(cluster: Cluster): string {
   const found = lstatSync(dir);
   // Somebody else may have made it before us, in order to answer in the place of Postgres.
   if (!found.isDirectory() || ![process.getuid?.(), ids?.uid].includes(found.uid) || (found.mode & 0o077) !== 0) {
-    throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: "${dir}" belongs to another user; use a shorter DATA_DIR`);
+    throw new AppError(
+      'DATABASE_UNREACHABLE',
+      `Cannot start embedded Postgres: "${dir}" belongs to another user; use a shorter DATA_DIR`,
+    );
   }
   if (ids !== undefined) chownSync(dir, ids.uid, ids.gid);
   return dir;
@@ -137,7 +146,13 @@ async function startPostmaster(options: {
   const { file, args, ids } = cluster.account.command(join(cluster.binDir, 'postgres'), ['-D', cluster.dir, ...flags]);
   const log = openSync(logFile, 'a', 0o600);
   // Its own session: Ctrl-C on the terminal is for the core, which stops Postgres last.
-  const child = spawn(file, args, { ...ids, env: postgresEnvironment, cwd: '/', detached: true, stdio: ['ignore', log, log] });
+  const child = spawn(file, args, {
+    ...ids,
+    env: postgresEnvironment,
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   let failure: string | undefined;
   child.once('error', (error) => (failure = error.message));
@@ -149,7 +164,10 @@ async function startPostmaster(options: {
     if (state?.ready === true && state.pid === child.pid) return child;
     if (performance.now() > deadline) {
       child.kill('SIGQUIT');
-      throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: it is not ready after ${readyTimeoutMs} ms; see "${logFile}"`);
+      throw new AppError(
+        'DATABASE_UNREACHABLE',
+        `Cannot start embedded Postgres: it is not ready after ${readyTimeoutMs} ms; see "${logFile}"`,
+      );
     }
     await delay(readyPollMs);
   }
@@ -204,7 +222,7 @@ function supervise(options: {
   let stopped: Promise<void> | undefined;
   return {
     get pid() {
-      return child.pid!;
+      return child.pid ?? 0;
     },
     stop() {
       stopped ??= (async () => {
@@ -212,7 +230,7 @@ function supervise(options: {
         await restarting;
         if (child.exitCode === null && child.signalCode === null) {
           const exited = new Promise((resolveExit) => child.once('exit', resolveExit));
-          await Promise.all([exited, stopPostmaster(child.pid!, stopTimeoutMs)]);
+          await Promise.all([exited, stopPostmaster(child.pid ?? 0, stopTimeoutMs)]);
         }
       })();
       return stopped;
@@ -224,7 +242,10 @@ async function ensureDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'returnit start' });
   await client.connect();
   try {
-    const found = await client.query({ text: 'select from pg_catalog.pg_database where datname = $1', values: [embeddedName] });
+    const found = await client.query({
+      text: 'select from pg_catalog.pg_database where datname = $1',
+      values: [embeddedName],
+    });
     if (found.rowCount === 0) {
       await client.query(`create database ${embeddedName}`);
       // Only one database is used; the plugins' roles have no business in the others.

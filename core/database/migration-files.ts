@@ -31,7 +31,10 @@ export interface ReadMigrationsOptions {
  *
  * @throws {AppError} MIGRATION_FAILED for a name that does not fit, a duplicate number or a gap
  */
-export async function readMigrations(dir: string, { gaps = false }: ReadMigrationsOptions = {}): Promise<readonly Migration[]> {
+export async function readMigrations(
+  dir: string,
+  { gaps = false }: ReadMigrationsOptions = {},
+): Promise<readonly Migration[]> {
   if (!existsSync(dir)) return [];
   const files = (await readdir(dir)).filter((file) => !file.startsWith('.')).toSorted();
   const migrations: Migration[] = [];
@@ -39,15 +42,26 @@ export async function readMigrations(dir: string, { gaps = false }: ReadMigratio
     const path = join(dir, file);
     const match = filePattern.exec(file);
     if (match === null) {
-      throw refuse(path, 'its name must be four digits, an underscore and a name in snake_case, such as 0001_create_order.sql');
+      throw refuse(
+        path,
+        'its name must be four digits, an underscore and a name in snake_case, such as 0001_create_order.sql',
+      );
     }
     const version = Number(match[1]);
     const expected = (migrations.at(-1)?.version ?? 0) + 1;
-    if (version < expected) throw refuse(path, `number ${match[1]} is used twice, also by "${migrations.at(-1)?.file}"`);
-    if (version > expected && !gaps) throw refuse(path, `the number before it is missing: ${String(expected).padStart(4, '0')} was expected`);
+    if (version < expected)
+      throw refuse(path, `number ${match[1]} is used twice, also by "${migrations.at(-1)?.file}"`);
+    if (version > expected && !gaps)
+      throw refuse(path, `the number before it is missing: ${String(expected).padStart(4, '0')} was expected`);
     // A clone on another system may have other line ends: the same migration all the same.
     const sql = (await readFile(path, 'utf8')).replaceAll('\r\n', '\n');
-    migrations.push({ version, name: match[2]!, file: path, sql, checksum: createHash('sha256').update(sql).digest('hex') });
+    migrations.push({
+      version,
+      name: match[2] ?? '',
+      file: path,
+      sql,
+      checksum: createHash('sha256').update(sql).digest('hex'),
+    });
   }
   return migrations;
 }
@@ -58,7 +72,10 @@ export async function readMigrations(dir: string, { gaps = false }: ReadMigratio
  * @throws {AppError} MIGRATION_FAILED when an applied one was changed. One that is applied and has no file is a newer
  * release's: that is allowed, since nodes of two releases run side by side while one replaces the other
  */
-export function findPending(migrations: readonly Migration[], applied: readonly AppliedMigration[]): readonly Migration[] {
+export function findPending(
+  migrations: readonly Migration[],
+  applied: readonly AppliedMigration[],
+): readonly Migration[] {
   const checksums = new Map(applied.map(({ version, checksum }) => [version, checksum]));
   for (const migration of migrations) {
     const checksum = checksums.get(migration.version);
@@ -79,11 +96,18 @@ export function toMigrationError(migration: Migration, error: unknown): AppError
   let where = '';
   if (position !== undefined) {
     // Postgres counts code points, JavaScript's strings UTF-16 units.
-    const before = [...migration.sql].slice(0, Number(position) - 1).join('').split('\n');
-    where = ` (line ${before.length}, column ${before.at(-1)!.length + 1})`;
+    const before = [...migration.sql]
+      .slice(0, Number(position) - 1)
+      .join('')
+      .split('\n');
+    where = ` (line ${before.length}, column ${(before.at(-1) ?? '').length + 1})`;
   }
-  return new AppError('MIGRATION_FAILED', `Cannot apply migration "${migration.file}"${where}: ${message ?? String(error)}`, {
-    details: { file: migration.file, ...(code === undefined ? {} : { sqlstate: code }) },
-    cause: error,
-  });
+  return new AppError(
+    'MIGRATION_FAILED',
+    `Cannot apply migration "${migration.file}"${where}: ${message ?? String(error)}`,
+    {
+      details: { file: migration.file, ...(code === undefined ? {} : { sqlstate: code }) },
+      cause: error,
+    },
+  );
 }

@@ -1,7 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
-import { findPending, readMigrations, toMigrationError, type AppliedMigration, type Migration } from './migration-files.ts';
+import {
+  findPending,
+  readMigrations,
+  toMigrationError,
+  type AppliedMigration,
+  type Migration,
+} from './migration-files.ts';
 
 const coreMigrationsDir = fileURLToPath(new URL('migrations', import.meta.url));
 /** Two numbers that nothing else in this database uses: "retu", "migr". */
@@ -28,7 +34,11 @@ export async function withMigrationLock<T>(pool: Connector, work: () => Promise<
     await client.query('set local idle_in_transaction_session_timeout = 0');
     await client.query('select pg_catalog.pg_advisory_xact_lock($1, $2)', [...lockKey]).catch((error: unknown) => {
       if ((error as { code?: string }).code !== lockNotAvailable) throw error;
-      throw new AppError('MIGRATION_FAILED', `Cannot migrate: another node has held the migration lock for ${lockTimeoutMs / 1000} s`, { cause: error });
+      throw new AppError(
+        'MIGRATION_FAILED',
+        `Cannot migrate: another node has held the migration lock for ${lockTimeoutMs / 1000} s`,
+        { cause: error },
+      );
     });
     const result = await work();
     await client.query('commit');
@@ -56,7 +66,10 @@ export async function migrateCore(pool: Connector, dir: string = coreMigrationsD
       for (const migration of pending) {
         await applyMigration(client, migration, () =>
           client.query('insert into returnit.migration (scope, version, name, checksum) values ($1, $2, $3, $4)', [
-            'core', migration.version, migration.name, migration.checksum,
+            'core',
+            migration.version,
+            migration.name,
+            migration.checksum,
           ]),
         );
       }
@@ -80,7 +93,10 @@ async function ensureMigrationTable(client: pg.ClientBase): Promise<void> {
   )`);
 }
 
-export async function readApplied(client: Pick<pg.ClientBase, 'query'>, scope: string): Promise<readonly AppliedMigration[]> {
+export async function readApplied(
+  client: Pick<pg.ClientBase, 'query'>,
+  scope: string,
+): Promise<readonly AppliedMigration[]> {
   const result = await client.query<{ version: number; checksum: string }>({
     text: 'select version, checksum from returnit.migration where scope = $1 order by version',
     values: [scope],
@@ -93,7 +109,11 @@ export async function readApplied(client: Pick<pg.ClientBase, 'query'>, scope: s
  *
  * @throws {AppError} MIGRATION_FAILED with the file and, where Postgres tells it, the position
  */
-export async function applyMigration(client: pg.ClientBase, migration: Migration, record: () => Promise<unknown>): Promise<void> {
+export async function applyMigration(
+  client: pg.ClientBase,
+  migration: Migration,
+  record: () => Promise<unknown>,
+): Promise<void> {
   await client.query('begin');
   try {
     await client.query('set local statement_timeout = 0');

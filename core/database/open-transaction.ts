@@ -64,7 +64,8 @@ class TrackedTransaction implements OpenTransaction {
   use<T>(work: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#inTurn(async (client) => {
       signal?.throwIfAborted();
-      const abort = (): void => void this.abandon('it was rolled back, since a call in it was cancelled or took too long');
+      const abort = (): void =>
+        void this.abandon('it was rolled back, since a call in it was cancelled or took too long');
       signal?.addEventListener('abort', abort, { once: true });
       try {
         const result = await work(client);
@@ -94,9 +95,13 @@ class TrackedTransaction implements OpenTransaction {
       }
       if (command === 'COMMIT') return this.#finish('commit', 'it is committed');
       this.#finish('rollback', 'it was rolled back, since a statement in it failed');
-      throw new AppError('DATABASE_ERROR', 'Cannot commit the transaction: a statement in it failed, so it was rolled back', {
-        details: { sqlstate: '25P02' },
-      });
+      throw new AppError(
+        'DATABASE_ERROR',
+        'Cannot commit the transaction: a statement in it failed, so it was rolled back',
+        {
+          details: { sqlstate: '25P02' },
+        },
+      );
     });
   }
 
@@ -106,7 +111,9 @@ class TrackedTransaction implements OpenTransaction {
         await client.query('rollback');
       } catch (error) {
         // The connection is lost, and with it the transaction: that is what was asked for.
-        this.#options.telemetry.logger.child({ component: 'database' }).debug({ err: error }, 'Rollback on a lost connection');
+        this.#options.telemetry.logger
+          .child({ component: 'database' })
+          .debug({ err: error }, 'Rollback on a lost connection');
       }
       this.#finish('rollback', 'it is rolled back');
     });
@@ -135,7 +142,8 @@ class TrackedTransaction implements OpenTransaction {
   }
 
   #assertOpen(): void {
-    if (this.#endReason !== undefined) throw new AppError('INVALID_CALL', `Cannot use the transaction: ${this.#endReason}`);
+    if (this.#endReason !== undefined)
+      throw new AppError('INVALID_CALL', `Cannot use the transaction: ${this.#endReason}`);
   }
 
   #finish(outcome: Outcome, reason: string): void {

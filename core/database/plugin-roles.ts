@@ -1,4 +1,4 @@
-import pg from 'pg';
+import * as pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { pluginConnectionsDefault } from './connection-budget.ts';
@@ -51,14 +51,17 @@ export async function preparePlugins(
   options: { readonly config: Pick<Config, 'dbStatementTimeoutMs' | 'dbTransactionTimeoutMs' | 'jobTimeoutMs'> },
 ): Promise<PreparedPlugins> {
   assertNames(plugins);
-  const files = await Promise.all(plugins.map(async (plugin) => ({ plugin, migrations: await readMigrations(plugin.migrationsDir) })));
+  const files = await Promise.all(
+    plugins.map(async (plugin) => ({ plugin, migrations: await readMigrations(plugin.migrationsDir) })),
+  );
   return withMigrationLock(database.admin, async () => {
     const client = await database.admin.connect();
     try {
       await prepareDatabase(client);
       for (const { plugin } of files) await prepareRole(client, { ...options, plugin, database });
       const migrated = new Map<string, readonly string[]>();
-      for (const { plugin, migrations } of files) migrated.set(plugin.name, await migratePlugin(client, { plugin, migrations, database }));
+      for (const { plugin, migrations } of files)
+        migrated.set(plugin.name, await migratePlugin(client, { plugin, migrations, database }));
       return { migrated, unresolved: await reconcileViews(client) };
     } finally {
       client.release(client.getTransactionStatus() !== 'I');
@@ -70,8 +73,17 @@ function assertNames(plugins: readonly PluginPreparation[]): void {
   const schemas = new Set<string>();
   for (const { name } of plugins) {
     const schema = toSchema(name);
-    if (!namePattern.test(name) || name.length > nameMaxLength || reservedNames.has(name) || name.startsWith('pg-') || schemas.has(schema)) {
-      throw new AppError('INVALID_MANIFEST', `Cannot prepare plugin "${name}": its name must be unique, in kebab-case, at most ${nameMaxLength} characters and not reserved`);
+    if (
+      !namePattern.test(name) ||
+      name.length > nameMaxLength ||
+      reservedNames.has(name) ||
+      name.startsWith('pg-') ||
+      schemas.has(schema)
+    ) {
+      throw new AppError(
+        'INVALID_MANIFEST',
+        `Cannot prepare plugin "${name}": its name must be unique, in kebab-case, at most ${nameMaxLength} characters and not reserved`,
+      );
     }
     schemas.add(schema);
   }
@@ -80,7 +92,7 @@ function assertNames(plugins: readonly PluginPreparation[]): void {
 /** What PUBLIC may do by default, and a plugin's role would inherit. On a server that is not ours, as far as it lets us. */
 async function prepareDatabase(client: pg.PoolClient): Promise<void> {
   const { rows } = await client.query<{ name: string }>('select pg_catalog.current_database() as name');
-  const database = quoteIdentifier(rows[0]!.name);
+  const database = quoteIdentifier(rows[0]?.name ?? '');
   await client.query(`revoke connect, create, temporary on database ${database} from public`);
   await client.query('revoke all on schema public from public');
   await revokeDangerousFunctions(client);
@@ -98,7 +110,7 @@ async function prepareRole(
   const role = quoteIdentifier(toRole(plugin.name));
   const schema = quoteIdentifier(toSchema(plugin.name));
   const { rows } = await client.query<{ name: string }>('select pg_catalog.current_database() as name');
-  const databaseName = quoteIdentifier(rows[0]!.name);
+  const databaseName = quoteIdentifier(rows[0]?.name ?? '');
   const limit = Math.max(plugin.connections ?? pluginConnectionsDefault, 1) * nodesMax;
   const password = quoteLiteral(derivePluginSecret(database.url, 'password', plugin.name));
   const settings = {
@@ -110,12 +122,16 @@ async function prepareRole(
   };
   try {
     await createRole(client, toRole(plugin.name));
-    await retryConcurrentUpdate(() => client.query(`alter role ${role} login noinherit connection limit ${limit} password ${password}`));
+    await retryConcurrentUpdate(() =>
+      client.query(`alter role ${role} login noinherit connection limit ${limit} password ${password}`),
+    );
     await joinRole(client, toRole(plugin.name), database.server.version);
     await retryConcurrentUpdate(() => client.query(`grant connect on database ${databaseName} to ${role}`));
     await client.query(`create schema if not exists ${schema} authorization ${role}`);
     for (const [name, value] of Object.entries(settings)) {
-      await retryConcurrentUpdate(() => client.query(`alter role ${role} in database ${databaseName} set ${name} = ${value}`));
+      await retryConcurrentUpdate(() =>
+        client.query(`alter role ${role} in database ${databaseName} set ${name} = ${value}`),
+      );
     }
     await client.query(`alter default privileges for role ${role} revoke execute on functions from public`);
     await client.query({
@@ -126,10 +142,14 @@ async function prepareRole(
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new AppError('DATABASE_ERROR', `Cannot prepare the database for plugin "${plugin.name}": ${reason}; the role of DATABASE_URL must own the database and may need CREATEROLE`, {
-      details: { plugin: plugin.name, sqlstate: (error as { code?: string }).code },
-      cause: error,
-    });
+    throw new AppError(
+      'DATABASE_ERROR',
+      `Cannot prepare the database for plugin "${plugin.name}": ${reason}; the role of DATABASE_URL must own the database and may need CREATEROLE`,
+      {
+        details: { plugin: plugin.name, sqlstate: (error as { code?: string }).code },
+        cause: error,
+      },
+    );
   }
 }
 
@@ -151,7 +171,9 @@ async function joinRole(client: pg.PoolClient, role: string, serverVersion: numb
   });
   if (rows[0]?.superuser === true || rows[0]?.member === true) return;
   // From Postgres 16 on, who creates a role administers it without being able to act as it.
-  await client.query(`grant ${quoteIdentifier(role)} to current_user${serverVersion >= 16 ? ' with inherit true, set true' : ''}`);
+  await client.query(
+    `grant ${quoteIdentifier(role)} to current_user${serverVersion >= 16 ? ' with inherit true, set true' : ''}`,
+  );
 }
 
 /** Catalogue rows of the whole server that a core on another database updates at the same moment. */
@@ -166,7 +188,11 @@ async function retryConcurrentUpdate(update: () => Promise<unknown>, attemptsLef
 
 async function migratePlugin(
   admin: pg.PoolClient,
-  options: { readonly plugin: PluginPreparation; readonly migrations: readonly Migration[]; readonly database: Database },
+  options: {
+    readonly plugin: PluginPreparation;
+    readonly migrations: readonly Migration[];
+    readonly database: Database;
+  },
 ): Promise<readonly string[]> {
   const { plugin, migrations, database } = options;
   const pending = findPending(migrations, await readApplied(admin, plugin.name));
@@ -180,7 +206,12 @@ async function migratePlugin(
     const token = database.pluginToken(plugin.name);
     for (const migration of pending) {
       await applyMigration(client, migration, () =>
-        client.query('select returnit.record_plugin_migration($1, $2, $3, $4)', [token, migration.version, migration.name, migration.checksum]),
+        client.query('select returnit.record_plugin_migration($1, $2, $3, $4)', [
+          token,
+          migration.version,
+          migration.name,
+          migration.checksum,
+        ]),
       );
     }
   } finally {

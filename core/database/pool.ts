@@ -1,9 +1,13 @@
-import pg from 'pg';
+import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { toAddress } from './database-url.ts';
 
-type ConnectCallback = (error: Error | undefined, client: pg.PoolClient | undefined, done: (release?: unknown) => void) => void;
+type ConnectCallback = (
+  error: Error | undefined,
+  client: pg.PoolClient | undefined,
+  done: (release?: unknown) => void,
+) => void;
 
 export interface PoolOptions {
   /** Value of the label `db_client_connection_pool_name`: `core` or the plugin. */
@@ -65,6 +69,7 @@ export class Pool extends pg.Pool {
   override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | void {
     const measured = this.#connectMeasured();
     if (callback === undefined) return measured;
+    // eslint-disable-next-line promise/no-callback-in-promise -- pg-pool's own query() calls connect() with a callback
     measured.then(
       (client) => callback(undefined, client, (error) => client.release(error as Error | boolean | undefined)),
       (error: Error) => callback(error, undefined, () => {}),

@@ -11,7 +11,10 @@ export interface PostgresAccount {
   /** Absent when the core is not root: Postgres then runs as the core does. */
   readonly ids?: { readonly uid: number; readonly gid: number };
   /** A program as this account. */
-  command(program: string, args: readonly string[]): { readonly file: string; readonly args: string[]; readonly ids?: { uid: number; gid: number } };
+  command(
+    program: string,
+    args: readonly string[],
+  ): { readonly file: string; readonly args: string[]; readonly ids?: { uid: number; gid: number } };
 }
 
 const accounts = ['postgres', 'nobody'];
@@ -38,7 +41,11 @@ export function findPostgresAccount(clusterDir: string, needs: readonly string[]
     );
   }
   const prefix = [
-    `--reuid=${ids.uid}`, `--regid=${ids.gid}`, '--clear-groups', `--inh-caps=+${capability}`, `--ambient-caps=+${capability}`,
+    `--reuid=${ids.uid}`,
+    `--regid=${ids.gid}`,
+    '--clear-groups',
+    `--inh-caps=+${capability}`,
+    `--ambient-caps=+${capability}`,
   ];
   return { ids, command: (file, args) => ({ file: setpriv, args: [...prefix, file, ...args] }) };
 }
@@ -46,7 +53,9 @@ export function findPostgresAccount(clusterDir: string, needs: readonly string[]
 function findIds(clusterDir: string): { uid: number; gid: number } {
   const owner = existsSync(clusterDir) ? statSync(clusterDir) : undefined;
   if (owner !== undefined && owner.uid !== 0) return { uid: owner.uid, gid: owner.gid };
-  const entries = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':'));
+  const entries = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
   for (const account of accounts) {
     const entry = entries.find(([name]) => name === account);
     if (entry !== undefined && Number(entry[2]) > 0) return { uid: Number(entry[2]), gid: Number(entry[3]) };

@@ -1,6 +1,17 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -92,7 +103,10 @@ function openForPostgres(dataDir: string): void {
 function readSecret(file: string, isNew: boolean): string {
   if (existsSync(file)) return readFileSync(file, 'utf8').trim();
   if (!isNew) {
-    throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: its password file "${file}" is missing`);
+    throw new AppError(
+      'DATABASE_UNREACHABLE',
+      `Cannot start embedded Postgres: its password file "${file}" is missing`,
+    );
   }
   const password = randomBytes(24).toString('base64url');
   writeFileSync(file, `${password}\n`, { mode: 0o600, flag: 'wx' });
@@ -116,9 +130,18 @@ async function initialise(options: {
   }
   try {
     await runAs(account, join(binDir, 'initdb'), [
-      '-D', newDir, `--username=${embeddedName}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8',
+      '-D',
+      newDir,
+      `--username=${embeddedName}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
       // Sorts and compares alike on every machine, whatever its libraries.
-      '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-sync', '--no-instructions',
+      '--locale=C',
+      '--locale-provider=builtin',
+      '--builtin-locale=C.UTF-8',
+      '--no-sync',
+      '--no-instructions',
     ]);
   } finally {
     rmSync(passwordFile, { force: true });
@@ -134,6 +157,8 @@ async function runAs(account: PostgresAccount, program: string, args: readonly s
     await run(file, allArgs, { ...ids, env: postgresEnvironment, cwd: '/' });
   } catch (error) {
     const { stderr } = error as { stderr?: string };
-    throw new AppError('DATABASE_UNREACHABLE', `Cannot prepare embedded Postgres: ${stderr?.trim() || String(error)}`, { cause: error });
+    throw new AppError('DATABASE_UNREACHABLE', `Cannot prepare embedded Postgres: ${stderr?.trim() || String(error)}`, {
+      cause: error,
+    });
   }
 }

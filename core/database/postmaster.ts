@@ -30,7 +30,10 @@ export function isPostmasterOf(pid: number, clusterDir: string): boolean {
   try {
     if (existsSync('/proc/self/exe')) {
       if (!existsSync(`/proc/${pid}/exe`) && !isAlive(pid)) return false;
-      return basename(readlinkSync(`/proc/${pid}/exe`)).startsWith('postgres') && readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDir);
+      return (
+        basename(readlinkSync(`/proc/${pid}/exe`)).startsWith('postgres') &&
+        readlinkSync(`/proc/${pid}/cwd`) === realpathSync(clusterDir)
+      );
     }
     // Systems without /proc: the command line names the folder.
     const command = execFileSync('ps', ['-o', 'command=', '-p', String(pid)], { encoding: 'utf8' });
@@ -71,7 +74,11 @@ export async function waitForExit(pid: number, timeoutMs: number): Promise<boole
  * @throws {AppError} DATABASE_UNREACHABLE when it survives that
  */
 export async function stopPostmaster(pid: number, fastTimeoutMs: number): Promise<void> {
-  const steps = [['SIGINT', fastTimeoutMs], ['SIGQUIT', 5000], ['SIGKILL', 5000]] as const;
+  const steps = [
+    ['SIGINT', fastTimeoutMs],
+    ['SIGQUIT', 5000],
+    ['SIGKILL', 5000],
+  ] as const;
   for (const [signal, timeoutMs] of steps) {
     try {
       process.kill(pid, signal);
@@ -89,7 +96,10 @@ export async function stopPostmaster(pid: number, fastTimeoutMs: number): Promis
  * one that was killed is removed, since Postgres itself refuses to start while any process has the pid in it.
  * The caller holds the lock of the data folder, so no other core can be starting one.
  */
-export async function clearPostmaster(clusterDir: string, fastTimeoutMs: number): Promise<'none' | 'stopped' | 'stale'> {
+export async function clearPostmaster(
+  clusterDir: string,
+  fastTimeoutMs: number,
+): Promise<'none' | 'stopped' | 'stale'> {
   const left = readPostmasterFile(clusterDir);
   if (left === undefined) return 'none';
   if (isPostmasterOf(left.pid, clusterDir)) {

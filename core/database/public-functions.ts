@@ -14,5 +14,6 @@ export async function revokeDangerousFunctions(client: pg.PoolClient): Promise<v
       and pg_catalog.has_function_privilege('public', function.oid, 'execute')
       and (select rolsuper from pg_catalog.pg_roles where rolname = current_user)
   `);
-  if (rows.length > 0) await client.query(`revoke execute on function ${rows.map((row) => row.signature).join(', ')} from public`);
+  if (rows.length > 0)
+    await client.query(`revoke execute on function ${rows.map((row) => row.signature).join(', ')} from public`);
 }

@@ -34,8 +34,12 @@ interface Grant {
  * `security_barrier` is set, since otherwise a reader's own function in a `where` clause sees rows that the view hides.
  */
 export async function reconcileViews(client: pg.PoolClient): Promise<readonly UnresolvedRead[]> {
-  const { rows: plugins } = await client.query<PluginRow>('select role, name, publishes, reads from returnit.plugin order by name');
-  const published = new Map(plugins.flatMap((owner) => owner.publishes.map((view) => [`${owner.name}.${view}`, { owner, view }])));
+  const { rows: plugins } = await client.query<PluginRow>(
+    'select role, name, publishes, reads from returnit.plugin order by name',
+  );
+  const published = new Map(
+    plugins.flatMap((owner) => owner.publishes.map((view) => [`${owner.name}.${view}`, { owner, view }])),
+  );
   await assertViewsExist(client, plugins);
   const unresolved: UnresolvedRead[] = [];
   const wanted: (Grant & { readonly grantee: string })[] = [];
@@ -47,7 +51,10 @@ export async function reconcileViews(client: pg.PoolClient): Promise<readonly Un
         continue;
       }
       const base = { owner: found.owner.role, schema: toSchema(found.owner.name), grantee: reader.role };
-      wanted.push({ ...base, relation: null, privilege: 'USAGE' }, { ...base, relation: found.view, privilege: 'SELECT' });
+      wanted.push(
+        { ...base, relation: null, privilege: 'USAGE' },
+        { ...base, relation: found.view, privilege: 'SELECT' },
+      );
     }
   }
   const wantedKeys = new Set(wanted.map(toKey));
@@ -76,12 +83,20 @@ async function assertViewsExist(client: pg.PoolClient, plugins: readonly PluginR
       });
       const found = rows[0];
       if (found === undefined) {
-        throw new AppError('MIGRATION_FAILED', `Cannot publish view "${plugin.name}.${view}": the migrations of "${plugin.name}" make no view of this name`, {
-          details: { plugin: plugin.name, view },
-        });
+        throw new AppError(
+          'MIGRATION_FAILED',
+          `Cannot publish view "${plugin.name}.${view}": the migrations of "${plugin.name}" make no view of this name`,
+          {
+            details: { plugin: plugin.name, view },
+          },
+        );
       }
       if (found.kind === 'v' && !found.barrier) {
-        await asOwner(client, plugin.role, `alter view ${quoteIdentifier(schema)}.${quoteIdentifier(view)} set (security_barrier = true)`);
+        await asOwner(
+          client,
+          plugin.role,
+          `alter view ${quoteIdentifier(schema)}.${quoteIdentifier(view)} set (security_barrier = true)`,
+        );
       }
     }
   }
@@ -118,7 +133,9 @@ async function readGrants(client: pg.PoolClient, plugins: readonly PluginRow[]):
 }
 
 function toTarget({ schema, relation }: Grant): string {
-  return relation === null ? `schema ${quoteIdentifier(schema)}` : `table ${quoteIdentifier(schema)}.${quoteIdentifier(relation)}`;
+  return relation === null
+    ? `schema ${quoteIdentifier(schema)}`
+    : `table ${quoteIdentifier(schema)}.${quoteIdentifier(relation)}`;
 }
 
 function toGrant(grant: Grant & { readonly grantee: string }): string {

@@ -2,9 +2,25 @@ import { AppError } from '#core/errors/app-error.ts';
 
 /** Settings that hold the plugin in its place; Postgres lets a role change its own. */
 const guardedSettings = new Set([
-  'role', 'session', 'session_authorization', 'statement_timeout', 'search_path', 'idle_in_transaction_session_timeout', 'transaction_timeout',
+  'role',
+  'session',
+  'session_authorization',
+  'statement_timeout',
+  'search_path',
+  'idle_in_transaction_session_timeout',
+  'transaction_timeout',
 ]);
-const transactionControl = new Set(['begin', 'start', 'commit', 'end', 'rollback', 'abort', 'savepoint', 'release', 'prepare']);
+const transactionControl = new Set([
+  'begin',
+  'start',
+  'commit',
+  'end',
+  'rollback',
+  'abort',
+  'savepoint',
+  'release',
+  'prepare',
+]);
 /** They change the connection for whoever has it next, or send data outside of the result. */
 const sessionControl = new Set(['reset', 'discard', 'listen', 'unlisten', 'deallocate', 'copy', 'load']);
 
@@ -21,8 +37,13 @@ export function assertStatement(name: string, text: string): void {
   }
   if (sessionControl.has(first)) throw refuse(name, first, 'it would change the connection, which others use after it');
   if (first === 'set' && second !== 'constraints') {
-    if (second !== 'local') throw refuse(name, `set ${second}`, 'it would change the connection, which others use after it; "set local" in a transaction may do');
-    if (guardedSettings.has(third)) throw refuse(name, `set local ${third}`, 'this setting is the core\'s');
+    if (second !== 'local')
+      throw refuse(
+        name,
+        `set ${second}`,
+        'it would change the connection, which others use after it; "set local" in a transaction may do',
+      );
+    if (guardedSettings.has(third)) throw refuse(name, `set local ${third}`, "this setting is the core's");
   }
 }
 

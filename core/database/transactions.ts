@@ -24,7 +24,12 @@ export interface Transactions {
    *
    * @throws {AppError} INVALID_CALL when the id is not one of this process, or is finished
    */
-  use<T>(instance: PluginInstance, tx: string, work: (client: pg.PoolClient) => Promise<T>, options?: UseOptions): Promise<T>;
+  use<T>(
+    instance: PluginInstance,
+    tx: string,
+    work: (client: pg.PoolClient) => Promise<T>,
+    options?: UseOptions,
+  ): Promise<T>;
   /** @throws {AppError} INVALID_CALL; DATABASE_ERROR when Postgres refuses to commit: it is then rolled back */
   commit(instance: PluginInstance, tx: string): Promise<void>;
   /** Idempotent for an id that this process had. */
@@ -60,34 +65,55 @@ interface InstanceState {
   readonly ended: Map<string, string>;
 }
 
-export function createTransactions({ database, telemetry, config }: TransactionsOptions): Transactions {
+interface Registry {
+  stateOf(instance: PluginInstance): InstanceState;
+  /** @throws {AppError} INVALID_CALL */
+  find(instance: PluginInstance, tx: string): OpenTransaction;
+  hasEnded(instance: PluginInstance, tx: string): boolean;
+}
+
+function createRegistry(): Registry {
   const instances = new WeakMap<PluginInstance, InstanceState>();
+  return {
+    stateOf(instance) {
+      const found = instances.get(instance);
+      if (found !== undefined) return found;
+      const state: InstanceState = { open: new Map(), ended: new Map() };
+      instances.set(instance, state);
+      const abandonAll = (): void => {
+        for (const transaction of state.open.values()) void transaction.abandon('the process of the plugin is gone');
+      };
+      instance.gone.addEventListener('abort', abandonAll, { once: true });
+      return state;
+    },
+    find(instance, tx) {
+      const state = instances.get(instance);
+      const transaction = state?.open.get(tx);
+      if (transaction !== undefined) return transaction;
+      const reason = state?.ended.get(tx) ?? 'this process has no transaction of this id';
+      throw new AppError('INVALID_CALL', `Cannot use the transaction: ${reason}`);
+    },
+    hasEnded: (instance, tx) => instances.get(instance)?.ended.has(tx) === true,
+  };
+}
+
+function remember(ended: Map<string, string>, id: string, reason: string): void {
+  ended.set(id, reason);
+  for (const oldest of ended.keys()) {
+    if (ended.size <= endedMax) break;
+    ended.delete(oldest);
+  }
+}
+
+export function createTransactions({ database, telemetry, config }: TransactionsOptions): Transactions {
+  const registry = createRegistry();
   const semaphores = new Map<string, Semaphore>();
   const allOpen = new Set<OpenTransaction>();
-
-  function stateOf(instance: PluginInstance): InstanceState {
-    const found = instances.get(instance);
-    if (found !== undefined) return found;
-    const state: InstanceState = { open: new Map(), ended: new Map() };
-    instances.set(instance, state);
-    instance.gone.addEventListener('abort', () => {
-      for (const transaction of state.open.values()) void transaction.abandon('the process of the plugin is gone');
-    }, { once: true });
-    return state;
-  }
-
-  function find(instance: PluginInstance, tx: string): OpenTransaction {
-    const state = instances.get(instance);
-    const transaction = state?.open.get(tx);
-    if (transaction !== undefined) return transaction;
-    const reason = state?.ended.get(tx) ?? 'this process has no transaction of this id';
-    throw new AppError('INVALID_CALL', `Cannot use the transaction: ${reason}`);
-  }
 
   async function begin(instance: PluginInstance, options: BeginOptions = {}): Promise<string> {
     const plugin = instance.plugin.name;
     const pool = database.pluginPool(plugin);
-    const state = stateOf(instance);
+    const state = registry.stateOf(instance);
     const semaphore = semaphores.getOrInsertComputed(plugin, () => createSemaphore(Math.max(1, pool.max - 1)));
     const signal = options.signal === undefined ? instance.gone : AbortSignal.any([options.signal, instance.gone]);
     await semaphore.take({ signal, timeoutMs: config.dbAcquireTimeoutMs, what: `a transaction of plugin "${plugin}"` });
@@ -103,11 +129,7 @@ export function createTransactions({ database, telemetry, config }: Transactions
         onEnd(id, reason) {
           allOpen.delete(transaction);
           state.open.delete(id);
-          state.ended.set(id, reason);
-          for (const oldest of state.ended.keys()) {
-            if (state.ended.size <= endedMax) break;
-            state.ended.delete(oldest);
-          }
+          remember(state.ended, id, reason);
           semaphore.give();
         },
       });
@@ -127,15 +149,16 @@ export function createTransactions({ database, telemetry, config }: Transactions
 
   return {
     begin,
+    // eslint-disable-next-line max-params -- the owner, its transaction, what to do, and how long
     async use(instance, tx, work, options = {}) {
-      return find(instance, tx).use(work, options.signal);
+      return registry.find(instance, tx).use(work, options.signal);
     },
     async commit(instance, tx) {
-      await find(instance, tx).commit();
+      await registry.find(instance, tx).commit();
     },
     async rollback(instance, tx) {
-      if (instances.get(instance)?.ended.has(tx) === true) return;
-      await find(instance, tx).rollback();
+      if (registry.hasEnded(instance, tx)) return;
+      await registry.find(instance, tx).rollback();
     },
     async stop() {
       await Promise.all([...allOpen].map((transaction) => transaction.abandon('the core stops')));

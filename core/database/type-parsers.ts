@@ -1,4 +1,4 @@
-import pg from 'pg';
+import * as pg from 'pg';
 
 const { builtins, getTypeParser } = pg.types;
 type Parse = (text: string) => unknown;
@@ -23,7 +23,8 @@ const parsers = new Map<number, Parse>([
 /** For pools of plugins. */
 export const pluginTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    (format === 'binary' ? undefined : parsers.get(oid)) ?? getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
+    (format === 'binary' ? undefined : parsers.get(oid)) ??
+    getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
 };
 
 /** Postgres writes `2026-01-02 03:04:05.678901+00`; `infinity` stays as it is. */
@@ -40,6 +41,7 @@ function toBase64(text: string): string {
 function toArrayOf(parse: Parse): Parse {
   // pg's parser of text[] gives the elements as they are written.
   const toTexts = getTypeParser(1009 as number, 'text') as (text: string) => unknown;
-  const map = (value: unknown): unknown => (Array.isArray(value) ? value.map(map) : value === null ? null : parse(value as string));
+  const map = (value: unknown): unknown =>
+    Array.isArray(value) ? value.map(map) : value === null ? null : parse(value as string);
   return (text) => map(toTexts(text));
 }

@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import pg from 'pg';
+import * as pg from 'pg';
 import { pino } from 'pino';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
@@ -28,7 +28,10 @@ export interface TestTelemetry extends Telemetry {
 /** Real metrics, and a log that is kept. */
 export function recordTelemetry(): TestTelemetry {
   const lines: Record<string, unknown>[] = [];
-  const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) });
+  const logger = pino(
+    { level: 'debug' },
+    { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
   return { metrics: createMetrics({ labelSetsMax: 500 }), logger, lines };
 }
 
@@ -163,7 +166,10 @@ async function ensureTemplate(adminUrl: string): Promise<string> {
   await onServer(adminUrl, async (client) => {
     // Several test files may share the server: the first makes the template, the others wait for it.
     await client.query(`select pg_advisory_lock(hashtext('${templateName}'))`);
-    const found = await client.query({ text: 'select from pg_database where datname = $1 and datistemplate', values: [templateName] });
+    const found = await client.query({
+      text: 'select from pg_database where datname = $1 and datistemplate',
+      values: [templateName],
+    });
     if (found.rowCount === 0) {
       await client.query(`drop database if exists ${templateName}`);
       await client.query(`create database ${templateName}`);

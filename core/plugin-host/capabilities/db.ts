@@ -106,14 +106,26 @@ function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun
   return async function run({ statement, values, tx, named }, { instance, signal, span }) {
     const plugin = instance.plugin.name;
     const operation = toOperation(statement.text);
-    span.setAttributes({ 'db.system.name': 'postgresql', 'db.namespace': plugin, 'db.operation.name': operation, 'db.query.summary': statement.name });
+    span.setAttributes({
+      'db.system.name': 'postgresql',
+      'db.namespace': plugin,
+      'db.operation.name': operation,
+      'db.query.summary': statement.name,
+    });
     let startedAt = performance.now();
     let errorType = '';
     const query = async (client: pg.PoolClient): Promise<CappedResult> => {
       // From here: waiting for the connection has a metric of its own.
       startedAt = performance.now();
       const { name, text } = statement;
-      const result = await runCapped(client, { name, text, values, prepared: named, rowsMax: config.dbRowsMax, bytesMax });
+      const result = await runCapped(client, {
+        name,
+        text,
+        values,
+        prepared: named,
+        rowsMax: config.dbRowsMax,
+        bytesMax,
+      });
       assertFits(statement.name, result, bytesMax);
       return result;
     };
@@ -121,7 +133,8 @@ function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun
       if (tx !== undefined) return await transactions.use(instance, tx, query, { signal });
       return await runOutside({ database, telemetry, plugin, signal }, query);
     } catch (error) {
-      const mapped = signal.aborted && signal.reason instanceof AppError ? signal.reason : toDatabaseError(error, statement.name);
+      const mapped =
+        signal.aborted && signal.reason instanceof AppError ? signal.reason : toDatabaseError(error, statement.name);
       errorType = toErrorType(mapped);
       throw mapped;
     } finally {
@@ -142,7 +155,12 @@ function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun
 
 /** On a connection for this statement alone. It goes back to the pool only when the server says that it is in no transaction. */
 async function runOutside(
-  options: { readonly database: Database; readonly telemetry: Telemetry; readonly plugin: string; readonly signal: AbortSignal },
+  options: {
+    readonly database: Database;
+    readonly telemetry: Telemetry;
+    readonly plugin: string;
+    readonly signal: AbortSignal;
+  },
   query: (client: pg.PoolClient) => Promise<CappedResult>,
 ): Promise<CappedResult> {
   const { database, telemetry, plugin, signal } = options;
@@ -168,12 +186,31 @@ function assertFits(name: string, { rows, bytes }: CappedResult, bytesMax: numbe
   if (bytes * escapeFactorMax + keysBytes <= bytesMax) return;
   const size = Buffer.byteLength(JSON.stringify(rows));
   if (size <= bytesMax) return;
-  throw new AppError('BUDGET_EXCEEDED', `Cannot return the result of statement "${name}": it is ${size} bytes, the limit is ${bytesMax}`, {
-    details: { bytes: size, bytesMax },
-  });
+  throw new AppError(
+    'BUDGET_EXCEEDED',
+    `Cannot return the result of statement "${name}": it is ${size} bytes, the limit is ${bytesMax}`,
+    {
+      details: { bytes: size, bytesMax },
+    },
+  );
 }
 
-const operations = new Set(['select', 'insert', 'update', 'delete', 'merge', 'with', 'values', 'call', 'truncate', 'create', 'alter', 'drop', 'refresh', 'explain']);
+const operations = new Set([
+  'select',
+  'insert',
+  'update',
+  'delete',
+  'merge',
+  'with',
+  'values',
+  'call',
+  'truncate',
+  'create',
+  'alter',
+  'drop',
+  'refresh',
+  'explain',
+]);
 
 /** Bounded, whatever the plugin writes. */
 function toOperation(text: string): string {

@@ -15,8 +15,10 @@ const moduleUrl = new URL('../../../core/database/data-folder.ts', import.meta.u
 /** Another process that holds the folder until it is killed. */
 async function startHolder(dir: string): Promise<ChildProcess> {
   const script = `import { lockDataFolder } from '${moduleUrl}'; lockDataFolder('${dir}'); console.log('held'); setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [text] = (await once(child.stdout!, 'data')) as [Buffer];
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [text] = (await once(child.stdout, 'data')) as [Buffer];
   assert.equal(text.toString(), 'held\n');
   return child;
 }
@@ -26,7 +28,10 @@ describe('lockDataFolder()', () => {
     const dir = join(root, 'made');
     const folder = lockDataFolder(dir);
     assert.equal(statSync(dir).mode & 0o777, 0o700);
-    assert.throws(() => lockDataFolder(dir), (error: AppError) => error.code === 'DATA_DIR_IN_USE');
+    assert.throws(
+      () => lockDataFolder(dir),
+      (error: AppError) => error.code === 'DATA_DIR_IN_USE',
+    );
     folder.release();
     folder.release();
     lockDataFolder(dir).release();

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import pg from 'pg';
+import * as pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { isAlive } from '#core/database/postmaster.ts';
 import { Pool } from '#core/database/pool.ts';
@@ -43,11 +52,17 @@ describe('startEmbeddedPostgres()', () => {
   it('makes a cluster, and continues on it', async () => {
     const first = await start(dataDir);
     assert.match(String((await query(first.url, 'select version() as v'))[0]?.['v']), /^PostgreSQL 18/);
-    assert.deepEqual(await query(first.url, "select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'listen_addresses') order by name"), [
-      { name: 'fsync', setting: 'on' },
-      { name: 'full_page_writes', setting: 'on' },
-      { name: 'listen_addresses', setting: '' },
-    ]);
+    assert.deepEqual(
+      await query(
+        first.url,
+        "select name, setting from pg_settings where name in ('fsync', 'full_page_writes', 'listen_addresses') order by name",
+      ),
+      [
+        { name: 'fsync', setting: 'on' },
+        { name: 'full_page_writes', setting: 'on' },
+        { name: 'listen_addresses', setting: '' },
+      ],
+    );
     await query(first.url, 'create table kept as select 42 as value');
     await first.stop();
     await first.stop();
@@ -55,7 +70,10 @@ describe('startEmbeddedPostgres()', () => {
     assert.equal(statSync(join(dataDir, 'postgres.secret')).mode & 0o777, 0o600);
     const second = await start(dataDir);
     assert.deepEqual(await query(second.url, 'select value from kept'), [{ value: 42 }]);
-    await assert.rejects(query(second.url.replace(/:[^:@]+@/, ':wrong@'), 'select 1'), /password authentication failed/);
+    await assert.rejects(
+      query(second.url.replace(/:[^:@]+@/, ':wrong@'), 'select 1'),
+      /password authentication failed/,
+    );
     await second.stop();
   });
 
@@ -70,7 +88,14 @@ describe('startEmbeddedPostgres()', () => {
   it('starts Postgres again when it was killed, under load, and pools recover', async () => {
     const telemetry = recordTelemetry();
     const postgres = await start(dataDir, telemetry);
-    const pool = new Pool({ name: 'test', url: postgres.url, max: 4, idleTimeoutMs: 1000, acquireTimeoutMs: 5000, telemetry });
+    const pool = new Pool({
+      name: 'test',
+      url: postgres.url,
+      max: 4,
+      idleTimeoutMs: 1000,
+      acquireTimeoutMs: 5000,
+      telemetry,
+    });
     await pool.warm(4);
     let failed = 0;
     let isOver = false;
@@ -96,8 +121,10 @@ describe('startEmbeddedPostgres()', () => {
       import { recordTelemetry } from '${supportUrl}';
       const postgres = await startEmbeddedPostgres({ dataDir: '${dataDir}', connectionsMax: 10, telemetry: recordTelemetry() });
       console.log('pid ' + postgres.pid);`;
-    const core = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const [text] = (await once(core.stdout!, 'data')) as [Buffer];
+    const core = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [text] = (await once(core.stdout, 'data')) as [Buffer];
     const orphan = Number(/pid (\d+)/.exec(text.toString())?.[1]);
     const exited = once(core, 'exit');
     core.kill('SIGKILL');
@@ -135,15 +162,19 @@ describe('startEmbeddedPostgres()', () => {
     await postgres.stop();
   });
 
-  it('runs as root in a folder that only root may enter', { skip: process.getuid?.() === 0 ? false : 'needs root' }, async () => {
-    const closed = mkdtempSync(join(root, 'closed-'));
-    const inner = join(closed, 'data');
-    mkdirSync(inner);
-    const postgres = await start(inner);
-    assert.notEqual(statSync(join(inner, 'postgres')).uid, 0);
-    assert.equal((await query(postgres.url, 'select 1 as one')).length, 1);
-    await postgres.stop();
-  });
+  it(
+    'runs as root in a folder that only root may enter',
+    { skip: process.getuid?.() === 0 ? false : 'needs root' },
+    async () => {
+      const closed = mkdtempSync(join(root, 'closed-'));
+      const inner = join(closed, 'data');
+      mkdirSync(inner);
+      const postgres = await start(inner);
+      assert.notEqual(statSync(join(inner, 'postgres')).uid, 0);
+      assert.equal((await query(postgres.url, 'select 1 as one')).length, 1);
+      await postgres.stop();
+    },
+  );
 
   it('refuses a cluster of another version, and says so', async () => {
     const other = mkdtempSync(join(root, 'other-'));

@@ -20,14 +20,22 @@ function write(name: string, files: Readonly<Record<string, string>>): string {
 
 describe('readMigrations()', () => {
   it('reads them in order, whatever their line ends', async () => {
-    const [first, second] = await readMigrations(write('good', { '0002_b.sql': 'select 2;\r\n', '0001_a.sql': 'select 1;\n' }));
+    const [first, second] = await readMigrations(
+      write('good', { '0002_b.sql': 'select 2;\r\n', '0001_a.sql': 'select 1;\n' }),
+    );
     assert.deepEqual([first?.name, second?.name, second?.sql], ['a', 'b', 'select 2;\n']);
     assert.deepEqual(await readMigrations(join(root, 'missing')), []);
   });
 
   it('refuses a gap, a duplicate and a name that does not fit', async () => {
-    await assert.rejects(readMigrations(write('gap', { '0001_a.sql': '', '0003_c.sql': '' })), /0003_c\.sql": the number before it is missing: 0002/);
-    await assert.rejects(readMigrations(write('twice', { '0001_a.sql': '', '0001_b.sql': '' })), /0001_b\.sql": number 0001 is used twice/);
+    await assert.rejects(
+      readMigrations(write('gap', { '0001_a.sql': '', '0003_c.sql': '' })),
+      /0003_c\.sql": the number before it is missing: 0002/,
+    );
+    await assert.rejects(
+      readMigrations(write('twice', { '0001_a.sql': '', '0001_b.sql': '' })),
+      /0001_b\.sql": number 0001 is used twice/,
+    );
     await assert.rejects(readMigrations(write('name', { '1-a.sql': '' })), /four digits, an underscore/);
   });
 });
@@ -59,7 +67,10 @@ describe('migrateCore()', () => {
         return JSON.parse(output) as string[];
       }),
     );
-    assert.deepEqual(outputs.toSorted((left, right) => left.length - right.length), [[], [], ['slow', 'count']]);
+    assert.deepEqual(
+      outputs.toSorted((left, right) => left.length - right.length),
+      [[], [], ['slow', 'count']],
+    );
     assert.deepEqual((await fixture.database.admin.query('select n from returnit.counted')).rows, [{ n: 1 }]);
     await fixture.stop();
   });

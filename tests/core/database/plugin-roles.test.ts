@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import pg from 'pg';
+import * as pg from 'pg';
 import type { AppError } from '#core/errors/app-error.ts';
 import { createDatabase, type Database } from '#core/database/database.ts';
 import { preparePlugins, type PluginPreparation } from '#core/database/plugin-roles.ts';
@@ -27,10 +27,22 @@ const trackingDir = writeMigrations('tracking', {
     create view unpublished as select * from position;
     create function leak() returns text language sql security definer as $$ select secret from tracking.position limit 1 $$;`,
 });
-const driversDir = writeMigrations('drivers', { '0001_create_driver.sql': 'create table driver (id text primary key)' });
+const driversDir = writeMigrations('drivers', {
+  '0001_create_driver.sql': 'create table driver (id text primary key)',
+});
 
-const tracking: PluginPreparation = { name: 'tracking', migrationsDir: trackingDir, publishes: ['driver_position'], reads: [] };
-const drivers: PluginPreparation = { name: 'drivers', migrationsDir: driversDir, publishes: [], reads: ['tracking.driver_position'] };
+const tracking: PluginPreparation = {
+  name: 'tracking',
+  migrationsDir: trackingDir,
+  publishes: ['driver_position'],
+  reads: [],
+};
+const drivers: PluginPreparation = {
+  name: 'drivers',
+  migrationsDir: driversDir,
+  publishes: [],
+  reads: ['tracking.driver_position'],
+};
 
 async function query(database: Database, plugin: string, text: string): Promise<unknown[]> {
   const client = await database.pluginPool(plugin).connect();
@@ -44,7 +56,13 @@ async function query(database: Database, plugin: string, text: string): Promise<
 const denied = (error: unknown): boolean => (error as { code?: string }).code === '42501';
 
 /** The same behaviour is expected of a superuser's server and of one where the core's role may only create roles. */
-function describeRoles(open: () => Promise<{ database: Database; config: Parameters<typeof preparePlugins>[2]['config']; stop(): Promise<void> }>): void {
+function describeRoles(
+  open: () => Promise<{
+    database: Database;
+    config: Parameters<typeof preparePlugins>[2]['config'];
+    stop(): Promise<void>;
+  }>,
+): void {
   let fixture: Awaited<ReturnType<typeof open>>;
   before(async () => {
     fixture = await open();
@@ -53,12 +71,18 @@ function describeRoles(open: () => Promise<{ database: Database; config: Paramet
   after(() => fixture.stop());
 
   it('gives each plugin a schema of its own role', async () => {
-    const [row] = await query(fixture.database, 'tracking', 'select session_user, current_schema, count(*) from position');
+    const [row] = await query(
+      fixture.database,
+      'tracking',
+      'select session_user, current_schema, count(*) from position',
+    );
     assert.deepEqual(row, ['returnit_tracking', 'tracking', '1']);
   });
 
   it('lets another plugin read exactly the published view', async () => {
-    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id, lat from tracking.driver_position'), [['d1', 1.5]]);
+    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id, lat from tracking.driver_position'), [
+      ['d1', 1.5],
+    ]);
     for (const text of [
       'select * from tracking.position',
       'select * from tracking.unpublished',
@@ -101,37 +125,67 @@ function describeRoles(open: () => Promise<{ database: Database; config: Paramet
 
   it('changes nothing when it runs again, also on several nodes at once', async () => {
     const runs = await Promise.all([1, 2, 3].map(() => preparePlugins(fixture.database, [tracking, drivers], fixture)));
-    assert.deepEqual(runs.map((run) => [...run.migrated.values()].flat()), [[], [], []]);
-    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'), [['d1']]);
+    assert.deepEqual(
+      runs.map((run) => [...run.migrated.values()].flat()),
+      [[], [], []],
+    );
+    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'), [
+      ['d1'],
+    ]);
   });
 
   it('takes back what is no longer granted, and what a migration granted', async () => {
     await query(fixture.database, 'tracking', 'grant usage on schema tracking to public');
     await query(fixture.database, 'tracking', 'grant select (driver_id) on position to returnit_drivers');
     await preparePlugins(fixture.database, [tracking], fixture);
-    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'), [['d1']], 'kept by a node without drivers');
+    assert.deepEqual(
+      await query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'),
+      [['d1']],
+      'kept by a node without drivers',
+    );
     await assert.rejects(query(fixture.database, 'drivers', 'select driver_id from tracking.position'), denied);
     await preparePlugins(fixture.database, [{ ...drivers, reads: [] }], fixture);
     await assert.rejects(query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'), denied);
-    const result = await preparePlugins(fixture.database, [{ ...drivers, reads: ['tracking.unpublished', 'tracking.driver_position'] }], fixture);
+    const result = await preparePlugins(
+      fixture.database,
+      [{ ...drivers, reads: ['tracking.unpublished', 'tracking.driver_position'] }],
+      fixture,
+    );
     assert.deepEqual(result.unresolved, [{ plugin: 'drivers', view: 'tracking.unpublished' }]);
-    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'), [['d1']]);
+    assert.deepEqual(await query(fixture.database, 'drivers', 'select driver_id from tracking.driver_position'), [
+      ['d1'],
+    ]);
   });
 
   it('runs migrations as the plugin: they cannot touch others, and a failure names file and position', async () => {
-    const dir = writeMigrations('rogue', { '0001_ok.sql': 'create table a ()', '0002_steal.sql': 'create table b ();\n  select * from tracking.position;' });
+    const dir = writeMigrations('rogue', {
+      '0001_ok.sql': 'create table a ()',
+      '0002_steal.sql': 'create table b ();\n  select * from tracking.position;',
+    });
     const rogue = { name: 'rogue', migrationsDir: dir, publishes: [], reads: [] };
     await assert.rejects(preparePlugins(fixture.database, [rogue], fixture), (error: AppError) => {
       assert.equal(error.code, 'MIGRATION_FAILED');
       assert.match(error.message, /0002_steal\.sql".*permission denied/s);
       return true;
     });
-    writeMigrations('rogue', { '0001_ok.sql': 'create table a ()', '0002_steal.sql': 'create table b ();\n  selec 1;' });
-    await assert.rejects(preparePlugins(fixture.database, [rogue], fixture), /0002_steal\.sql" \(line 2, column 3\): syntax error/);
-    writeMigrations('rogue', { '0001_ok.sql': 'create table a ()', '0002_steal.sql': 'create table b (); commit; reset role' });
+    writeMigrations('rogue', {
+      '0001_ok.sql': 'create table a ()',
+      '0002_steal.sql': 'create table b ();\n  selec 1;',
+    });
+    await assert.rejects(
+      preparePlugins(fixture.database, [rogue], fixture),
+      /0002_steal\.sql" \(line 2, column 3\): syntax error/,
+    );
+    writeMigrations('rogue', {
+      '0001_ok.sql': 'create table a ()',
+      '0002_steal.sql': 'create table b (); commit; reset role',
+    });
     await assert.rejects(preparePlugins(fixture.database, [rogue], fixture), /it ends its transaction/);
     writeMigrations('rogue', { '0001_ok.sql': 'create table changed ()' });
-    await assert.rejects(preparePlugins(fixture.database, [rogue], fixture), /0001_ok\.sql": it was changed after it was applied/);
+    await assert.rejects(
+      preparePlugins(fixture.database, [rogue], fixture),
+      /0001_ok\.sql": it was changed after it was applied/,
+    );
   });
 
   it('refuses to publish a view that does not exist', async () => {
@@ -143,7 +197,10 @@ function describeRoles(open: () => Promise<{ database: Database; config: Paramet
   });
 }
 
-const plugins = [{ name: 'tracking', connections: 2 }, { name: 'drivers', connections: 2 }];
+const plugins = [
+  { name: 'tracking', connections: 2 },
+  { name: 'drivers', connections: 2 },
+];
 
 describe('preparePlugins() as a superuser', () => {
   describeRoles(() => createDatabaseFixture({ plugins }));
@@ -176,7 +233,12 @@ describe('preparePlugins() as a role with CREATEROLE that owns the database', ()
     const url = new URL(test.url);
     url.username = role;
     url.password = 'secret';
-    const database = await createDatabase({ config: fixture.config, telemetry: fixture.telemetry, url: url.href, plugins });
+    const database = await createDatabase({
+      config: fixture.config,
+      telemetry: fixture.telemetry,
+      url: url.href,
+      plugins,
+    });
     return {
       database,
       config: fixture.config,

@@ -13,7 +13,11 @@ import { createDatabaseFixture } from '../../../support/postgres.ts';
 
 interface Fixture extends Awaited<ReturnType<typeof createDatabaseFixture>> {
   readonly transactions: Transactions;
-  run(method: 'query' | 'begin' | 'commit' | 'rollback', args: object, options?: { signal?: AbortSignal; instance?: PluginInstance }): Promise<any>;
+  run(
+    method: 'query' | 'begin' | 'commit' | 'rollback',
+    args: object,
+    options?: { signal?: AbortSignal; instance?: PluginInstance },
+  ): Promise<any>;
 }
 
 function createInstance(name: string): PluginInstance & { leave(): void } {
@@ -32,7 +36,10 @@ const dir = mkdtempSync(join(tmpdir(), 'returnit-migrations-'));
 let fixture: Fixture;
 
 before(async () => {
-  writeFileSync(join(dir, '0001_create_item.sql'), 'create table item (id integer primary key, name text unique, at timestamptz, big bigint, raw bytea)');
+  writeFileSync(
+    join(dir, '0001_create_item.sql'),
+    'create table item (id integer primary key, name text unique, at timestamptz, big bigint, raw bytea)',
+  );
   const base = await createDatabaseFixture({
     plugins: [{ name: 'orders', connections: 3 }],
     config: { dbRowsMax: 100, pluginFrameMaxBytes: 20_000, dbAcquireTimeoutMs: 5000 },
@@ -93,7 +100,15 @@ describe('db.query', () => {
   });
 
   it('takes arrays, objects and null as parameters', async () => {
-    const result = await fixture.run('query', sql('select $1::text[] as a, $2::jsonb as b, $3::text as c', [['x', 'y'], { k: 1 }, null], undefined, 'parameters'));
+    const result = await fixture.run(
+      'query',
+      sql(
+        'select $1::text[] as a, $2::jsonb as b, $3::text as c',
+        [['x', 'y'], { k: 1 }, null],
+        undefined,
+        'parameters',
+      ),
+    );
     assert.deepEqual(result.rows, [{ a: ['x', 'y'], b: { k: 1 }, c: null }]);
   });
 
@@ -112,32 +127,61 @@ describe('db.query', () => {
   });
 
   it('refuses several statements, transaction control and settings that hold the plugin', async () => {
-    await assert.rejects(fixture.run('query', sql('select 1; select 2', [], undefined, 'several')), /multiple commands/);
-    for (const text of ['begin', ' /* a /* b */ */ Commit', '-- x\nrollback', 'savepoint a', "prepare transaction 'x'", 'set role x', 'set search_path = public',
-      'reset role', 'set local statement_timeout = 0', 'set session authorization x', 'copy item to stdout', 'listen x', 'discard all']) {
+    await assert.rejects(
+      fixture.run('query', sql('select 1; select 2', [], undefined, 'several')),
+      /multiple commands/,
+    );
+    for (const text of [
+      'begin',
+      ' /* a /* b */ */ Commit',
+      '-- x\nrollback',
+      'savepoint a',
+      "prepare transaction 'x'",
+      'set role x',
+      'set search_path = public',
+      'reset role',
+      'set local statement_timeout = 0',
+      'set session authorization x',
+      'copy item to stdout',
+      'listen x',
+      'discard all',
+    ]) {
       await assert.rejects(fixture.run('query', sql(text)), (error: AppError) => error.code === 'INVALID_CALL', text);
     }
   });
 
   it('stops at the row limit, on the server too, and keeps the connection', async () => {
-    await assert.rejects(fixture.run('query', sql('select generate_series(1, 100000000)', [], undefined, 'many')), (error: AppError) => {
-      assert.equal(error.code, 'BUDGET_EXCEEDED');
-      assert.match(error.message, /more than 100 rows/);
-      return true;
-    });
-    assert.equal((await fixture.run('query', sql('select generate_series(1, 100)', [], undefined, 'hundred'))).rowCount, 100);
+    await assert.rejects(
+      fixture.run('query', sql('select generate_series(1, 100000000)', [], undefined, 'many')),
+      (error: AppError) => {
+        assert.equal(error.code, 'BUDGET_EXCEEDED');
+        assert.match(error.message, /more than 100 rows/);
+        return true;
+      },
+    );
+    assert.equal(
+      (await fixture.run('query', sql('select generate_series(1, 100)', [], undefined, 'hundred'))).rowCount,
+      100,
+    );
     assert.equal(await countActive(), 0);
   });
 
   it('refuses a result that is larger than a frame', async () => {
-    await assert.rejects(fixture.run('query', sql("select repeat('x', 15000) from generate_series(1, 50)", [], undefined, 'large')), /larger than 18976 bytes/);
-    await assert.rejects(fixture.run('query', sql("select repeat(E'\\x01', 5000) as a", [], undefined, 'escapes')), /is 30\d\d\d bytes, the limit is/);
+    await assert.rejects(
+      fixture.run('query', sql("select repeat('x', 15000) from generate_series(1, 50)", [], undefined, 'large')),
+      /larger than 18976 bytes/,
+    );
+    await assert.rejects(
+      fixture.run('query', sql("select repeat(E'\\x01', 5000) as a", [], undefined, 'escapes')),
+      /is 30\d\d\d bytes, the limit is/,
+    );
     assert.equal((await fixture.run('query', sql('select 1 as one', [], undefined, 'one'))).rowCount, 1);
   });
 
   it('ends the statement on the server at the deadline, even one that catches cancellations', async () => {
     const deadline = new AbortController();
-    const text = 'do $$ begin loop begin perform pg_sleep(60); exception when query_canceled then null; end; end loop; end $$';
+    const text =
+      'do $$ begin loop begin perform pg_sleep(60); exception when query_canceled then null; end; end loop; end $$';
     const running = fixture.run('query', sql(text, [], undefined, 'loop'), { signal: deadline.signal });
     await waitUntil(async () => (await countActive()) === 1);
     deadline.abort(new AppError('TIMEOUT', 'Cannot finish db.query'));
@@ -147,7 +191,10 @@ describe('db.query', () => {
 
   it('measures by statement name and SQLSTATE class', async () => {
     const { body } = await fixture.telemetry.metrics.render();
-    assert.match(body, /db_client_operation_duration_seconds_count\{[^}]*db_operation_name="INSERT",db_query_summary="insert-item"/);
+    assert.match(
+      body,
+      /db_client_operation_duration_seconds_count\{[^}]*db_operation_name="INSERT",db_query_summary="insert-item"/,
+    );
     assert.match(body, /db_client_operation_duration_seconds_count\{[^}]*error_type="23"/);
   });
 
@@ -158,9 +205,11 @@ describe('db.query', () => {
 });
 
 describe('db.begin, db.commit, db.rollback', () => {
-  const begin = async (instance: PluginInstance = orders): Promise<string> => (await fixture.run('begin', {}, { instance })).tx;
+  const begin = async (instance: PluginInstance = orders): Promise<string> =>
+    (await fixture.run('begin', {}, { instance })).tx;
   const count = async (id: number): Promise<number> =>
-    (await fixture.run('query', sql('select count(*)::int as n from item where id = $1', [id], undefined, 'count'))).rows[0].n;
+    (await fixture.run('query', sql('select count(*)::int as n from item where id = $1', [id], undefined, 'count')))
+      .rows[0].n;
 
   it('commits and rolls back', async () => {
     const first = await begin();
@@ -184,15 +233,26 @@ describe('db.begin, db.commit, db.rollback', () => {
   it('belongs to one process', async () => {
     const tx = await begin();
     const other = createInstance('orders');
-    await assert.rejects(fixture.run('query', sql('select 1', [], tx), { instance: other }), (error: AppError) => error.code === 'INVALID_CALL');
-    await assert.rejects(fixture.run('commit', { tx }, { instance: other }), (error: AppError) => error.code === 'INVALID_CALL');
+    await assert.rejects(
+      fixture.run('query', sql('select 1', [], tx), { instance: other }),
+      (error: AppError) => error.code === 'INVALID_CALL',
+    );
+    await assert.rejects(
+      fixture.run('commit', { tx }, { instance: other }),
+      (error: AppError) => error.code === 'INVALID_CALL',
+    );
     await fixture.run('rollback', { tx });
   });
 
   it('runs calls one at a time in their order', async () => {
     const tx = await begin();
-    const results = await Promise.all([1, 2, 3].map((n) => fixture.run('query', sql('select $1::int as n', [n], tx, 'number'))));
-    assert.deepEqual(results.map((result) => result.rows[0].n), [1, 2, 3]);
+    const results = await Promise.all(
+      [1, 2, 3].map((n) => fixture.run('query', sql('select $1::int as n', [n], tx, 'number'))),
+    );
+    assert.deepEqual(
+      results.map((result) => result.rows[0].n),
+      [1, 2, 3],
+    );
     await fixture.run('commit', { tx });
   });
 
@@ -211,7 +271,10 @@ describe('db.begin, db.commit, db.rollback', () => {
 
   it('ends at its deadline', async () => {
     const tx = await fixture.transactions.begin(orders, { timeoutMs: 50 });
-    await assert.rejects(fixture.run('query', sql('select pg_sleep(60)', [], tx, 'sleep')), /open for longer than 50 ms/);
+    await assert.rejects(
+      fixture.run('query', sql('select pg_sleep(60)', [], tx, 'sleep')),
+      /open for longer than 50 ms/,
+    );
     await waitUntil(async () => (await countActive()) === 0);
   });
 
