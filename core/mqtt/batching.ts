@@ -1,9 +1,9 @@
-import { performance } from 'node:perf_hooks';
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import type { MqttMessage } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
+import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { BatchMetrics } from './batch-metrics.ts';
 import { decodePayload, parseVerdicts, toPluginMessage, toReasonLabel, type HandleBatch } from './batch-handling.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import { traceLinks } from './trace-links.ts';
@@ -33,6 +33,8 @@ export interface BatcherOptions {
   readonly onRejected?: (message: IncomingMessage, reason: string) => void;
   /** Jitter of the retry delay. @default Math.random */
   readonly random?: () => number;
+  /** @default Date.now */
+  readonly now?: () => number;
 }
 
 /** The messages of one subscription, on their way to the plugin. It outlives the plugin's processes. */
@@ -52,178 +54,203 @@ interface Entry {
   readonly text: string;
 }
 
-/**
- * One batch is in flight at a time. A message leaves `waiting` when it is settled (acknowledged) or gone; until then it
- * comes again, whatever happens to the plugin. A batch whose handler threw comes again in smaller pieces, and a single
- * message that still fails goes to the end, so that one bad message cannot keep the good ones back.
- */
+interface Apart {
+  readonly text: string;
+  readonly failures: number;
+  readonly dueAtMs: number;
+}
+
 export function createBatcher(options: BatcherOptions): Batcher {
-  const { plugin, filter } = options;
-  const { metrics, logger } = options.telemetry;
-  const log = logger.child({ component: 'mqtt', plugin, filter });
-  const labels = { plugin, messaging_destination_template: filter };
-  const received = metrics.counter('returnit_mqtt_messages_received_total');
-  const rejected = metrics.counter('returnit_mqtt_messages_rejected_total');
-  const retries = metrics.counter('returnit_mqtt_batch_retries_total');
-  const batchSize = metrics.histogram('returnit_mqtt_batch_size');
-  const processDuration = metrics.histogram('messaging_process_duration_seconds');
-  const lastMessage = metrics.gauge('returnit_mqtt_last_message_timestamp_seconds');
-  const random = options.random ?? Math.random;
+  return new SubscriptionBatcher(options);
+}
 
-  const waiting = new Map<IncomingMessage, string>();
-  let attached: { readonly handle: HandleBatch; readonly wishes: BatchWishes } | undefined;
-  let inFlight: Promise<void> | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let failures = 0;
-  let sizeLimit = options.batchSizeMax;
-  let stopped = false;
+/**
+ * One batch is in flight at a time. A message leaves when it is settled (acknowledged) or gone; until then it comes again,
+ * whatever happens to the plugin. A batch whose handler threw comes again in halves, at once; a single message that fails
+ * alone is set apart, so that it keeps no other back, and is tried again by itself with growing delays.
+ */
+class SubscriptionBatcher implements Batcher {
+  readonly #options: BatcherOptions;
+  readonly #metrics: BatchMetrics;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  readonly #waiting = new Map<IncomingMessage, string>();
+  readonly #setApart = new Map<IncomingMessage, Apart>();
+  #attached: { readonly handle: HandleBatch; readonly wishes: BatchWishes } | undefined;
+  #inFlight: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
+  #sizeLimit: number;
+  #stopped = false;
 
-  function wish(): BatchWishes {
-    return {
-      batchSizeMax: Math.min(options.batchSizeMax, attached?.wishes.batchSizeMax ?? options.batchSizeMax, sizeLimit),
-      batchWaitMs: Math.min(options.batchWaitMs, attached?.wishes.batchWaitMs ?? options.batchWaitMs),
-    };
+  constructor(options: BatcherOptions) {
+    this.#options = options;
+    this.#metrics = new BatchMetrics(options.telemetry.metrics, options);
+    this.#log = options.telemetry.logger.child({ component: 'mqtt', plugin: options.plugin, filter: options.filter });
+    this.#now = options.now ?? Date.now;
+    this.#sizeLimit = options.batchSizeMax;
   }
 
-  function schedule(): void {
-    if (stopped || attached === undefined || inFlight !== undefined || waiting.size === 0) return;
+  get size(): number {
+    return this.#waiting.size + this.#setApart.size;
+  }
+
+  hasRoom(): boolean {
+    return this.size < this.#options.waitingMax;
+  }
+
+  deliver(message: IncomingMessage): void {
+    this.#metrics.received(message);
+    message.claim((gone) => this.#remove(gone));
+    const decoded = decodePayload(message.payload, this.#options.payloadMaxBytes);
+    if ('rejected' in decoded) {
+      this.#reject(message, decoded.rejected);
+      return message.settle();
+    }
+    this.#waiting.set(message, decoded.text);
+    this.#schedule();
+  }
+
+  attach(handle: HandleBatch, wishes: BatchWishes): void {
+    this.#attached = { handle, wishes };
+    this.#failures = 0;
+    this.#sizeLimit = this.#options.batchSizeMax;
+    this.#clearTimer();
+    this.#schedule();
+  }
+
+  detach(handle: HandleBatch): void {
+    if (this.#attached?.handle !== handle) return;
+    this.#attached = undefined;
+    this.#clearTimer();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.#clearTimer();
+    await this.#inFlight;
+  }
+
+  #remove(message: IncomingMessage): boolean {
+    return this.#waiting.delete(message) || this.#setApart.delete(message);
+  }
+
+  #clearTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #wishedSize(): number {
+    const wished = this.#attached?.wishes.batchSizeMax ?? Number.MAX_SAFE_INTEGER;
+    return Math.min(this.#options.batchSizeMax, wished, this.#sizeLimit);
+  }
+
+  #schedule(): void {
+    if (this.#stopped || this.#attached === undefined || this.#inFlight !== undefined || this.size === 0) return;
     // After a failure only the back-off decides: a full batch must not cut it short.
-    if (failures === 0 && waiting.size >= wish().batchSizeMax) return run();
-    timer ??= setTimeout(run, failures === 0 ? wish().batchWaitMs : retryDelayMs());
+    if (this.#failures === 0 && this.#waiting.size >= this.#wishedSize()) return this.#run();
+    this.#timer ??= setTimeout(() => this.#run(), this.#delayMs(this.#attached.wishes));
   }
 
-  function retryDelayMs(): number {
-    const full = Math.min(options.retryDelayMaxMs ?? 30_000, options.retryDelayMs * 2 ** Math.min(failures - 1, 20));
-    return full * (0.75 + random() / 4);
+  #delayMs(wishes: BatchWishes): number {
+    if (this.#failures > 0) return this.#backOffMs(this.#failures);
+    if (this.#waiting.size > 0) return Math.min(this.#options.batchWaitMs, wishes.batchWaitMs);
+    const dueAtMs = Math.min(...this.#setApart.values().map((apart) => apart.dueAtMs));
+    return Math.max(0, dueAtMs - this.#now());
   }
 
-  function run(): void {
-    clearTimeout(timer);
-    timer = undefined;
-    if (stopped || attached === undefined || inFlight !== undefined) return;
-    const batch = take();
-    if (batch.length === 0) return;
+  #backOffMs(failures: number): number {
+    const { retryDelayMs, retryDelayMaxMs = 30_000, random = Math.random } = this.#options;
+    return Math.min(retryDelayMaxMs, retryDelayMs * 2 ** Math.min(failures - 1, 20)) * (0.75 + random() / 4);
+  }
+
+  #run(): void {
+    this.#clearTimer();
+    if (this.#stopped || this.#attached === undefined || this.#inFlight !== undefined) return;
+    const batch = this.#take();
+    if (batch.length === 0) return this.#schedule();
     // Whatever happened to set the timer off is not the batch's cause: its trace is its own.
-    inFlight = context.with(ROOT_CONTEXT, process, undefined, batch, attached.handle).finally(() => {
-      inFlight = undefined;
-      schedule();
-    });
+    const { handle } = this.#attached;
+    this.#inFlight = context
+      .with(ROOT_CONTEXT, () => this.#process(batch, handle))
+      .finally(() => {
+        this.#inFlight = undefined;
+        this.#schedule();
+      });
   }
 
-  function take(): readonly Entry[] {
+  #take(): readonly Entry[] {
+    const now = this.#now();
+    for (const [message, { text, dueAtMs }] of this.#setApart) {
+      if (dueAtMs <= now) return [{ message, text }];
+    }
     const batch: Entry[] = [];
+    const size = this.#wishedSize();
     let bytes = 0;
-    for (const [message, text] of waiting) {
+    for (const [message, text] of this.#waiting) {
       bytes += message.payload.length + message.topic.length;
-      if (batch.length > 0 && bytes > options.batchMaxBytes) break;
+      if (batch.length > 0 && bytes > this.#options.batchMaxBytes) break;
       batch.push({ message, text });
-      if (batch.length >= wish().batchSizeMax) break;
+      if (batch.length >= size) break;
     }
     return batch;
   }
 
-  async function process(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
-    const startedAt = performance.now();
-    let errorType = '';
+  async #process(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
+    const ended = this.#metrics.batchStarted(batch.length);
+    const { plugin, filter } = this.#options;
+    const attributes = {
+      'messaging.system': 'mqtt',
+      'messaging.operation.name': 'process',
+      'messaging.destination.template': filter,
+      'messaging.batch.message_count': batch.length,
+      'returnit.plugin': plugin,
+    };
+    const links = traceLinks(batch.map((entry) => entry.text));
     try {
-      await withSpan(
-        `process ${filter}`,
-        {
-          kind: 'consumer',
-          attributes: {
-            'messaging.system': 'mqtt',
-            'messaging.operation.name': 'process',
-            'messaging.destination.template': filter,
-            'messaging.batch.message_count': batch.length,
-            'returnit.plugin': plugin,
-          },
-          links: [...traceLinks(batch.map((entry) => entry.text))],
-        },
-        () => handOver(batch, handle),
-      );
-      succeeded();
+      await withSpan(`process ${filter}`, { kind: 'consumer', attributes, links }, () => this.#handOver(batch, handle));
+      this.#failures = 0;
+      this.#sizeLimit = Math.min(this.#options.batchSizeMax, this.#sizeLimit * 2);
+      ended('');
     } catch (error) {
-      errorType = error instanceof AppError ? error.code : 'INTERNAL';
-      failed(batch, error, errorType);
-    } finally {
-      batchSize.observe(labels, batch.length);
-      processDuration.observe(
-        { ...labels, messaging_system: 'mqtt', error_type: errorType },
-        (performance.now() - startedAt) / 1000,
-      );
+      const code = error instanceof AppError ? error.code : 'INTERNAL';
+      this.#failed(batch, code);
+      this.#log.warn({ err: error, messages: batch.length }, 'Batch failed: it is not acknowledged and comes again');
+      ended(code);
     }
   }
 
-  async function handOver(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
-    const messages: MqttMessage[] = batch.map(({ message, text }) => toPluginMessage(message, text));
+  async #handOver(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
+    const messages = batch.map(({ message, text }) => toPluginMessage(message, text));
     const verdicts = parseVerdicts(await handle(messages), batch.length);
     for (const [index, { message }] of batch.entries()) {
       const verdict = verdicts[index];
-      if (verdict !== undefined && verdict !== 'accepted') reject(message, verdict.rejected);
+      if (verdict !== undefined && verdict !== 'accepted') this.#reject(message, verdict.rejected);
       // Gone meanwhile: it was committed, nobody waits for the acknowledgement, and its copy will be recognised.
-      if (waiting.delete(message)) message.settle();
+      if (this.#remove(message)) message.settle();
     }
   }
 
-  function succeeded(): void {
-    failures = 0;
-    sizeLimit = Math.min(options.batchSizeMax, sizeLimit * 2);
-  }
-
-  function failed(batch: readonly Entry[], error: unknown, code: string): void {
-    failures += 1;
-    retries.inc(labels);
-    // A handler that threw may have thrown for one message of many; a plugin that is away would fail for any.
-    if (code === 'PLUGIN_FAILED') sizeLimit = Math.max(1, Math.floor(batch.length / 2));
-    const [only] = batch;
-    if (code === 'PLUGIN_FAILED' && batch.length === 1 && only !== undefined && waiting.delete(only.message)) {
-      waiting.set(only.message, only.text);
+  #failed(batch: readonly Entry[], code: string): void {
+    this.#metrics.retried();
+    const [first] = batch;
+    // A plugin that is away would fail for any message: only a handler that threw may have thrown for one of many.
+    if (code !== 'PLUGIN_FAILED' || first === undefined) {
+      this.#failures += 1;
+    } else if (batch.length > 1) {
+      this.#sizeLimit = Math.floor(batch.length / 2);
+    } else {
+      const failures = (this.#setApart.get(first.message)?.failures ?? 0) + 1;
+      const dueAtMs = this.#now() + this.#backOffMs(failures);
+      if (this.#remove(first.message)) this.#setApart.set(first.message, { text: first.text, failures, dueAtMs });
+      // The database may be away for all: the next message is not tried at once either.
+      if (failures === 1) this.#failures += 1;
     }
-    log.warn({ err: error, messages: batch.length, failures }, 'Batch failed: it is not acknowledged and comes again');
   }
 
-  function reject(message: IncomingMessage, reason: string): void {
+  #reject(message: IncomingMessage, reason: string): void {
     const label = toReasonLabel(reason);
-    rejected.inc({ ...labels, qos: String(message.qos), reason: label });
-    options.onRejected?.(message, label);
+    this.#metrics.rejected(message, label);
+    this.#options.onRejected?.(message, label);
   }
-
-  return {
-    get size() {
-      return waiting.size;
-    },
-    hasRoom: () => waiting.size < options.waitingMax,
-    deliver(message) {
-      received.inc({ ...labels, qos: String(message.qos) });
-      lastMessage.set({}, message.receivedAtMs / 1000);
-      message.claim((gone) => waiting.delete(gone));
-      const decoded = decodePayload(message.payload, options.payloadMaxBytes);
-      if ('rejected' in decoded) {
-        reject(message, decoded.rejected);
-        return message.settle();
-      }
-      waiting.set(message, decoded.text);
-      schedule();
-    },
-    attach(handle, wishes) {
-      attached = { handle, wishes };
-      failures = 0;
-      sizeLimit = options.batchSizeMax;
-      clearTimeout(timer);
-      timer = undefined;
-      schedule();
-    },
-    detach(handle) {
-      if (attached?.handle !== handle) return;
-      attached = undefined;
-      clearTimeout(timer);
-      timer = undefined;
-    },
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      timer = undefined;
-      await inFlight;
-    },
-  };
 }

@@ -137,7 +137,7 @@ describe('createEmbeddedBroker()', () => {
     let seed = 7;
     const random = (): number => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
     await fixture.subscribe('drivers/+/location', async (messages) => {
-      if (random() < 0.5) throw new AppError('PLUGIN_FAILED', 'Cannot store fixes: the handler failed');
+      if (random() < 0.3) throw new AppError('PLUGIN_FAILED', 'Cannot store fixes: the handler failed');
       for (const message of messages) stored.add(`${message.topic} ${message.payload}`);
       if (random() < 0.2) throw new AppError('PLUGIN_UNAVAILABLE', 'Cannot ask tracking: it died after the commit');
       return acceptAll(messages);

@@ -1,0 +1,47 @@
+import { performance } from 'node:perf_hooks';
+import type { Counter, Gauge, Histogram, Metrics } from '#core/telemetry/metrics.ts';
+import type { IncomingMessage } from './incoming-message.ts';
+
+/** What is counted of one subscription. Labels name its filter, never a topic. */
+export class BatchMetrics {
+  readonly #labels: Readonly<Record<string, string>>;
+  readonly #received: Counter;
+  readonly #rejected: Counter;
+  readonly #retries: Counter;
+  readonly #batchSize: Histogram;
+  readonly #duration: Histogram;
+  readonly #lastMessage: Gauge;
+
+  constructor(metrics: Metrics, subscription: { readonly plugin: string; readonly filter: string }) {
+    this.#labels = { plugin: subscription.plugin, messaging_destination_template: subscription.filter };
+    this.#received = metrics.counter('returnit_mqtt_messages_received_total');
+    this.#rejected = metrics.counter('returnit_mqtt_messages_rejected_total');
+    this.#retries = metrics.counter('returnit_mqtt_batch_retries_total');
+    this.#batchSize = metrics.histogram('returnit_mqtt_batch_size');
+    this.#duration = metrics.histogram('messaging_process_duration_seconds');
+    this.#lastMessage = metrics.gauge('returnit_mqtt_last_message_timestamp_seconds');
+  }
+
+  received(message: IncomingMessage): void {
+    this.#received.inc({ ...this.#labels, qos: String(message.qos) });
+    this.#lastMessage.set({}, message.receivedAtMs / 1000);
+  }
+
+  rejected(message: IncomingMessage, reason: string): void {
+    this.#rejected.inc({ ...this.#labels, qos: String(message.qos), reason });
+  }
+
+  retried(): void {
+    this.#retries.inc(this.#labels);
+  }
+
+  /** Returns what ends it, with the error's code or ''. */
+  batchStarted(size: number): (errorType: string) => void {
+    const startedAt = performance.now();
+    this.#batchSize.observe(this.#labels, size);
+    return (errorType) => {
+      const seconds = (performance.now() - startedAt) / 1000;
+      this.#duration.observe({ ...this.#labels, messaging_system: 'mqtt', error_type: errorType }, seconds);
+    };
+  }
+}
