@@ -5,6 +5,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { errorCodes, type ErrorCode } from '#core/errors/codes.ts';
 import type { RunningTelemetry } from '#core/telemetry/telemetry.ts';
 import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
+import type { Tracing } from '#core/telemetry/tracing.ts';
 import { problemContentType, problemType } from './problem-details.ts';
 
 export interface Check {
@@ -83,9 +84,9 @@ export function createOperationsServer(options: OperationsOptions): OperationsSe
     if (path === '/metrics') return await scrape(request.headers.accept);
     if (path === '/livez') return json(200, { status: 'alive' });
     if (path === '/readyz') return ready(options.readiness());
-    if (path === '/traces') return traces();
+    if (path === '/traces') return listTraces(telemetry.tracing);
     const traceId = /^\/traces\/([0-9a-f]{32})$/.exec(path)?.[1];
-    if (traceId !== undefined) return oneTrace(traceId, path);
+    if (traceId !== undefined) return showTrace(telemetry.tracing, traceId, path);
     return problem(
       'NOT_FOUND',
       `Cannot find "${path}": there are /metrics, /livez, /readyz, /traces and /traces/{traceId}`,
@@ -100,21 +101,20 @@ export function createOperationsServer(options: OperationsOptions): OperationsSe
     return { status: 200, contentType, body };
   }
 
-  function traces(): Reply {
-    const { tracing } = telemetry;
-    return json(200, { exported: tracing.exporting, traces: toTraceSummaries(tracing.recentSpans(), tracesShown) });
-  }
-
-  function oneTrace(traceId: string, path: string): Reply {
-    const spans = telemetry.tracing.recentSpans(traceId);
-    if (spans.length > 0) return json(200, { traceId, spans: toTraceTree(spans) });
-    const why = telemetry.tracing.exporting
-      ? 'traces go to the OTLP receiver (OTEL_EXPORTER_OTLP_ENDPOINT)'
-      : 'it never was here or newer ones took its place (TRACES_KEPT)';
-    return problem('NOT_FOUND', `Cannot find trace ${traceId}: ${why}`, path);
-  }
-
   return { start: () => listen(server, config), stop: () => close(server) };
+}
+
+function listTraces(tracing: Tracing): Reply {
+  return json(200, { exported: tracing.exporting, traces: toTraceSummaries(tracing.recentSpans(), tracesShown) });
+}
+
+function showTrace(tracing: Tracing, traceId: string, path: string): Reply {
+  const spans = tracing.recentSpans(traceId);
+  if (spans.length > 0) return json(200, { traceId, spans: toTraceTree(spans) });
+  const why = tracing.exporting
+    ? 'traces go to the OTLP receiver (OTEL_EXPORTER_OTLP_ENDPOINT)'
+    : 'it never was here or newer ones took its place (TRACES_KEPT)';
+  return problem('NOT_FOUND', `Cannot find trace ${traceId}: ${why}`, path);
 }
 
 function ready({ ready: isReady, checks }: Readiness): Reply {

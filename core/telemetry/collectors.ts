@@ -23,6 +23,11 @@ export function createCollectors(timeoutMs: number, onError: (error: unknown) =>
     }
   }
 
+  async function runAll(): Promise<void> {
+    await Promise.all([...collectors].map(runOne));
+    running = undefined;
+  }
+
   return {
     add(collect) {
       // A wrapper of its own: the same function added twice is two registrations.
@@ -31,9 +36,7 @@ export function createCollectors(timeoutMs: number, onError: (error: unknown) =>
       return () => void collectors.delete(registered);
     },
     async run() {
-      running ??= Promise.all([...collectors].map(runOne)).then(() => {
-        running = undefined;
-      });
+      running ??= runAll();
       await running;
     },
   };

@@ -27,6 +27,11 @@ interface MemoryLevel {
   readonly oomKills: number;
 }
 
+interface Levels {
+  readonly cpus: readonly CpuLevel[];
+  readonly memories: readonly MemoryLevel[];
+}
+
 export interface Machine {
   /** Cores that the process may use by its affinity. */
   readonly cores: number;
@@ -46,9 +51,9 @@ export async function readContainer(options: ReadContainerOptions = {}): Promise
   const mount = join(root, 'sys/fs/cgroup');
   const paths = parseCgroup((await readText(join(root, 'proc/self/cgroup'))) ?? '');
   if ((await readText(join(mount, 'cgroup.controllers'))) !== undefined) {
-    return toReading('v2', machine, ...(await readV2(mount, paths.get('') ?? '/')));
+    return toReading('v2', machine, await readV2(mount, paths.get('') ?? '/'));
   }
-  return toReading('v1', machine, ...(await readV1(mount, paths)));
+  return toReading('v1', machine, await readV1(mount, paths));
 }
 
 /** Lines `number:controllers:path`; version 2 is the one without controllers. */
@@ -61,7 +66,7 @@ function parseCgroup(text: string): ReadonlyMap<string, string> {
   return paths;
 }
 
-async function readV2(mount: string, path: string): Promise<[CpuLevel[], MemoryLevel[]]> {
+async function readV2(mount: string, path: string): Promise<Levels> {
   const folders = await cgroupFolders(mount, path, 'cgroup.controllers');
   // The machine's root cgroup has neither file: it is no container, and its cpu.stat is that of all processes.
   const cpu = folders.map(async (folder): Promise<CpuLevel | undefined> => {
@@ -89,10 +94,10 @@ async function readV2(mount: string, path: string): Promise<[CpuLevel[], MemoryL
       oomKills: events.get('oom_kill') ?? 0,
     };
   });
-  return [await present(cpu), await present(memory)];
+  return { cpus: await present(cpu), memories: await present(memory) };
 }
 
-async function readV1(mount: string, paths: ReadonlyMap<string, string>): Promise<[CpuLevel[], MemoryLevel[]]> {
+async function readV1(mount: string, paths: ReadonlyMap<string, string>): Promise<Levels> {
   const cpuPath = paths.get('cpu') ?? '/';
   const cpuFolders = await cgroupFolders(join(mount, 'cpu'), cpuPath, 'cpu.cfs_quota_us');
   const cpu = cpuFolders.map(async (folder): Promise<CpuLevel> => {
@@ -124,15 +129,10 @@ async function readV1(mount: string, paths: ReadonlyMap<string, string>): Promis
       oomKills: oom.get('oom_kill') ?? 0,
     };
   });
-  return [await Promise.all(cpu), await Promise.all(memory)];
+  return { cpus: await Promise.all(cpu), memories: await Promise.all(memory) };
 }
 
-function toReading(
-  version: 'v2' | 'v1',
-  machine: Machine,
-  cpus: readonly CpuLevel[],
-  memories: readonly MemoryLevel[],
-): ContainerReading {
+function toReading(version: 'v2' | 'v1', machine: Machine, { cpus, memories }: Levels): ContainerReading {
   const cpu = tightest(cpus, (level) => level.limitCores);
   const memory = tightest(memories, (level) => level.limitBytes);
   const quota = cpu?.limitCores ?? Infinity;

@@ -28,14 +28,14 @@ export function createExposition(): Exposition {
 }
 
 /** The part of a Metric that a registry reads. */
-function viewOf({ definition, samples }: MetricFamily, name: string): Metric {
-  const { help, type } = definition;
+function viewOf(family: MetricFamily, name: string): Metric {
+  const { help, type } = family.definition;
   const view = {
     name,
     help,
     type,
     aggregator: 'sum',
-    get: () => ({ name, help, type, aggregator: 'sum', values: samples() }),
+    get: () => ({ name, help, type, aggregator: 'sum', values: family.samples() }),
   };
   return view as unknown as Metric;
 }

@@ -1,4 +1,4 @@
-import type { Labels } from './metrics.ts';
+import type { Labels } from './recorder.ts';
 
 /** Longer values are counted as `other`: label values are kept for the life of the process. */
 const valueLengthMax = 256;
@@ -57,20 +57,8 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     return child;
   }
 
-  function find(values: readonly string[]): Child | undefined {
-    let level: Level<Child> | Child | undefined = root;
-    for (const value of values) level = (level as Level<Child> | undefined)?.get(value);
-    return level as Child | undefined;
-  }
-
   function addOrOverflow(labels: Labels): Child {
-    for (const name of Object.keys(labels)) {
-      if (!names.includes(name)) {
-        throw new TypeError(
-          `Cannot record metric "${options.metric}": it has no label "${name}", only ${names.join(', ')}`,
-        );
-      }
-    }
+    assertLabels(options, labels);
     const values = names.map((name) => labels[name] ?? '');
     const part = partition === undefined ? '' : (labels[partition] ?? '');
     const full = children.size >= options.max || (partitionSizes.get(part) ?? 0) >= partitionMax;
@@ -78,7 +66,7 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     options.onOverflow();
     const kept = part.length <= valueLengthMax ? part : 'other';
     const others = names.map((name) => (name === partition ? kept : 'other'));
-    return find(others) ?? add(labels, others);
+    return find(root, others) ?? add(labels, others);
   }
 
   function of(labels: Labels): Child {
@@ -94,7 +82,7 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
 
   function remove(labels: Labels): void {
     const values = names.map((name) => labels[name] ?? '');
-    const child = find(values);
+    const child = find(root, values);
     if (child === undefined || !children.delete(child)) return;
     const part = partitionOf.get(child) ?? '';
     partitionSizes.set(part, (partitionSizes.get(part) ?? 1) - 1);
@@ -102,6 +90,21 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   }
 
   return { of, remove, values: () => (single === undefined ? children.values() : [single].values()) };
+}
+
+function assertLabels(
+  { metric, labels: names }: Pick<LabelSetsOptions<unknown>, 'metric' | 'labels'>,
+  labels: Labels,
+): void {
+  const unknown = Object.keys(labels).find((name) => !names.includes(name));
+  if (unknown === undefined) return;
+  throw new TypeError(`Cannot record metric "${metric}": it has no label "${unknown}", only ${names.join(', ')}`);
+}
+
+function find<Child>(root: Level<Child>, values: readonly string[]): Child | undefined {
+  let level: Level<Child> | Child | undefined = root;
+  for (const value of values) level = (level as Level<Child> | undefined)?.get(value);
+  return level as Child | undefined;
 }
 
 /** Removes the path to a child and what is empty above it. */

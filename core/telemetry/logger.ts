@@ -73,12 +73,14 @@ function countingMethod(metrics: Metrics): NonNullable<NonNullable<pino.LoggerOp
 
 /** pino writes a child's bindings once, past the formatters; so they are redacted on their way in. */
 function redactBindings(logger: Logger): Logger {
-  const { child, setBindings } = logger;
-  logger.child = function redactedChild(this: Logger, bindings, options) {
-    return child.call(this, redactFields(bindings), options);
-  } as Logger['child'];
-  logger.setBindings = function redactedBindings(this: Logger, bindings) {
-    setBindings.call(this, redactFields(bindings));
-  };
-  return logger;
+  const prototype = Object.getPrototypeOf(logger) as Logger;
+  return Object.assign(logger, {
+    child(this: Logger, bindings: pino.Bindings, options?: pino.ChildLoggerOptions) {
+      // oxlint-disable-next-line typescript/unbound-method -- called on `this` right here
+      return Reflect.apply(prototype.child, this, [redactFields(bindings), options]) as Logger;
+    },
+    setBindings(this: Logger, bindings: pino.Bindings) {
+      prototype.setBindings.call(this, redactFields(bindings));
+    },
+  });
 }

@@ -1,7 +1,7 @@
 import { context, trace, TraceFlags } from '@opentelemetry/api';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createLabelSets, type LabelSets } from './label-sets.ts';
-import type { Counter, Gauge, Histogram, Labels } from './metrics.ts';
+import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
 
 /** The newest traced observation of a bucket. */
 interface Exemplar {
@@ -63,7 +63,7 @@ function labelSetsOf<Child extends object>(
     partition: definition.partition,
     // What the catalogue names is bounded already.
     max: Math.max(options.labelSetsMax, definition.initial?.length ?? 0),
-    onOverflow: options.onOverflow,
+    onOverflow: () => options.onOverflow(),
     create,
   });
 }

@@ -6,27 +6,9 @@ import { createCollectors } from './collectors.ts';
 import { createExposition } from './exposition.ts';
 import { describeDefinitionProblem, familyName } from './metric-name.ts';
 import { createMetricFamily, type MetricFamily } from './metric-family.ts';
+import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
 
-export type Labels = Readonly<Record<string, string>>;
-
-export interface Counter {
-  /** @param by at least 0; 0 makes the label set visible before its first event. @default 1 */
-  inc(labels?: Labels, by?: number): void;
-  /** Raises the counter to a total that is counted elsewhere (the kernel, V8); a smaller total changes nothing. */
-  advanceTo(labels: Labels, total: number): void;
-}
-
-export interface Gauge {
-  set(labels: Labels, value: number): void;
-  add(labels: Labels, by: number): void;
-  /** Forgets a label set whose subject is gone. */
-  remove(labels: Labels): void;
-}
-
-export interface Histogram {
-  /** The trace id of the active span becomes the bucket's exemplar where the catalogue says so. */
-  observe(labels: Labels, value: number): void;
-}
+export type { Counter, Gauge, Histogram, Labels };
 
 export interface Metrics {
   /** @throws {TypeError} when the catalogue has no counter of this name */

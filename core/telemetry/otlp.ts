@@ -76,7 +76,10 @@ export function createOtlpTracer(options: OtlpOptions): OtlpTracer {
         await provider.shutdown();
       } catch (error) {
         // A receiver that is down must not keep the core from stopping.
-        logger?.warn({ component: 'telemetry', err: error }, 'Cannot export traces: the receiver did not take the last ones');
+        logger?.warn(
+          { component: 'telemetry', err: error },
+          'Cannot export traces: the receiver did not take the last ones',
+        );
       }
       if (logger !== undefined) diag.disable();
     },
@@ -104,7 +107,8 @@ function countOverflow(
       queued -= spans.length;
       exporter.export(spans, (result) => {
         // 0 is ExportResultCode.SUCCESS.
-        if (Number(result.code) === 0) counts.exported += spans.length;
+        const code: number = result.code;
+        if (code === 0) counts.exported += spans.length;
         else counts.dropped += spans.length;
         done(result);
       });

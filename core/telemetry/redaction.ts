@@ -117,15 +117,16 @@ function redactValue(value: unknown, depth: number, above: Set<object>): unknown
   if (depth >= depthMax) return '[too deep]';
   if (value instanceof URL) return redactText(value.href);
   if (value instanceof Map) return redactObject(Object.fromEntries(value), depth + 1, above);
-  if (Array.isArray(value) || value instanceof Set) return redactItems([...value], depth, above, value);
+  if (Array.isArray(value) || value instanceof Set) return redactItems(value, depth, above);
   return redactObject(value, depth + 1, above);
 }
 
-function redactItems(items: readonly unknown[], depth: number, above: Set<object>, self: object): unknown[] {
-  above.add(self);
+function redactItems(list: readonly unknown[] | ReadonlySet<unknown>, depth: number, above: Set<object>): unknown[] {
+  const items = [...list];
+  above.add(list);
   const copy = items.slice(0, itemsMax).map((item) => redactValue(item, depth + 1, above));
   if (items.length > itemsMax) copy.push(`… ${items.length - itemsMax} more`);
-  above.delete(self);
+  above.delete(list);
   return copy;
 }
 

@@ -47,7 +47,7 @@ export function toTraceTree(spans: readonly SpanRecord[]): readonly TreeSpan[] {
   const children = Map.groupBy(spans, parentOf);
   const tree: TreeSpan[] = [];
   // A stack, not recursion: a trace can be as deep as it has spans.
-  const open = (children.get('') ?? []).map((span) => ({ span, depth: 0 })).reverse();
+  const open = (children.get('') ?? []).map((span) => ({ span, depth: 0 })).toReversed();
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { span, depth } = next;
     tree.push({ ...span, depth });

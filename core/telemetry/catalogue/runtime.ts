@@ -1,7 +1,11 @@
 import { each, type MetricDefinition } from './definition.ts';
 
-/** Shapes that most of these share: no labels, owned by telemetry. */
-function plain(type: 'counter' | 'gauge', name: string, unit: string, help: string): MetricDefinition {
+/** What most of these are: unlabelled, recorded by telemetry. */
+function plain(
+  type: 'counter' | 'gauge',
+  name: string,
+  { unit, help }: { unit: string; help: string },
+): MetricDefinition {
   return { name, type, help, unit, labels: [], owner: 'telemetry' };
 }
 
@@ -34,21 +38,27 @@ const nodeMetrics: readonly MetricDefinition[] = [
     initial: each('kind', ['major', 'minor', 'incremental', 'weakcb']),
     owner: 'telemetry',
   },
-  plain('gauge', 'nodejs_heap_size_used_bytes', 'bytes', 'V8 heap in use'),
-  plain('gauge', 'nodejs_heap_size_total_bytes', 'bytes', 'V8 heap committed'),
-  plain('gauge', 'nodejs_heap_size_limit_bytes', 'bytes', 'V8 heap at which the process ends'),
-  plain('gauge', 'nodejs_heap_size_after_gc_bytes', 'bytes', 'V8 heap in use after the newest major collection'),
-  plain('gauge', 'nodejs_external_memory_bytes', 'bytes', 'Memory outside the heap held by objects of the heap'),
+  plain('gauge', 'nodejs_heap_size_used_bytes', { unit: 'bytes', help: 'V8 heap in use' }),
+  plain('gauge', 'nodejs_heap_size_total_bytes', { unit: 'bytes', help: 'V8 heap committed' }),
+  plain('gauge', 'nodejs_heap_size_limit_bytes', { unit: 'bytes', help: 'V8 heap at which the process ends' }),
+  plain('gauge', 'nodejs_heap_size_after_gc_bytes', {
+    unit: 'bytes',
+    help: 'V8 heap in use after the newest major collection',
+  }),
+  plain('gauge', 'nodejs_external_memory_bytes', {
+    unit: 'bytes',
+    help: 'Memory outside the heap held by objects of the heap',
+  }),
 ];
 
 const processMetrics: readonly MetricDefinition[] = [
-  plain('counter', 'process_cpu_user_seconds_total', 'seconds', 'User CPU time of the process'),
-  plain('counter', 'process_cpu_system_seconds_total', 'seconds', 'System CPU time of the process'),
-  plain('counter', 'process_cpu_seconds_total', 'seconds', 'CPU time of the process'),
-  plain('gauge', 'process_resident_memory_bytes', 'bytes', 'Resident memory of the process'),
-  plain('gauge', 'process_start_time_seconds', 'seconds', 'When the process started, since the epoch'),
-  plain('gauge', 'process_open_fds', 'descriptors', 'Open file descriptors'),
-  plain('gauge', 'process_max_fds', 'descriptors', 'Open file descriptors allowed'),
+  plain('counter', 'process_cpu_user_seconds_total', { unit: 'seconds', help: 'User CPU time of the process' }),
+  plain('counter', 'process_cpu_system_seconds_total', { unit: 'seconds', help: 'System CPU time of the process' }),
+  plain('counter', 'process_cpu_seconds_total', { unit: 'seconds', help: 'CPU time of the process' }),
+  plain('gauge', 'process_resident_memory_bytes', { unit: 'bytes', help: 'Resident memory of the process' }),
+  plain('gauge', 'process_start_time_seconds', { unit: 'seconds', help: 'When the process started, since the epoch' }),
+  plain('gauge', 'process_open_fds', { unit: 'descriptors', help: 'Open file descriptors' }),
+  plain('gauge', 'process_max_fds', { unit: 'descriptors', help: 'Open file descriptors allowed' }),
 ];
 
 // Not `container_*`, which are cAdvisor's names and mean the whole container as the host sees it.
@@ -61,37 +71,30 @@ const containerMetrics: readonly MetricDefinition[] = [
     labels: ['cgroup_version', 'cpu_limit_source', 'memory_limit_source'],
     owner: 'telemetry',
   },
-  plain(
-    'counter',
-    'returnit_container_cpu_usage_seconds_total',
-    'seconds',
-    'CPU time of the container, or of the process outside one',
-  ),
-  plain(
-    'counter',
-    'returnit_container_cpu_throttled_seconds_total',
-    'seconds',
-    'Time the container was held back by its CPU quota',
-  ),
-  plain(
-    'gauge',
-    'returnit_container_cpu_limit_cores',
-    'cores',
-    'CPU quota; without one, the cores that the process may use',
-  ),
-  plain('gauge', 'returnit_container_memory_working_set_bytes', 'bytes', 'Memory in use without inactive page cache'),
-  plain(
-    'gauge',
-    'returnit_container_memory_limit_bytes',
-    'bytes',
-    'Memory limit; without one, the memory of the machine',
-  ),
-  plain(
-    'counter',
-    'returnit_container_oom_kills_total',
-    'kills',
-    'Processes of the container killed for lack of memory',
-  ),
+  plain('counter', 'returnit_container_cpu_usage_seconds_total', {
+    unit: 'seconds',
+    help: 'CPU time of the container, or of the process outside one',
+  }),
+  plain('counter', 'returnit_container_cpu_throttled_seconds_total', {
+    unit: 'seconds',
+    help: 'Time the container was held back by its CPU quota',
+  }),
+  plain('gauge', 'returnit_container_cpu_limit_cores', {
+    unit: 'cores',
+    help: 'CPU quota; without one, the cores that the process may use',
+  }),
+  plain('gauge', 'returnit_container_memory_working_set_bytes', {
+    unit: 'bytes',
+    help: 'Memory in use without inactive page cache',
+  }),
+  plain('gauge', 'returnit_container_memory_limit_bytes', {
+    unit: 'bytes',
+    help: 'Memory limit; without one, the memory of the machine',
+  }),
+  plain('counter', 'returnit_container_oom_kills_total', {
+    unit: 'kills',
+    help: 'Processes of the container killed for lack of memory',
+  }),
 ];
 
 export const runtimeMetrics: readonly MetricDefinition[] = [...nodeMetrics, ...processMetrics, ...containerMetrics];

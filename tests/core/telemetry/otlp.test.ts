@@ -34,7 +34,7 @@ async function startReceiver(
     void text(request).then((body) => {
       paths.push(`${request.method} ${request.url}`);
       exports.push(JSON.parse(body) as OtlpExport);
-      response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+      return response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
     });
   });
   server.listen(0, '127.0.0.1');
