@@ -6,7 +6,7 @@ import { openBrokerStream } from './broker-stream.ts';
 import type { InflightBudget } from './inflight-budget.ts';
 import { MessageConnection } from './message-connection.ts';
 import type { MessageRouter } from './message-router.ts';
-import type { MessageSink } from './transport.ts';
+import type { MessageSink, PublishOptions } from './transport.ts';
 
 export interface BrokerConnectionOptions {
   readonly url: URL;
@@ -29,7 +29,7 @@ export interface BrokerConnectionOptions {
 export interface BrokerConnection {
   readonly connected: boolean;
   subscribe(filter: string, sink: MessageSink): void;
-  publish(topic: string, payload: string, options: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  publish(topic: string, payload: string, options: PublishOptions): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,119 +46,137 @@ export function subscriptionIdentifier(filter: string): number {
   return (createHash('sha256').update(filter).digest().readUInt32BE(0) % 268_435_454) + 1;
 }
 
+export function createBrokerConnection(options: BrokerConnectionOptions): BrokerConnection {
+  return new Connection(options);
+}
+
 /**
  * One connection to an external broker. MQTT.js reads packet after packet and writes each acknowledgement at once; the gate
  * below it holds those until the message is settled, and sends them in the order of receipt [MQTT-4.6.0-2].
  */
-export function createBrokerConnection(options: BrokerConnectionOptions): BrokerConnection {
-  const { url, log } = options;
-  const sinks = new Map<number, { readonly filter: string; readonly sink: MessageSink }>();
-  let version: 4 | 5 = 5;
-  let connection: MessageConnection | undefined;
-  let failures = 0;
-  let connections = 0;
+class Connection implements BrokerConnection {
+  readonly #options: BrokerConnectionOptions;
+  readonly #client: MqttClient;
+  readonly #sinks = new Map<number, { readonly filter: string; readonly sink: MessageSink }>();
+  #version: 4 | 5 = 5;
+  #connection: MessageConnection | undefined;
+  #failures = 0;
+  #connections = 0;
 
-  const client = new MqttClient(open, {
-    ...credentialsOf(url),
-    clientId: options.clientId,
-    protocolVersion: version,
-    clean: false,
-    keepalive: keepaliveSeconds,
-    reschedulePings: true,
-    resubscribe: false,
-    reconnectOnConnackError: true,
-    reconnectPeriod: options.reconnectDelayMs,
-    connectTimeout: 10_000,
-    queueQoSZero: false,
-    properties: {
-      sessionExpiryInterval: sessionExpirySeconds,
-      receiveMaximum: options.windowMax,
-      maximumPacketSize: options.packetMaxBytes,
-    },
-  });
+  constructor(options: BrokerConnectionOptions) {
+    this.#options = options;
+    this.#client = new MqttClient(() => this.#open(), {
+      ...credentialsOf(options.url),
+      clientId: options.clientId,
+      protocolVersion: 5,
+      clean: false,
+      keepalive: keepaliveSeconds,
+      reschedulePings: true,
+      resubscribe: false,
+      reconnectOnConnackError: true,
+      reconnectPeriod: options.reconnectDelayMs,
+      connectTimeout: 10_000,
+      queueQoSZero: false,
+      properties: {
+        sessionExpiryInterval: sessionExpirySeconds,
+        receiveMaximum: options.windowMax,
+        maximumPacketSize: options.packetMaxBytes,
+      },
+    });
+    this.#client.on('message', (_topic, _payload, packet) => this.#receive(packet));
+    this.#client.on('connect', () => this.#onConnect());
+    this.#client.on('close', () => this.#onClose());
+    this.#client.on('error', (error) => this.#onError(error));
+  }
 
-  function open(): MessageConnection['gate'] {
-    connection = new MessageConnection({
+  get connected(): boolean {
+    return this.#client.connected;
+  }
+
+  subscribe(filter: string, sink: MessageSink): void {
+    this.#sinks.set(subscriptionIdentifier(filter), { filter, sink });
+    if (this.#client.connected) this.#requestSubscription(filter);
+  }
+
+  async publish(topic: string, payload: string, { qos, retain }: PublishOptions): Promise<void> {
+    await this.#client.publishAsync(topic, payload, { qos, retain });
+  }
+
+  async stop(): Promise<void> {
+    // Without a DISCONNECT in between: the session, and with it what is not acknowledged, stays at the broker.
+    await this.#client.endAsync(true);
+    this.#connection?.end();
+  }
+
+  #open(): MessageConnection['gate'] {
+    const { url, packetMaxBytes, windowMax, budget, router, dropped, ackDuration } = this.#options;
+    const isNew = this.#version === 5;
+    this.#connection = new MessageConnection({
       socket: openBrokerStream(url),
       address: url.host,
       side: 'client',
-      packetMaxBytes: version === 5 ? options.packetMaxBytes : packetMaxBytesOfOldBroker,
-      windowMax: version === 5 ? null : options.windowMax,
-      budget: options.budget,
-      router: options.router,
-      dropped: options.dropped,
-      ackDuration: options.ackDuration,
+      packetMaxBytes: isNew ? packetMaxBytes : packetMaxBytesOfOldBroker,
+      windowMax: isNew ? null : windowMax,
+      budget,
+      router,
+      dropped,
+      ackDuration,
     });
-    return connection.gate;
+    return this.#connection.gate;
   }
 
-  function receive(packet: IPublishPacket): void {
+  #receive(packet: IPublishPacket): void {
     const identifiers = [packet.properties?.subscriptionIdentifier ?? []].flat();
-    const publish = {
-      topic: packet.topic,
-      payload: packet.payload,
-      qos: packet.qos,
-      dup: packet.dup,
-      retain: packet.retain,
-      messageId: packet.messageId ?? 0,
-    };
-    const found = identifiers.map((identifier) => sinks.get(identifier)?.sink).filter((sink) => sink !== undefined);
+    const { topic, payload, qos, dup, retain, messageId = 0 } = packet;
+    const publish = { topic, payload, qos, dup, retain, messageId };
+    const sinks = identifiers
+      .map((identifier) => this.#sinks.get(identifier)?.sink)
+      .filter((sink) => sink !== undefined);
     // The broker sends a copy for each shared subscription that matches and says which: matching again would double them.
-    if (found.length === 0) connection?.accept(publish);
-    else connection?.accept(publish, (message) => found.forEach((sink) => sink.deliver(message)));
+    if (sinks.length === 0) this.#connection?.accept(publish);
+    else {
+      this.#connection?.accept(publish, (message) => {
+        for (const sink of sinks) sink.deliver(message);
+      });
+    }
   }
 
-  function requestSubscription(filter: string): void {
-    const shared = version === 5 ? `$share/${options.group}/${filter}` : filter;
+  #requestSubscription(filter: string): void {
+    const isNew = this.#version === 5;
+    const shared = isNew ? `$share/${this.#options.group}/${filter}` : filter;
     const properties = { subscriptionIdentifier: subscriptionIdentifier(filter) };
-    client.subscribe(shared, { qos: 1, rh: 2, ...(version === 5 ? { properties } : {}) }, (error) => {
-      if (error) log.error({ err: error, filter }, 'The broker refuses a subscription');
+    this.#client.subscribe(shared, { qos: 1, rh: 2, ...(isNew ? { properties } : {}) }, (error) => {
+      if (error) this.#options.log.error({ err: error, filter }, 'The broker refuses a subscription');
     });
   }
 
-  client.on('message', (_topic, _payload, packet) => receive(packet));
-  client.on('connect', () => {
-    failures = 0;
-    connections += 1;
-    if (connections > 1) options.reconnects.inc();
-    client.options.reconnectPeriod = options.reconnectDelayMs;
-    for (const { filter } of sinks.values()) requestSubscription(filter);
-    options.onStateChange();
-  });
-  client.on('close', () => {
-    failures += 1;
-    const delayMs = Math.min(reconnectDelayMaxMs, options.reconnectDelayMs * 2 ** Math.min(failures, 10));
-    client.options.reconnectPeriod = Math.ceil(delayMs * (0.75 + Math.random() / 4));
-    options.onStateChange();
-  });
-  client.on('error', (error: Error & { code?: unknown }) => {
-    const refusesVersion = versionRefusals.has(error.code) || /properties|connack/i.test(error.message);
-    if (version === 5 && connections === 0 && refusesVersion && !/timeout/.test(error.message)) {
-      version = 4;
-      client.options.protocolVersion = 4;
+  #onConnect(): void {
+    this.#failures = 0;
+    this.#connections += 1;
+    if (this.#connections > 1) this.#options.reconnects.inc();
+    this.#client.options.reconnectPeriod = this.#options.reconnectDelayMs;
+    for (const { filter } of this.#sinks.values()) this.#requestSubscription(filter);
+    this.#options.onStateChange();
+  }
+
+  #onClose(): void {
+    this.#failures += 1;
+    const delayMs = Math.min(reconnectDelayMaxMs, this.#options.reconnectDelayMs * 2 ** Math.min(this.#failures, 10));
+    this.#client.options.reconnectPeriod = Math.ceil(delayMs * (0.75 + Math.random() / 4));
+    this.#options.onStateChange();
+  }
+
+  #onError(error: Error & { readonly code?: unknown }): void {
+    const { log, url } = this.#options;
+    const refusesVersion = versionRefusals.has(error.code) || /properties|cannot parse/i.test(error.message);
+    if (this.#version === 5 && this.#connections === 0 && refusesVersion) {
+      this.#version = 4;
+      this.#client.options.protocolVersion = 4;
       log.warn('The broker does not speak MQTT 5: without shared subscriptions every node gets every message');
     }
-    log.warn({ err: error, broker: url.host, failures }, 'The connection to the broker failed: it is tried again');
-    options.onStateChange();
-  });
-
-  return {
-    get connected() {
-      return client.connected;
-    },
-    subscribe(filter, sink) {
-      sinks.set(subscriptionIdentifier(filter), { filter, sink });
-      if (client.connected) requestSubscription(filter);
-    },
-    async publish(topic, payload, { qos, retain }) {
-      await client.publishAsync(topic, payload, { qos, retain });
-    },
-    async stop() {
-      // Without a DISCONNECT in between: the session, and with it what is not acknowledged, stays at the broker.
-      await client.endAsync(true);
-      connection?.end();
-    },
-  };
+    log.warn({ err: error, broker: url.host }, 'The connection to the broker failed: it is tried again');
+    this.#options.onStateChange();
+  }
 }
 
 function credentialsOf(url: URL): Pick<IClientOptions, 'username' | 'password'> {

@@ -1,18 +1,19 @@
 import type { EventEmitter } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { Aedes } from 'aedes';
+import { Aedes, type Client } from 'aedes';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Credentials } from './credentials.ts';
 import { createDeviceAccess } from './device-access.ts';
 import { MessageConnection } from './message-connection.ts';
-import { createDeviceDirectory } from './device-directory.ts';
+import { createDeviceDirectory, type DeviceDirectory } from './device-directory.ts';
 import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
-import { createInflightBudget } from './inflight-budget.ts';
+import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
-import { createMessageRouter } from './message-router.ts';
-import type { MqttTransport, PublishOptions } from './transport.ts';
+import { createMessageRouter, type MessageRouter } from './message-router.ts';
+import type { MessageSink, MqttTransport, PublishOptions } from './transport.ts';
 
 export interface EmbeddedBrokerOptions {
   readonly config: Config;
@@ -31,45 +32,117 @@ const drainTimeoutMs = 10_000;
 const idleTimeoutMs = 2 * 3_600_000;
 const retainedTopicsMax = 10_000;
 
+export function createEmbeddedBroker(options: EmbeddedBrokerOptions): MqttTransport {
+  return new EmbeddedBroker(options);
+}
+
 /**
  * The MQTT 3.1.1 broker inside the core. A device's PUBLISH is acknowledged when the plugins that subscribe to it have
  * committed it: the broker library acknowledges at once, the connection's FrameGate holds that back.
  */
-export function createEmbeddedBroker(options: EmbeddedBrokerOptions): MqttTransport {
-  const { config, telemetry, credentials } = options;
-  const { metrics } = telemetry;
-  const log = telemetry.logger.child({ component: 'mqtt' });
-  const dropped = metrics.counter('returnit_mqtt_messages_dropped_total');
-  const ackDuration = metrics.histogram('returnit_mqtt_ack_duration_seconds');
-  const connectedGauge = metrics.gauge('returnit_mqtt_connected');
-  const budget = createInflightBudget({
-    messagesMax: config.mqttInflightMax,
-    bytesMax: config.mqttInflightMaxBytes,
-    gauge: metrics.gauge('returnit_mqtt_inflight_messages'),
-  });
-  const router = createMessageRouter({ telemetry, waitingMax: Math.ceil(config.mqttInflightMax / 2) });
-  const directory = createDeviceDirectory({ credentials, connections: metrics.gauge('returnit_live_connections') });
-  const aedes = new Aedes({
-    // Unlimited: a device that does not read must not keep messages from the others. What waits is bounded by the budget.
-    concurrency: 0,
-    connectTimeout: connectTimeoutMs,
-    drainTimeout: drainTimeoutMs,
-    maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-    ...createDeviceAccess({
-      credentials,
-      directory,
-      failureLimit: options.failureLimit ?? createFailureLimit(),
-      telemetry,
-    }),
-  });
-  aedes.on('clientError', (client, error) => log.debug({ err: error, client: client.id }, 'Connection ended'));
-  aedes.on('connectionError', (_client, error) => log.debug({ err: error }, 'Connection refused'));
-  const failures: EventEmitter = aedes;
-  failures.on('error', (error: Error) => log.error({ err: error }, 'Broker failed'));
-  const retainedTopics = new Set<string>();
-  let server: Server | undefined;
+class EmbeddedBroker implements MqttTransport {
+  readonly kind = 'embedded';
+  readonly #options: EmbeddedBrokerOptions;
+  readonly #budget: InflightBudget;
+  readonly #router: MessageRouter;
+  readonly #directory: DeviceDirectory;
+  readonly #aedes: Aedes;
+  readonly #dropped: Counter;
+  readonly #ackDuration: Histogram;
+  readonly #retainedTopics = new Set<string>();
+  #server: Server | undefined;
 
-  function connect(socket: Socket): void {
+  constructor(options: EmbeddedBrokerOptions) {
+    const { config, telemetry, credentials } = options;
+    const { metrics } = telemetry;
+    this.#options = options;
+    this.#dropped = metrics.counter('returnit_mqtt_messages_dropped_total');
+    this.#ackDuration = metrics.histogram('returnit_mqtt_ack_duration_seconds');
+    this.#budget = createInflightBudget({
+      messagesMax: config.mqttInflightMax,
+      bytesMax: config.mqttInflightMaxBytes,
+      gauge: metrics.gauge('returnit_mqtt_inflight_messages'),
+    });
+    this.#router = createMessageRouter({ telemetry, waitingMax: Math.ceil(config.mqttInflightMax / 2) });
+    const connections = metrics.gauge('returnit_live_connections');
+    this.#directory = createDeviceDirectory({ credentials, connections });
+    const failureLimit = options.failureLimit ?? createFailureLimit();
+    this.#aedes = new Aedes({
+      // Unlimited: a device that does not read must not keep messages from the others. What waits is bounded by the budget.
+      concurrency: 0,
+      connectTimeout: connectTimeoutMs,
+      drainTimeout: drainTimeoutMs,
+      maxClientsIdLength: Number.MAX_SAFE_INTEGER,
+      ...createDeviceAccess({ credentials, directory: this.#directory, failureLimit, telemetry }),
+    });
+    this.#logFailures();
+  }
+
+  get address(): string {
+    const { config } = this.#options;
+    const bound = this.#server?.address() as AddressInfo | null | undefined;
+    const host = config.mqttHost.includes(':') ? `[${config.mqttHost}]` : config.mqttHost;
+    return `mqtt://${host}:${bound?.port ?? config.mqttPort}`;
+  }
+
+  get connected(): boolean {
+    return this.#server?.listening === true;
+  }
+
+  get problem(): string | null {
+    return this.connected ? null : 'The embedded broker does not listen';
+  }
+
+  async start(): Promise<void> {
+    const { config, telemetry } = this.#options;
+    await this.#aedes.listen();
+    const server = createServer((socket) => this.#connect(socket));
+    this.#server = server;
+    server.maxConnections = config.mqttConnectionsMax;
+    server.on('drop', () => this.#dropped.inc({ reason: 'too-many-connections' }));
+    await listen(server, config);
+    telemetry.metrics.gauge('returnit_mqtt_connected').set({}, 1);
+    telemetry.metrics.gauge('returnit_live_connections_max').set({ transport: 'mqtt' }, config.mqttConnectionsMax);
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    if (server === undefined) return;
+    this.#server = undefined;
+    this.#options.telemetry.metrics.gauge('returnit_mqtt_connected').set({}, 0);
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    this.#directory.stop();
+    await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
+    await closed;
+  }
+
+  async subscribe(plugin: string, filter: string, sink: MessageSink): Promise<void> {
+    this.#router.subscribe({ plugin, filter, sink });
+  }
+
+  expect(plugin: string, filters: readonly string[]): void {
+    this.#router.expect(plugin, filters);
+  }
+
+  ready(plugin: string): void {
+    this.#router.ready(plugin);
+  }
+
+  disconnect(username: string): void {
+    this.#directory.disconnect(username);
+  }
+
+  async publish(topic: string, payload: string, { qos, retain }: PublishOptions): Promise<void> {
+    if (retain) this.#countRetained(topic, payload);
+    this.#routeOwn(topic, payload);
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false } as const;
+    await new Promise<void>((resolve, reject) => {
+      this.#aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  #connect(socket: Socket): void {
+    const { config, windowMax = 1000 } = this.#options;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, 60_000);
     socket.setTimeout(idleTimeoutMs, () => socket.destroy());
@@ -78,90 +151,46 @@ export function createEmbeddedBroker(options: EmbeddedBrokerOptions): MqttTransp
       address: socket.remoteAddress ?? 'unknown',
       side: 'server',
       packetMaxBytes: config.mqttPacketMaxBytes,
-      windowMax: options.windowMax ?? 1000,
-      budget,
-      router,
-      dropped,
-      ackDuration,
+      windowMax,
+      budget: this.#budget,
+      router: this.#router,
+      dropped: this.#dropped,
+      ackDuration: this.#ackDuration,
     });
-    directory.add(connection);
-    aedes.handle(connection.gate);
+    this.#directory.add(connection);
+    this.#aedes.handle(connection.gate);
   }
 
   /** A plugin's message for plugins: they get it from an external broker too. */
-  function routeOwn(topic: string, payload: string): void {
-    if (!router.isSubscribed(topic)) return;
+  #routeOwn(topic: string, payload: string): void {
+    if (!this.#router.isSubscribed(topic)) return;
     const bytes = Buffer.byteLength(payload);
-    if (!router.hasRoom(topic) || !budget.reserve(bytes)) {
+    if (!this.#router.hasRoom(topic) || !this.#budget.reserve(bytes)) {
       throw new AppError('OVERLOADED', 'Cannot publish a message: too many wait for their subscriber');
     }
-    const message = { topic, payload: Buffer.from(payload), qos: 0, username: null, receivedAtMs: Date.now() } as const;
-    router.route(
-      new IncomingMessage({ ...message, retained: false, duplicate: false, onEnd: () => budget.release(bytes) }),
-    );
+    const content = { topic, payload: Buffer.from(payload), qos: 0, username: null, receivedAtMs: Date.now() } as const;
+    const onEnd = (): void => this.#budget.release(bytes);
+    this.#router.route(new IncomingMessage({ ...content, retained: false, duplicate: false, onEnd }));
   }
 
-  function countRetained(topic: string, payload: string): void {
+  #countRetained(topic: string, payload: string): void {
+    const topics = this.#retainedTopics;
     // An empty retained message removes the one before it [MQTT-3.3.1-10].
-    if (payload === '') retainedTopics.delete(topic);
-    else if (retainedTopics.size >= retainedTopicsMax && !retainedTopics.has(topic)) {
+    if (payload === '') topics.delete(topic);
+    else if (topics.size >= retainedTopicsMax && !topics.has(topic)) {
       throw new AppError('OVERLOADED', `Cannot retain a message: ${retainedTopicsMax} topics have one`);
-    } else retainedTopics.add(topic);
+    } else topics.add(topic);
   }
 
-  async function publish(topic: string, payload: string, { qos, retain }: PublishOptions): Promise<void> {
-    if (retain) countRetained(topic, payload);
-    routeOwn(topic, payload);
-    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false } as const;
-    await new Promise<void>((resolve, reject) => {
-      aedes.publish(packet, (error) => (error ? reject(error) : resolve()));
-    });
+  #logFailures(): void {
+    const log = this.#options.telemetry.logger.child({ component: 'mqtt' });
+    const emitter: EventEmitter = this.#aedes;
+    emitter.on('clientError', (client: Client, error) =>
+      log.debug({ err: error, client: client.id }, 'Connection ended'),
+    );
+    emitter.on('connectionError', (_client, error) => log.debug({ err: error }, 'Connection refused'));
+    emitter.on('error', (error) => log.error({ err: error }, 'Broker failed'));
   }
-
-  function address(): string {
-    const bound = server?.address() as AddressInfo | null | undefined;
-    const host = config.mqttHost.includes(':') ? `[${config.mqttHost}]` : config.mqttHost;
-    return `mqtt://${host}:${bound?.port ?? config.mqttPort}`;
-  }
-
-  return {
-    kind: 'embedded',
-    get address() {
-      return address();
-    },
-    get connected() {
-      return server?.listening === true;
-    },
-    get problem() {
-      return server?.listening === true ? null : 'The embedded broker does not listen';
-    },
-    async start() {
-      await aedes.listen();
-      server = createServer(connect);
-      server.maxConnections = config.mqttConnectionsMax;
-      server.on('drop', () => dropped.inc({ reason: 'too-many-connections' }));
-      await listen(server, config);
-      connectedGauge.set({}, 1);
-      metrics.gauge('returnit_live_connections_max').set({ transport: 'mqtt' }, config.mqttConnectionsMax);
-    },
-    async stop() {
-      const closing = server;
-      if (closing === undefined) return;
-      server = undefined;
-      connectedGauge.set({}, 0);
-      const closed = new Promise<void>((resolve) => closing.close(() => resolve()));
-      directory.stop();
-      await new Promise<void>((resolve) => aedes.close(() => resolve()));
-      await closed;
-    },
-    async subscribe(plugin, filter, sink) {
-      router.subscribe({ plugin, filter, sink });
-    },
-    expect: router.expect,
-    ready: router.ready,
-    publish,
-    disconnect: directory.disconnect,
-  };
 }
 
 async function listen(server: Server, config: Config): Promise<void> {

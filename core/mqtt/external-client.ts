@@ -1,10 +1,11 @@
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { createBrokerConnection, type BrokerConnection } from './broker-connection.ts';
-import { createInflightBudget } from './inflight-budget.ts';
+import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
-import type { MqttTransport } from './transport.ts';
+import type { MessageSink, MqttTransport, PublishOptions } from './transport.ts';
 
 export interface ExternalClientOptions {
   readonly config: Config & { readonly mqttUrl: string };
@@ -21,133 +22,153 @@ const windowMaxOfProtocol = 65_535;
 /** QoS 1 publishes of plugins that wait for the broker. */
 const publishesMax = 1000;
 
+export function createExternalClient(options: ExternalClientOptions): MqttTransport {
+  return new ExternalClient(options);
+}
+
+interface PluginConnection {
+  readonly connection: BrokerConnection;
+  readonly router: MessageRouter;
+}
+
 /**
  * An external broker, through one connection for each plugin that subscribes and one for publishing. Of their own: a
  * client acknowledges in the order of receipt, so on a shared connection one plugin's failing batch would hold up all.
  */
-export function createExternalClient(options: ExternalClientOptions): MqttTransport {
-  const { config, telemetry, nodeId } = options;
-  const { metrics } = telemetry;
-  const log = telemetry.logger.child({ component: 'mqtt' });
-  const url = new URL(config.mqttUrl);
-  const connectedGauge = metrics.gauge('returnit_mqtt_connected');
-  const budget = createInflightBudget({
-    messagesMax: config.mqttInflightMax,
-    bytesMax: config.mqttInflightMaxBytes,
-    gauge: metrics.gauge('returnit_mqtt_inflight_messages'),
-  });
-  const plugins = new Map<string, { readonly connection: BrokerConnection; readonly router: MessageRouter }>();
-  const readyPlugins = new Set<string>();
-  let publisher: BrokerConnection | undefined;
-  let publishing = 0;
-  let onFirstState = (): void => undefined;
+class ExternalClient implements MqttTransport {
+  readonly kind = 'external';
+  readonly #options: ExternalClientOptions;
+  readonly #url: URL;
+  readonly #log: Logger;
+  readonly #budget: InflightBudget;
+  readonly #plugins = new Map<string, PluginConnection>();
+  readonly #readyPlugins = new Set<string>();
+  #publisher: BrokerConnection | undefined;
+  #publishing = 0;
+  #onStateChange = (): void => undefined;
 
-  function connect(clientId: string, group: string, router: MessageRouter): BrokerConnection {
+  constructor(options: ExternalClientOptions) {
+    const { config, telemetry } = options;
+    this.#options = options;
+    this.#url = new URL(config.mqttUrl);
+    this.#log = telemetry.logger.child({ component: 'mqtt' });
+    this.#budget = createInflightBudget({
+      messagesMax: config.mqttInflightMax,
+      bytesMax: config.mqttInflightMaxBytes,
+      gauge: telemetry.metrics.gauge('returnit_mqtt_inflight_messages'),
+    });
+  }
+
+  get address(): string {
+    return `${this.#url.protocol}//${this.#url.host}`;
+  }
+
+  get connected(): boolean {
+    const connections = [this.#publisher, ...this.#plugins.values().map((entry) => entry.connection)];
+    return connections.every((connection) => connection?.connected === true);
+  }
+
+  get problem(): string | null {
+    return this.connected
+      ? null
+      : `Cannot reach the MQTT broker at ${this.#url.host}: messages wait there until it is back`;
+  }
+
+  async start(): Promise<void> {
+    const { nodeId, startTimeoutMs = 5000 } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#onStateChange = () => {
+      if (this.connected) resolve();
+    };
+    const timer = setTimeout(resolve, startTimeoutMs);
+    this.#publisher = this.#connect(`returnit-${nodeId}`, 'returnit', this.#createRouter());
+    await promise;
+    clearTimeout(timer);
+    this.#onStateChange = () => undefined;
+    if (this.connected) return;
+    const message = `Cannot reach the MQTT broker at ${this.#url.host}: it does not answer`;
+    const error = new AppError('BROKER_UNREACHABLE', message);
+    this.#log.error({ err: error }, 'Started without the MQTT broker: it is tried again');
+  }
+
+  async stop(): Promise<void> {
+    const connections = [...this.#plugins.values().map((entry) => entry.connection), this.#publisher];
+    this.#plugins.clear();
+    await Promise.all(connections.map((connection) => connection?.stop()));
+    this.#options.telemetry.metrics.gauge('returnit_mqtt_connected').set({}, 0);
+  }
+
+  async subscribe(plugin: string, filter: string, sink: MessageSink): Promise<void> {
+    const { connection, router } = this.#plugins.getOrInsertComputed(plugin, () => this.#connectPlugin(plugin));
+    router.subscribe({ plugin, filter, sink });
+    connection.subscribe(filter, sink);
+  }
+
+  expect(): void {
+    // The broker keeps what nobody has subscribed to yet, once a subscription was ever made.
+  }
+
+  ready(plugin: string): void {
+    this.#readyPlugins.add(plugin);
+    this.#plugins.get(plugin)?.router.ready(plugin);
+  }
+
+  async publish(topic: string, payload: string, publishOptions: PublishOptions): Promise<void> {
+    const { host } = this.#url;
+    if (this.#publisher?.connected !== true) {
+      throw new AppError('BROKER_UNREACHABLE', `Cannot publish a message: the MQTT broker at ${host} does not answer`);
+    }
+    if (this.#publishing >= publishesMax) {
+      throw new AppError('OVERLOADED', `Cannot publish a message: ${publishesMax} wait for the MQTT broker`);
+    }
+    this.#publishing += 1;
+    try {
+      await this.#publisher.publish(topic, payload, publishOptions);
+    } catch (error) {
+      const message = `Cannot publish a message: the MQTT broker at ${host} did not take it`;
+      throw new AppError('BROKER_UNREACHABLE', message, { cause: error });
+    } finally {
+      this.#publishing -= 1;
+    }
+  }
+
+  disconnect(): void {
+    // An external broker admits devices by its own list, and keeps them.
+  }
+
+  #connectPlugin(plugin: string): PluginConnection {
+    const router = this.#createRouter();
+    // The broker kept messages for subscriptions that the plugin has yet to make again.
+    if (!this.#readyPlugins.has(plugin)) router.expect(plugin, ['#']);
+    const connection = this.#connect(`returnit-${this.#options.nodeId}-${plugin}`, `returnit-${plugin}`, router);
+    return { connection, router };
+  }
+
+  #createRouter(): MessageRouter {
+    const { telemetry, config } = this.#options;
+    return createMessageRouter({ telemetry, waitingMax: config.mqttInflightMax });
+  }
+
+  #connect(clientId: string, group: string, router: MessageRouter): BrokerConnection {
+    const { config, telemetry, reconnectDelayMs = 500 } = this.#options;
+    const { metrics } = telemetry;
     return createBrokerConnection({
-      url,
+      url: this.#url,
       clientId,
       group,
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax: Math.min(windowMaxOfProtocol, Math.max(1, Math.floor(config.mqttInflightMax / 2))),
-      reconnectDelayMs: options.reconnectDelayMs ?? 500,
-      budget,
+      reconnectDelayMs,
+      budget: this.#budget,
       router,
       dropped: metrics.counter('returnit_mqtt_messages_dropped_total'),
       reconnects: metrics.counter('returnit_mqtt_reconnects_total'),
       ackDuration: metrics.histogram('returnit_mqtt_ack_duration_seconds'),
-      log,
-      onStateChange() {
-        connectedGauge.set({}, isConnected() ? 1 : 0);
-        onFirstState();
+      log: this.#log,
+      onStateChange: () => {
+        metrics.gauge('returnit_mqtt_connected').set({}, this.connected ? 1 : 0);
+        this.#onStateChange();
       },
     });
   }
-
-  function createRouter(): MessageRouter {
-    return createMessageRouter({ telemetry, waitingMax: config.mqttInflightMax });
-  }
-
-  function connectPlugin(plugin: string): { readonly connection: BrokerConnection; readonly router: MessageRouter } {
-    const router = createRouter();
-    // The broker kept messages for subscriptions that the plugin has yet to make again.
-    if (!readyPlugins.has(plugin)) router.expect(plugin, ['#']);
-    return { router, connection: connect(`returnit-${nodeId}-${plugin}`, `returnit-${plugin}`, router) };
-  }
-
-  function isConnected(): boolean {
-    const all = [publisher, ...[...plugins.values()].map((entry) => entry.connection)];
-    return all.every((connection) => connection?.connected === true);
-  }
-
-  return {
-    kind: 'external',
-    address: `${url.protocol}//${url.host}`,
-    get connected() {
-      return isConnected();
-    },
-    get problem() {
-      return isConnected() ? null : `Cannot reach the MQTT broker at ${url.host}: messages wait there until it is back`;
-    },
-    async start() {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      onFirstState = () => {
-        if (isConnected()) resolve();
-      };
-      const timer = setTimeout(resolve, options.startTimeoutMs ?? 5000);
-      publisher = connect(`returnit-${nodeId}`, 'returnit', createRouter());
-      await promise;
-      clearTimeout(timer);
-      onFirstState = () => undefined;
-      if (isConnected()) return;
-      const error = new AppError(
-        'BROKER_UNREACHABLE',
-        `Cannot reach the MQTT broker at ${url.host}: it does not answer`,
-      );
-      log.error({ err: error }, 'Started without the MQTT broker: it is tried again');
-    },
-    async stop() {
-      const all = [...plugins.values()].map((entry) => entry.connection);
-      plugins.clear();
-      await Promise.all(
-        [...all, ...(publisher === undefined ? [] : [publisher])].map((connection) => connection.stop()),
-      );
-      connectedGauge.set({}, 0);
-    },
-    async subscribe(plugin, filter, sink) {
-      const { connection, router } = plugins.getOrInsertComputed(plugin, () => connectPlugin(plugin));
-      router.subscribe({ plugin, filter, sink });
-      connection.subscribe(filter, sink);
-    },
-    expect() {
-      // The broker keeps what nobody has subscribed to yet, once a subscription was ever made.
-    },
-    ready(plugin) {
-      readyPlugins.add(plugin);
-      plugins.get(plugin)?.router.ready(plugin);
-    },
-    async publish(topic, payload, publishOptions) {
-      if (publisher?.connected !== true) {
-        throw new AppError(
-          'BROKER_UNREACHABLE',
-          `Cannot publish a message: the MQTT broker at ${url.host} does not answer`,
-        );
-      }
-      if (publishing >= publishesMax) {
-        throw new AppError('OVERLOADED', `Cannot publish a message: ${publishesMax} wait for the MQTT broker`);
-      }
-      publishing += 1;
-      try {
-        await publisher.publish(topic, payload, publishOptions);
-      } catch (error) {
-        throw new AppError('BROKER_UNREACHABLE', 'Cannot publish a message: the MQTT broker did not take it', {
-          cause: error,
-        });
-      } finally {
-        publishing -= 1;
-      }
-    },
-    disconnect() {
-      // An external broker admits devices by its own list, and keeps them.
-    },
-  };
 }
