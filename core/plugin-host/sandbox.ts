@@ -93,6 +93,7 @@ async function createBoot(options: SandboxOptions, own: Sources & { entry: strin
   const { plugin, env, limits } = options;
   const folder = await realpath(options.folder);
   const { sources, broken } = await readSources(folder);
+  const folders = importableFolders(folder);
   const mainUrl = pathToFileURL(join(folder, 'plugin.ts')).href;
   if (sources[mainUrl] === undefined && broken[mainUrl] === undefined) {
     throw new AppError('INVALID_MANIFEST', `Cannot start ${plugin.name}: ${join(folder, 'plugin.ts')} does not exist`);
@@ -105,21 +106,25 @@ async function createBoot(options: SandboxOptions, own: Sources & { entry: strin
     plugin: { name: plugin.name, version: plugin.version },
     mainUrl,
     packagesUrl: pathToFileURL(join(dirname(packagesFolder), 'package.json')).href,
-    threadFlags: threadFlags(folder, options.read),
+    importable: folders.map((path) => pathToFileURL(`${path}/`).href),
+    threadFlags: ['--permission', ...[...folders.map((path) => `${path}/*`), ...options.read].map(toReadFlag)],
     env,
     limits: { ...limits, profileMaxBytes },
   };
 }
 
-/** The plugin's thread reads its own folder, packages, and what was granted. */
-function threadFlags(folder: string, read: readonly string[]): string[] {
+/** What the plugin's thread may read and import: its own folder and the packages that are found from there. */
+function importableFolders(folder: string): string[] {
   const folders = [folder, packagesFolder];
   for (let above = dirname(folder); above !== dirname(above); above = dirname(above)) {
     const packages = join(above, 'node_modules');
     if (existsSync(packages)) folders.push(packages);
   }
-  const readable = [...folders.map((path) => `${path}/*`), ...read];
-  return ['--permission', ...new Set(readable.map((path) => `--allow-fs-read=${path}`))];
+  return [...new Set(folders)];
+}
+
+function toReadFlag(path: string): string {
+  return `--allow-fs-read=${path}`;
 }
 
 function spawned(child: ChildProcess, plugin: PluginIdentity): Promise<void> {

@@ -66,7 +66,8 @@ export async function supervisePlugin(options: SupervisedPluginOptions): Promise
   const metrics = createMetrics({ labelSetsMax: 500, onCollectError: () => {} });
   const destination = new Writable({
     write(chunk: Buffer, _encoding, done) {
-      for (const line of String(chunk).split('\n')) if (line !== '') logs.push(JSON.parse(line) as Record<string, unknown>);
+      for (const line of String(chunk).split('\n'))
+        if (line !== '') logs.push(JSON.parse(line) as Record<string, unknown>);
       done();
     },
   });

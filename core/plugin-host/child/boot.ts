@@ -17,6 +17,8 @@ export interface ChildBoot {
   readonly mainUrl: string;
   /** Packages that the plugin's own folder does not have are looked up from here. */
   readonly packagesUrl: string;
+  /** Folders that modules may be imported from, as URLs. Node's loader reads past the permission model. */
+  readonly importable: readonly string[];
   /** Permission flags of the plugin's thread. */
   readonly threadFlags: readonly string[];
   /** The granted variables. */

@@ -33,7 +33,8 @@ export function connectControl(socket: Socket): Control {
     },
     end(frame) {
       encoder.send(frame);
-      setImmediate(() => socket.end(() => process.exit(frame.exitCode)));
+      // process.exit() would wait for the thread to be torn down, and what ended it may prevent that.
+      setImmediate(() => socket.end(kill));
     },
     kill,
   };

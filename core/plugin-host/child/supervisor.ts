@@ -6,13 +6,12 @@ import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type { ThreadEnd } from '../protocol/control-frame.ts';
 import type { ChildBoot, ThreadBoot, ThreadReport } from './boot.ts';
-import { connectControl, type Control } from './control.ts';
+import { connectControl } from './control.ts';
 import { profileThread } from './profile.ts';
 import { createThreadPulse, type ThreadPulse } from './thread-pulse.ts';
 import { watchThread } from './watch-thread.ts';
 
 const heapYoungMiB = 16;
-const terminateGraceMs = 2000;
 
 export function run(boot: ChildBoot): void {
   const control = connectControl(new Socket({ fd: 4, readable: true, writable: true }));
@@ -36,7 +35,16 @@ export function run(boot: ChildBoot): void {
   });
   thread.on('exit', (exitCode) => end('exit', `the plugin's thread ended with code ${exitCode}`, exitCode));
 
-  watchThread({ thread, pulse, limits: boot.limits, control, onLoop: () => void endLoop(boot, thread, control, end) });
+  async function endLoop(heapFull: boolean): Promise<void> {
+    // The profile shows where it loops; the thread is ended whether or not one could be taken.
+    const profile = await profileThread(thread, boot.limits);
+    if (profile !== null) control.send({ t: 'profile', profile });
+    const loop = `the plugin's thread did not return to its event loop for ${boot.limits.loopMs} ms`;
+    if (heapFull) end('oom-heap', `${loop}, its heap of ${boot.limits.heapMiB} MiB is full`, 1);
+    else end('loop', loop, 1);
+  }
+
+  watchThread({ thread, pulse, limits: boot.limits, control, onLoop: (heapFull) => void endLoop(heapFull) });
 }
 
 function startThread(boot: ChildBoot, pulse: ThreadPulse): Worker {
@@ -48,19 +56,4 @@ function startThread(boot: ChildBoot, pulse: ThreadPulse): Worker {
     execArgv: [...boot.threadFlags],
     resourceLimits: { maxOldGenerationSizeMb: boot.limits.heapMiB, maxYoungGenerationSizeMb: heapYoungMiB },
   });
-}
-
-/** The profile shows where it loops; the thread is ended whether or not one could be taken. */
-async function endLoop(
-  boot: ChildBoot,
-  thread: Worker,
-  control: Control,
-  end: (reason: ThreadEnd, message: string, exitCode: number) => void,
-): Promise<void> {
-  const profile = await profileThread(thread, boot.limits);
-  if (profile !== null) control.send({ t: 'profile', profile });
-  end('loop', `the plugin's thread did not return to its event loop for ${boot.limits.loopMs} ms`, 1);
-  // terminate() waits for native code that runs synchronously, so it is not waited for without an end.
-  setTimeout(() => control.kill(), terminateGraceMs);
-  await thread.terminate();
 }

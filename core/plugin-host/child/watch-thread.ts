@@ -4,6 +4,8 @@ import type { ChildLimits } from './boot.ts';
 import type { Control } from './control.ts';
 import type { ThreadPulse } from './thread-pulse.ts';
 
+const heapFullRatio = 0.9;
+
 interface ThreadMemory {
   usedBytes: number;
   limitBytes: number;
@@ -19,7 +21,8 @@ export function watchThread(options: {
   readonly pulse: ThreadPulse;
   readonly limits: ChildLimits;
   readonly control: Control;
-  readonly onLoop: () => void;
+  /** `heapFull`: it loops because the collector finds nothing to free. */
+  readonly onLoop: (heapFull: boolean) => void;
 }): void {
   const { thread, pulse, limits, control } = options;
   const memory: ThreadMemory = { usedBytes: 0, limitBytes: 0, cpuMs: 0 };
@@ -49,7 +52,7 @@ export function watchThread(options: {
     busySinceMs ??= performance.now() - limits.heartbeatMs;
     if (reported || performance.now() - busySinceMs < limits.loopMs) return;
     reported = true;
-    options.onLoop();
+    options.onLoop(memory.usedBytes > heapFullRatio * memory.limitBytes && memory.limitBytes > 0);
   }
 
   const timer = setInterval(() => {

@@ -96,13 +96,9 @@ export function createOutgoingCalls(options: {
     }
   }
 
+  /** A call that was given up while it waited stays in the queue until its turn; now and then they are swept out. */
   function enqueue(call: PendingCall): void {
-    if (queue.length >= options.callsQueuedMax) queue = queue.filter((waiting) => pending.has(waiting.id));
-    if (queue.length >= options.callsQueuedMax) {
-      const what = `${inFlight} calls are in flight and ${queue.length} wait`;
-      giveUp(call, new AppError('OVERLOADED', `Cannot call ${call.frame.method}: ${what}`));
-      return;
-    }
+    if (queue.length >= 2 * options.callsQueuedMax) queue = queue.filter((waiting) => pending.has(waiting.id));
     queue.push(call);
   }
 
@@ -135,6 +131,12 @@ export function createOutgoingCalls(options: {
     call(method, args, { timeoutMs = options.callTimeoutMs, signal, traceparent }) {
       if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
       return new Promise((resolve, reject) => {
+        const waiting = pending.size - inFlight;
+        if (waiting >= options.callsQueuedMax) {
+          const what = `${inFlight} calls are in flight and ${waiting} wait`;
+          reject(new AppError('OVERLOADED', `Cannot call ${method}: ${what}`));
+          return;
+        }
         const id = nextId++;
         const trace = traceparent === undefined ? {} : { traceparent };
         const frame: CallFrame = { t: 'call', id, method, args, ...trace, timeoutMs };

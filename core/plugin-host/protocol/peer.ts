@@ -159,8 +159,9 @@ export function createPeer(options: PeerOptions): Peer {
 
   function violate(violation: ProtocolViolation): void {
     if (closed) return;
-    close(violation);
+    // The owner closes with an error that says what it means for who waits; if it does not, this one is told.
     options.onViolation(violation);
+    close(violation);
   }
 
   function close(error: Error): void {

@@ -158,6 +158,8 @@ function superviseProcess(options: PluginProcessOptions, sandbox: Sandbox): Plug
         break;
       case 'end':
         end ??= frame;
+        // It says that it is over: if it stays, it is the teardown that hangs.
+        setTimeout(() => kill(toVerdict(frame, wasReady).reason, frame.message), closedChannelGraceMs).unref();
         break;
     }
   }
@@ -201,8 +203,9 @@ function superviseProcess(options: PluginProcessOptions, sandbox: Sandbox): Plug
       at: new Date(options.now()).toISOString(),
       uptimeMs: options.now() - startedAtMs,
       wasReady,
-      exitCode,
-      signal,
+      // After its last report the child ends itself by a signal; the code is that of the plugin's thread.
+      exitCode: end === undefined ? exitCode : end.exitCode,
+      signal: end === undefined ? signal : null,
       callsInFlight: inFlight?.callsInFlight ?? { toCore: 0, toPlugin: 0 },
       traceIds: inFlight?.traceIds ?? [],
       sample: watch.sample,
@@ -251,14 +254,16 @@ function judge(seen: {
   wasReady: boolean;
 }): { reason: DeathReason; message: string } {
   const { end, signal, exitCode, tail } = seen;
-  if (end !== undefined) {
-    const early = !seen.wasReady && (end.reason === 'crash' || end.reason === 'exit');
-    return { reason: early ? 'boot-failure' : end.reason, message: end.message };
-  }
+  if (end !== undefined) return toVerdict(end, seen.wasReady);
   const how = signal === null ? `its process ended with code ${exitCode}` : `its process was ended by ${signal}`;
   const message = tail === '' ? how : `${how}: ${tail.slice(-2000)}`;
   const aborted = signal === 'SIGABRT' || signal === 'SIGTRAP' || signal === 'SIGILL';
   return { reason: aborted && engineOutOfMemory.test(tail) ? 'oom-fatal' : 'crash', message };
+}
+
+function toVerdict(end: EndFrame, wasReady: boolean): { reason: DeathReason; message: string } {
+  const early = !wasReady && (end.reason === 'crash' || end.reason === 'exit');
+  return { reason: early ? 'boot-failure' : end.reason, message: end.message };
 }
 
 /** What a handler threw. Its own code stays visible in the details; the cause, with its stack, is for the log. */

@@ -38,6 +38,7 @@ export interface Supervisor {
   readonly ready: boolean;
   /** The running process; null while there is none. */
   readonly instance: PluginInstance | null;
+  readonly pid: number | null;
   readonly lastDeath: Death | null;
   /** Resolves with the outcome of the first attempt: `ready`, or why not. A plugin that fails is tried again by itself. */
   start(): Promise<SupervisorState>;
@@ -140,6 +141,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     get instance() {
       return current?.instance ?? null;
+    },
+    get pid() {
+      return current?.pid ?? null;
     },
     get lastDeath() {
       return lastDeath;

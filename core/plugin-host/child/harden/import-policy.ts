@@ -35,6 +35,11 @@ export function installImportPolicy(boot: ChildBoot): void {
           `Cannot import "${specifier.slice(0, 200)}" in a plugin: it is neither a package nor a file`,
         );
       }
+      if (!boot.importable.some((folder) => resolved.url.startsWith(folder))) {
+        throw new NotCapable(
+          `Cannot import "${specifier.slice(0, 200)}" in a plugin: it is outside its folder and its packages`,
+        );
+      }
       return resolved;
     },
     load(url, context, next) {

@@ -25,7 +25,6 @@ const forbidden = [
   'kill',
   'loadEnvFile',
   'openStdin',
-  'reallyExit',
   'setegid',
   'seteuid',
   'setgid',

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import type { AppError } from '#core/errors/app-error.ts';
+import { breakouts } from '../../fixtures/plugins/hostile/breakouts.ts';
+import { exhaustions } from '../../fixtures/plugins/hostile/exhaustions.ts';
+import { forgeries } from '../../fixtures/plugins/hostile/forgeries.ts';
+import { supervisePlugin, type SupervisedPlugin } from '../../support/supervised-plugin.ts';
+
+const timeout = 30_000;
+const core = new URL('../../../core/', import.meta.url).href;
+
+/** Refused by JavaScript itself, because what was asked for is gone or frozen: the error's text. */
+const goneOrFrozen =
+  /is not a constructor|is not a function|of undefined|Cannot (redefine|delete|assign)|Code generation from strings disallowed|must be of type function|environment: \{\}|setup\(\) has finished/;
+
+const deaths: Readonly<Record<string, RegExp>> = {
+  'close the channel': /^(exit|protocol)$/,
+  'prototype pollution': /^crash$/,
+  'endless loop': /^loop$/,
+  'endless microtasks': /^loop$/,
+  'Atomics.wait': /^loop$/,
+  'catastrophic regex': /^loop$/,
+  'fill the heap': /^(oom-heap|oom-fatal|rss|loop)$/,
+  'one huge array': /^(oom-heap|oom-fatal|rss|loop)$/,
+  'fill memory with buffers': /^rss$/,
+  'unhandled rejection': /^crash$/,
+  'uncaught exception': /^crash$/,
+  'process.exit': /^exit$/,
+};
+
+/** Neither refused nor deadly: bounded by the channel, so that it harms nobody but itself. */
+const bounded: ReadonlySet<string> = new Set(['note flood', 'output flood']);
+
+function startHostile(): Promise<SupervisedPlugin> {
+  return supervisePlugin({
+    folder: 'hostile',
+    limits: { rssMiB: 300, quarantineDeaths: 1000 },
+    invoke: ({ method }) => (method === 'cache.hang' ? new Promise(() => {}) : method === 'cache.get' ? {} : null),
+  });
+}
+
+/** A second plugin that must not notice: each attempt is framed by an answer of it. */
+function startNeighbour(): Promise<SupervisedPlugin> {
+  return supervisePlugin({
+    folder: 'echo',
+    limits: { loopMs: 5000 },
+    invoke: ({ method }) => (method === 'cache.get' ? {} : null),
+  });
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('a hostile plugin', { timeout: 240_000 }, () => {
+  it('is denied every way out', { timeout: 60_000 }, async (t) => {
+    await using plugin = await startHostile();
+    assert.equal(await plugin.supervisor.start(), 'ready');
+    const { instance } = plugin.supervisor;
+    for (const attempt of Object.keys(breakouts)) {
+      await t.test(attempt, { timeout }, async () => {
+        await assert.rejects(plugin.run('hostile.attempt', { attempt, core }), (error: AppError) => {
+          assert.equal(error.code, 'PLUGIN_FAILED');
+          const named = error.details['code'] === 'NOT_CAPABLE' || goneOrFrozen.test(error.message);
+          assert.ok(named, `not a named denial: ${error.message}`);
+          return true;
+        });
+      });
+    }
+    assert.equal(plugin.supervisor.instance, instance, 'it was denied, not killed');
+    assert.equal(existsSync('/tmp/hostile.sqlite'), false);
+  });
+
+  for (const attempt of Object.keys({ ...forgeries, ...exhaustions })) {
+    it(`ends alone at: ${attempt}`, { timeout }, async () => {
+      await using neighbour = await startNeighbour();
+      await using plugin = await startHostile();
+      await Promise.all([neighbour.supervisor.start(), plugin.supervisor.start()]);
+      const neighbourInstance = neighbour.supervisor.instance;
+      const died = plugin.died();
+      const outcome = plugin.run('hostile.attempt', { attempt }).then(
+        () => 'done',
+        (error: AppError) => error,
+      );
+      let ended = false;
+      const end = deaths[attempt] === undefined && attempt in exhaustions ? outcome : died;
+      void end.then(() => (ended = true));
+      while (!ended) {
+        await neighbour.run('echo.calls', { count: 20 }).catch((error: unknown) => {
+          throw new Error(`neighbour: ${JSON.stringify(neighbour.supervisor.lastDeath)}`, { cause: error });
+        });
+      }
+
+      if (bounded.has(attempt)) assert.equal(await outcome, 'done');
+      else if (end === outcome) assert.match(((await outcome) as AppError).message, /Cannot (finish|call|reach)/);
+      else assert.match((await died).reason, deaths[attempt] ?? /^protocol$/, (await died).message);
+      assert.equal(neighbour.supervisor.instance, neighbourInstance);
+      await neighbour.run('echo.calls', { count: 1 });
+    });
+  }
+
+  it('cannot pollute prototypes of the core', { timeout }, async () => {
+    await using plugin = await startHostile();
+    await plugin.supervisor.start();
+    plugin.run('hostile.attempt', { attempt: 'prototype pollution' }).catch(() => {});
+    await until(() => plugin.calls.some(({ method }) => method === 'cache.set'));
+    const { args } = plugin.calls.find(({ method }) => method === 'cache.set') ?? {};
+    assert.equal(Object.hasOwn(args as object, '__proto__'), false);
+    assert.equal(Object.hasOwn((args as { value: object }).value, '__proto__'), false);
+    assert.equal((Object.assign({}, args) as { polluted?: number }).polluted, undefined);
+    assert.equal(({} as { polluted?: number }).polluted, undefined);
+  });
+
+  it('floods its own log alone: output is cut by rate', { timeout }, async () => {
+    await using plugin = await startHostile();
+    await plugin.supervisor.start();
+    await plugin.run('hostile.attempt', { attempt: 'output flood' });
+    await plugin.supervisor.stop();
+    const lines = plugin.logs.filter(({ stream }) => stream === 'stdout');
+    assert.ok(lines.length > 0 && lines.length <= 2000, `${lines.length} lines`);
+    assert.ok(plugin.logs.some(({ msg }) => /output of plugin dropped/.test(String(msg))));
+  });
+});
