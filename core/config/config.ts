@@ -28,3 +28,17 @@ export function loadConfig(
   }
   return Object.freeze({ ...(Object.fromEntries(entries) as unknown as Config), ...overrides });
 }
+
+/** The variables that these names allow: `STRIPE_KEY`, or `STRIPE_*` for all that begin so. For plugins' `env` grants. */
+export function readGrantedEnvironment(
+  names: readonly string[],
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Readonly<Record<string, string>> {
+  const isGranted = (variable: string): boolean =>
+    names.some((name) => (name.endsWith('*') ? variable.startsWith(name.slice(0, -1)) : variable === name));
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && isGranted(entry[0]),
+    ),
+  );
+}

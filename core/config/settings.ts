@@ -48,7 +48,10 @@ export const settings = {
   jobRetryDelayMs: integer('JOB_RETRY_DELAY_MS', 1000, 'First retry delay; it doubles each time', { min: 1000 }),
   jobPollMs: integer('JOB_POLL_MS', 2000, 'Queue poll, should a notification be lost', { min: 500 }),
   jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, 'Longest run of one job', { min: 1000 }),
-  eventConcurrency: integer('EVENT_CONCURRENCY', 2, 'Events that one plugin process handles at the same time', { min: 1, max: 100 }),
+  eventConcurrency: integer('EVENT_CONCURRENCY', 2, 'Events that one plugin process handles at the same time', {
+    min: 1,
+    max: 100,
+  }),
   inboxRetentionMs: integer('INBOX_RETENTION_MS', 1_209_600_000, 'How long an event id is remembered (14 days)', {
     min: 60_000,
   }),
@@ -151,8 +154,18 @@ export const settings = {
   }),
   pluginQuarantineWindowMs: integer('PLUGIN_QUARANTINE_WINDOW_MS', 300_000, 'That window', { min: 1000 }),
   pluginDeathsKept: integer('PLUGIN_DEATHS_KEPT', 20, 'Death records kept per plugin', { min: 1 }),
-  pluginLogLinesPerSecondMax: integer('PLUGIN_LOG_LINES_PER_SECOND_MAX', 200, 'Log lines of a plugin in a second; more are dropped and counted', { min: 1 }),
-  pluginLogLineMaxBytes: integer('PLUGIN_LOG_LINE_MAX_BYTES', 8192, 'Largest message, and largest fields, of a log line of a plugin', { min: 64 }),
+  pluginLogLinesPerSecondMax: integer(
+    'PLUGIN_LOG_LINES_PER_SECOND_MAX',
+    200,
+    'Log lines of a plugin in a second; more are dropped and counted',
+    { min: 1 },
+  ),
+  pluginLogLineMaxBytes: integer(
+    'PLUGIN_LOG_LINE_MAX_BYTES',
+    8192,
+    'Largest message, and largest fields, of a log line of a plugin',
+    { min: 64 },
+  ),
   pluginDenialsPerMinuteMax: integer(
     'PLUGIN_DENIALS_PER_MINUTE_MAX',
     600,

@@ -35,6 +35,7 @@ export const errorCodes = {
   FETCH_FAILED: { status: 502, title: 'Request to another host failed' },
   CANCELLED: { status: 499, title: 'Cancelled' },
   // start
+  CORE_NOT_RUNNING: { status: 503, title: 'No core is running' },
   INVALID_CONFIG: { status: 500, title: 'Invalid configuration' },
   DATA_DIR_IN_USE: { status: 500, title: 'Data folder in use' },
   PORT_IN_USE: { status: 500, title: 'Port in use' },

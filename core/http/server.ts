@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
@@ -29,6 +29,8 @@ export interface HttpServerOptions {
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
   /** The platform's version. */
   readonly version: string;
+  /** Offered each request first; true when it was one for a stream, which lives longer than a request. @default none are */
+  readonly takeStream?: (request: IncomingMessage, response: ServerResponse) => boolean;
 }
 
 export interface HttpServer {
@@ -68,6 +70,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     (request, response) => {
       if (isDraining) response.setHeader('connection', 'close');
+      if (options.takeStream?.(request, response) === true) return;
       void handle(request, response);
     },
   );

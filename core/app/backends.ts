@@ -1,0 +1,65 @@
+import { createTransactions, type Transactions } from '#core/database/transactions.ts';
+import type { Database } from '#core/database/database.ts';
+import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
+import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
+import type { Credentials } from '#core/mqtt/credentials.ts';
+import type { MqttTransport } from '#core/mqtt/transport.ts';
+import { admitPlugins, type AdmitPluginsOptions, type AdmittedPlugins } from '#core/plugin-host/admission.ts';
+import { createBroker } from './broker.ts';
+import type { Foundation } from './foundation.ts';
+import { openDatabase, startPostgres } from './storage.ts';
+
+export type Admission = Pick<AdmitPluginsOptions, 'projectDir' | 'flags' | 'terminal'>;
+
+/** What plugins reach through the core. */
+export interface Backends {
+  readonly admitted: AdmittedPlugins;
+  readonly authenticator: Authenticator;
+  readonly database: Database;
+  readonly transactions: Transactions;
+  readonly jobs: JobSystem;
+  readonly transport: MqttTransport;
+  readonly credentials: Credentials;
+}
+
+export async function startBackends(
+  foundation: Foundation,
+  admission: Admission,
+  cleanup: AsyncDisposableStack,
+): Promise<Backends> {
+  const { config, telemetry, audit, parts } = foundation;
+  const [postgres, admitted, authenticator] = await settleAll([
+    startPostgres({ config, telemetry }).then((running) => {
+      cleanup.defer(() => running.stop());
+      return running;
+    }),
+    admitPlugins({ ...admission, config, audit, logger: telemetry.logger }),
+    createAuthenticator({ config }),
+  ]);
+  const database = await openDatabase(postgres.url, admitted, { config, telemetry });
+  cleanup.defer(() => database.stop());
+  parts.database = database;
+  const transactions = createTransactions({ database, telemetry, config });
+  cleanup.defer(() => transactions.stop());
+  const jobs = await startJobSystem({ database, config, telemetry, onForged: auditForgery(audit) });
+  cleanup.defer(() => jobs.stop());
+  const { transport, credentials } = await createBroker({ config, telemetry, database, listener: jobs.listener });
+  return { admitted, authenticator, database, transactions, jobs, transport, credentials };
+}
+
+/** A plugin can write to the outbox past invoke(), but not with the core's seal. */
+function auditForgery(audit: Foundation['audit']): Parameters<typeof startJobSystem>[0]['onForged'] {
+  return ({ plugin, kind, name }) =>
+    audit.denied({
+      plugin: { name: plugin, version: 'unknown' },
+      access: { permission: kind === 'event' ? 'events' : 'jobs', resource: name },
+      rule: 'the outbox row was not written by the core',
+      source: 'door',
+    });
+}
+
+/** As Promise.all, but waits for every one before it fails: what was started by then is known to the cleanup. */
+async function settleAll<A, B, C>(promises: readonly [Promise<A>, Promise<B>, Promise<C>]): Promise<[A, B, C]> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
+}

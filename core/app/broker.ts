@@ -1,0 +1,47 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Config } from '#core/config/settings.ts';
+import type { Database } from '#core/database/database.ts';
+import type { Listener } from '#core/jobs/listener.ts';
+import { createCredentialStore, credentialChannel } from '#core/mqtt/credential-store.ts';
+import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
+import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
+import { createExternalClient } from '#core/mqtt/external-client.ts';
+import type { MqttTransport } from '#core/mqtt/transport.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+
+export interface BrokerOptions {
+  readonly config: Config;
+  readonly telemetry: Telemetry;
+  readonly database: Database;
+  readonly listener: Listener;
+}
+
+/** MQTT_URL, or a broker of our own inside the core. */
+export async function createBroker(
+  options: BrokerOptions,
+): Promise<{ readonly transport: MqttTransport; readonly credentials: Credentials }> {
+  const { config, telemetry, database } = options;
+  const credentials = createCredentials({ store: createCredentialStore(database.admin) });
+  await options.listener.listen(credentialChannel, {
+    onNotification: (username) => credentials.changed(username),
+    onReconnect: () => credentials.changed(null),
+  });
+  const { mqttUrl } = config;
+  const transport =
+    mqttUrl === null
+      ? createEmbeddedBroker({ config, telemetry, credentials })
+      : createExternalClient({ config: { ...config, mqttUrl }, telemetry, nodeId: await loadNodeId(config.dataDir) });
+  return { transport, credentials };
+}
+
+/** A broker keeps this node's session under its id: the same after a restart, and no other node's. */
+async function loadNodeId(dataDir: string): Promise<string> {
+  const file = join(dataDir, 'node-id');
+  // `wx`: the first start writes it, every later one reads it.
+  await writeFile(file, randomUUID(), { flag: 'wx', mode: 0o600 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  return (await readFile(file, 'utf8')).trim();
+}

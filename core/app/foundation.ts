@@ -1,0 +1,34 @@
+import { join } from 'node:path';
+import type { Config } from '#core/config/settings.ts';
+import { lockDataFolder } from '#core/database/data-folder.ts';
+import { createOperationsServer } from '#core/http/operations.ts';
+import { createAudit, type Audit } from '#core/plugin-host/audit.ts';
+import { createTelemetry, type RunningTelemetry, type TelemetryOptions } from '#core/telemetry/telemetry.ts';
+import { toReadiness, type Parts } from './readiness.ts';
+
+export interface Foundation {
+  readonly config: Config;
+  readonly telemetry: RunningTelemetry;
+  readonly audit: Audit;
+  readonly operations: { readonly host: string; readonly port: number };
+  /** What readiness looks at; each part is set when it is up. */
+  readonly parts: { -readonly [Part in keyof Parts]: Parts[Part] };
+}
+
+/** What must be there before anything can be started: the data folder for us alone, and eyes on what happens next. */
+export async function startFoundation(
+  config: Config,
+  telemetryOptions: TelemetryOptions,
+  cleanup: AsyncDisposableStack,
+): Promise<Foundation> {
+  const folder = lockDataFolder(config.dataDir);
+  cleanup.defer(() => folder.release());
+  const telemetry = await createTelemetry(config, telemetryOptions);
+  cleanup.defer(() => telemetry.stop());
+  const audit = createAudit({ dir: join(config.dataDir, 'audit'), config, telemetry });
+  cleanup.defer(() => audit.stop());
+  const parts: Foundation['parts'] = { listening: false, stopping: false };
+  const server = createOperationsServer({ config, telemetry, readiness: () => toReadiness(parts) });
+  cleanup.defer(() => server.stop());
+  return { config, telemetry, audit, parts, operations: await server.start() };
+}

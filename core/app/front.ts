@@ -1,0 +1,77 @@
+import { readGrantedEnvironment } from '#core/config/config.ts';
+import { createRouteTable } from '#core/http/route-table.ts';
+import { createHttpServer } from '#core/http/server.ts';
+import { createEventStreams } from '#core/live/event-stream.ts';
+import { createLiveHub } from '#core/live/hub.ts';
+import { createLiveWebSocket } from '#core/live/websocket.ts';
+import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
+import type { Backends } from './backends.ts';
+import { createCapabilities } from './capabilities.ts';
+import type { Foundation } from './foundation.ts';
+import { platformVersion } from './platform-version.ts';
+import { addPluginRoutes } from './plugin-routes.ts';
+
+export interface Front {
+  readonly host: PluginHost;
+  readonly httpPort: number;
+}
+
+/** The plugins first, then the doors for clients and devices: nobody is let in before there is somebody to answer. */
+export async function startFront(
+  { config, telemetry, audit, parts }: Foundation,
+  backends: Backends,
+  cleanup: AsyncDisposableStack,
+): Promise<Front> {
+  const { admitted, authenticator, transport, jobs } = backends;
+  const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax });
+  const hub = createLiveHub({ config, telemetry, verify: (token) => authenticator.verify(token) });
+  const capabilities = createCapabilities({ ...backends, hub, routes, telemetry, config });
+  cleanup.defer(() => capabilities.stop());
+  const host = createPluginHost({
+    admitted,
+    audit,
+    telemetry,
+    config,
+    capabilities: capabilities.all,
+    readEnvironment: readGrantedEnvironment,
+    onReady(instance) {
+      capabilities.settle(instance).catch((error: unknown) => {
+        const { name: plugin } = instance.plugin;
+        telemetry.logger.error({ err: error, plugin }, 'Cannot remove what an earlier process registered');
+      });
+    },
+  });
+  parts.host = host;
+  addPluginRoutes(routes, host);
+  const streams = createEventStreams({ config, hub });
+  const sockets = createLiveWebSocket({ config, hub });
+  const http = createHttpServer({
+    config,
+    telemetry,
+    routes,
+    authenticator,
+    version: platformVersion,
+    takeStream: (request, response) => streams.take(request, response),
+  });
+  http.server.on('upgrade', (request, socket, head) => {
+    if (!sockets.upgrade(request, socket, head)) socket.destroy();
+  });
+
+  for (const { manifest } of admitted.plugins) {
+    transport.expect(manifest.name, manifest.permissions.mqtt?.subscribe ?? []);
+  }
+  cleanup.defer(() => host.stop());
+  await host.start();
+  cleanup.defer(async () => {
+    parts.stopping = true;
+    hub.stop();
+    // What is on its way is finished while plugins and database are still there.
+    const timeoutMs = config.shutdownTimeoutMs;
+    await Promise.all([http.stop({ timeoutMs }), sockets.stop(), transport.stop(), jobs.stop()]);
+  });
+  await transport.start();
+  parts.transport = transport;
+  const { port } = await http.start();
+  parts.listening = true;
+  return { host, httpPort: port };
+}

@@ -1,0 +1,59 @@
+/** The entry: reads the command line, runs one command, and is the only place that ends the process. */
+import path from 'node:path';
+import { Command } from 'commander';
+import { platformVersion } from './app/platform-version.ts';
+import { registerPluginsCommands } from './cli/plugins-commands.ts';
+import { registerPluginsReleaseCommand } from './cli/plugins-release.ts';
+import { registerStartCommand } from './cli/start.ts';
+import { createTokenCommand } from './cli/token.ts';
+import { loadConfig } from './config/config.ts';
+import { AppError } from './errors/app-error.ts';
+
+/** Above every time-out of an orderly stop: what is left then is not going to end. */
+const stopDeadlineMs = 29_500;
+const projectDir = path.resolve(import.meta.dirname, '..');
+
+function stopOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => {
+    if (controller.signal.aborted) return;
+    controller.abort(signal);
+    setTimeout(() => {
+      process.stderr.write(`Cannot stop in ${stopDeadlineMs} ms: ended by force\n`);
+      process.exit(1);
+    }, stopDeadlineMs).unref();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', stop);
+  return controller.signal;
+}
+
+async function main(): Promise<void> {
+  const { stdout, stdin } = process;
+  const program = new Command('returnit')
+    .description('ReturnIt: picks up what people send back')
+    .version(platformVersion)
+    .showSuggestionAfterError();
+  registerStartCommand(program, {
+    loadConfig: (overrides) => loadConfig(undefined, overrides),
+    projectDir,
+    stdin,
+    stdout,
+    stopSignal: stopOnSignals(),
+  });
+  const config = loadConfig();
+  const plugins = registerPluginsCommands(program, { config, projectDir, stdout });
+  registerPluginsReleaseCommand(plugins, { config, stdout });
+  program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
+  await program.parseAsync();
+}
+
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  // An operational error says all there is to say in its message; anything else is ours, and its stack is wanted.
+  const text =
+    error instanceof AppError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${text}\n`);
+  process.exit(1);
+}

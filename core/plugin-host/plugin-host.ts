@@ -1,0 +1,143 @@
+import { isAbsolute, join } from 'node:path';
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { currentTraceparent } from '#core/telemetry/tracing.ts';
+import type { AdmittedPlugins } from './admission.ts';
+import type { Audit } from './audit.ts';
+import type { Capability } from './capability.ts';
+import { createDeathStore } from './deaths.ts';
+import type { DiscoveredPlugin } from './discovery.ts';
+import { createInvoke } from './invoke.ts';
+import { createPluginLimits } from './plugin-limits.ts';
+import { effectiveGrants } from './permission-rules.ts';
+import { toSandboxLimits } from './sandbox-limits.ts';
+import { createSandboxes } from './sandbox.ts';
+import type { SupervisorState } from './supervisor/supervisor-state.ts';
+import { createSupervisor, type Supervisor } from './supervisor/supervisor.ts';
+
+export interface PluginHostOptions {
+  readonly admitted: AdmittedPlugins;
+  readonly capabilities: readonly Capability[];
+  readonly audit: Audit;
+  readonly telemetry: Telemetry;
+  readonly config: Config;
+  /** The values of the granted variables: names, and `PREFIX_*`. */
+  readonly readEnvironment: (names: readonly string[]) => Readonly<Record<string, string>>;
+  /** A process has made all its registrations. */
+  readonly onReady: (instance: PluginInstance) => void;
+}
+
+export interface PluginStatus {
+  readonly name: string;
+  readonly version: string;
+  /** `held`: it differs from plugins.lock and was not started. */
+  readonly state: SupervisorState | 'held';
+  readonly ready: boolean;
+  /** Why it is not ready, in a line. */
+  readonly detail: string | null;
+}
+
+export interface PluginHost {
+  /** All at once; resolves when each has become ready or has failed its first attempt. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  status(): readonly PluginStatus[];
+  /** Starts a quarantined plugin again. @throws {AppError} PLUGIN_UNKNOWN, PLUGIN_UNAVAILABLE when it is in no need of it */
+  release(name: string): Promise<PluginStatus>;
+}
+
+/** Runs the admitted plugins, each under a supervisor of its own, all behind one invoke(). */
+export function createPluginHost(options: PluginHostOptions): PluginHost {
+  const { admitted, telemetry, config } = options;
+  const supervisors = new Map<string, Supervisor>();
+  const limits = createPluginLimits(admitted.plugins, config);
+
+  function onDenied(instance: PluginInstance): void {
+    const { name } = instance.plugin;
+    if (!limits.countDenial(name, Date.now())) return;
+    supervisors
+      .get(name)
+      ?.kill('flood', `it was denied more than ${config.pluginDenialsPerMinuteMax} times in a minute`);
+  }
+
+  const { invoke, note } = createInvoke({
+    capabilities: options.capabilities,
+    permissions: admitted.permissions,
+    audit: options.audit,
+    telemetry,
+    callTimeoutMs: config.pluginCallTimeoutMs,
+    budgetOf: (plugin) => limits.budgetOf(plugin),
+    onDenied,
+  });
+  const shared = {
+    startSandbox: createSandboxes(),
+    invoke,
+    note,
+    onNativeDenial(instance: PluginInstance, denial: { readonly permission: string; readonly resource: string }) {
+      options.audit.nativeDenied({ plugin: instance.plugin, ...denial });
+      onDenied(instance);
+    },
+    currentTraceparent,
+    telemetry,
+    deaths: createDeathStore({ dataDir: config.dataDir, keptMax: config.pluginDeathsKept }),
+    now: Date.now,
+    random: Math.random,
+  };
+  for (const plugin of admitted.plugins) {
+    const supervisor = createSupervisor({ ...shared, sandbox: toSandboxOptions(plugin, options) });
+    supervisor.onStateChange(({ to }) => {
+      if (to === 'ready' && supervisor.instance !== null) options.onReady(supervisor.instance);
+    });
+    supervisors.set(plugin.manifest.name, supervisor);
+  }
+
+  return {
+    async start() {
+      await Promise.all([...supervisors.values()].map((supervisor) => supervisor.start()));
+    },
+    async stop() {
+      await Promise.all([...supervisors.values()].map((supervisor) => supervisor.stop()));
+    },
+    status: () => [...[...supervisors.values()].map(toStatus), ...admitted.held.map(toHeldStatus)],
+    async release(name) {
+      const supervisor = supervisors.get(name);
+      if (supervisor === undefined) {
+        throw new AppError(
+          'PLUGIN_UNKNOWN',
+          `Cannot release "${name}": there are ${[...supervisors.keys()].join(', ')}`,
+        );
+      }
+      await supervisor.release();
+      return toStatus(supervisor);
+    },
+  };
+}
+
+function toSandboxOptions(
+  { manifest, folder }: DiscoveredPlugin,
+  { admitted, config, readEnvironment }: PluginHostOptions,
+): Parameters<typeof createSupervisor>[0]['sandbox'] {
+  const rules = admitted.permissions.rulesOf(manifest.name);
+  const granted = (permission: 'env' | 'read'): readonly string[] =>
+    rules === undefined ? [] : effectiveGrants(permission, rules[permission]);
+  return {
+    plugin: { name: manifest.name, version: manifest.version },
+    folder,
+    env: readEnvironment(granted('env')),
+    read: granted('read').map((path) => (isAbsolute(path) ? path : join(folder, path))),
+    limits: toSandboxLimits(config, manifest.limits),
+  };
+}
+
+function toStatus(supervisor: Supervisor): PluginStatus {
+  const { plugin, state, ready, lastDeath } = supervisor;
+  const detail = ready || lastDeath === null ? null : `${lastDeath.reason}: ${lastDeath.message.split('\n')[0] ?? ''}`;
+  return { ...plugin, state, ready, detail };
+}
+
+function toHeldStatus({ plugin, error }: AdmittedPlugins['held'][number]): PluginStatus {
+  const { name, version } = plugin.manifest;
+  return { name, version, state: 'held', ready: false, detail: error.message.split('\n')[0] ?? '' };
+}
