@@ -34,8 +34,8 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
   const handlers = new Map<number, Handler>();
   const trace = new AsyncLocalStorage<string | undefined>();
   let stopPlugin: () => Promise<void> = async () => {};
-  let handling = 0;
-  let drained: (() => void) | undefined;
+  const running = new Set<IncomingCall>();
+  let onSettled = (): void => {};
 
   const peer = createPeer({
     stream: new Socket({ fd: 3, readable: true, writable: true }),
@@ -57,18 +57,24 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
     const { handler, input } = call.args as HandleArgs;
     const run = handlers.get(handler);
     if (run === undefined) throw new AppError('INVALID_CALL', `Cannot run handler ${handler}: it is not registered`);
-    handling += 1;
+    running.add(call);
     try {
       return await run(input as never, call);
     } finally {
-      handling -= 1;
-      if (handling === 0) drained?.();
+      running.delete(call);
+      onSettled();
     }
   }
 
-  /** The core sends nothing new by now: what runs is finished, then the plugin itself is stopped. */
+  /** The core sends nothing new by now: what it still waits for is finished, then the plugin itself is stopped. */
   async function stop(): Promise<null> {
-    if (handling > 0) await new Promise<void>((resolve) => (drained = resolve));
+    for (const call of running) call.signal.addEventListener('abort', () => onSettled());
+    await new Promise<void>((resolve) => {
+      onSettled = () => {
+        if ([...running].every((call) => call.cancelled)) resolve();
+      };
+      onSettled();
+    });
     await stopPlugin();
     return null;
   }

@@ -14,7 +14,10 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
   it('is ready after setup() and all registrations, and answers calls', { timeout }, async () => {
     await using plugin = await supervisePlugin({ folder: 'echo', env: { ECHO_KEY: 'granted' } });
     assert.equal(await plugin.supervisor.start(), 'ready');
-    assert.deepEqual(plugin.calls.map(({ method }) => method), ['http.route', 'jobs.work']);
+    assert.deepEqual(
+      plugin.calls.map(({ method }) => method),
+      ['http.route', 'jobs.work'],
+    );
     assert.deepEqual((plugin.notes[0]?.args as { fields: object }).fields, { env: { ECHO_KEY: 'granted' } });
     const reply = await plugin.supervisor.instance?.handle(1, { body: { value: 5 } });
     assert.deepEqual(reply, { status: 200, body: { value: 5 } });
@@ -30,7 +33,10 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     await plugin.supervisor.start();
     await plugin.run('echo.calls', { count: 2 });
     const made = plugin.calls.filter(({ method }) => method === 'cache.get');
-    assert.deepEqual(made.map((call) => call.traceparent), [traceparent, traceparent]);
+    assert.deepEqual(
+      made.map((call) => call.traceparent),
+      [traceparent, traceparent],
+    );
   });
 
   it('quarantines after three deaths and comes back when released', { timeout }, async () => {

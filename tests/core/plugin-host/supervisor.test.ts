@@ -30,8 +30,7 @@ describe('createSupervisor()', { timeout: 120_000 }, () => {
       const died = plugin.died();
       const call = plugin.run('deaths.die', { way }).catch((error: unknown) => error);
       const death = await died;
-      if (expected.reason === 'oom')
-        assert.match(death.reason, /^(oom-(heap|fatal)|loop)$/);
+      if (expected.reason === 'oom') assert.match(death.reason, /^(oom-(heap|fatal)|loop)$/);
       else assert.equal(death.reason, expected.reason, death.message);
       assert.match(death.message, expected.message ?? /./);
       assert.equal(first?.gone.aborted, true);
