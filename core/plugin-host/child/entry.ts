@@ -43,5 +43,5 @@ registerHooks({
 });
 
 const main = isMainThread ? 'supervisor.ts' : 'plugin-thread.ts';
-const { run } = (await import(`${boot.coreUrl}plugin-host/child/${main}`)) as { run(boot: ChildBoot): void };
+const { run } = (await import(`${boot.coreUrl}plugin-host/child/${main}`)) as { run: (boot: ChildBoot) => void };
 run(boot);

@@ -27,7 +27,7 @@ export async function profileThread(thread: Worker, limits: ChildLimits): Promis
 async function takeProfile(thread: Worker, profileMs: number): Promise<string> {
   const profile = await thread.startCpuProfile();
   await new Promise((resolve) => setTimeout(resolve, profileMs));
-  return (await profile.stop()) as string;
+  return await profile.stop();
 }
 
 function giveUpAfter(timeoutMs: number): Promise<null> {

@@ -109,7 +109,9 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       return;
     }
     transition('backoff', death);
-    restartTimer = setTimeout(() => (launching = launch()), next.restartInMs);
+    restartTimer = setTimeout(() => {
+      launching = launch();
+    }, next.restartInMs);
   }
 
   async function begin(): Promise<SupervisorState> {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Duplex, duplexPair } from 'node:stream';
+import { type Duplex, duplexPair } from 'node:stream';
 import { describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
 import { fromWireError } from '#core/errors/wire-error.ts';

@@ -10,7 +10,7 @@ export function createLog(core: CoreConnection): Log {
   const at =
     (level: Level) =>
     (message: string, fields: Fields = {}): void =>
-      core.note('log.write', { level, message: String(message).slice(0, messageMaxLength), fields: toJson(fields) });
+      core.note('log.write', { level, message: message.slice(0, messageMaxLength), fields: toJson(fields) });
   return Object.freeze({ debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') });
 }
 

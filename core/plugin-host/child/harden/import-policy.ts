@@ -13,7 +13,7 @@ const extraConditions = ['workerd', 'worker'];
  * permission model stands behind it.
  */
 export function installImportPolicy(boot: ChildBoot): void {
-  const ownPrefix = `${boot.coreUrl}`;
+  const ownPrefix = boot.coreUrl;
   const pluginPrefix = boot.mainUrl.slice(0, boot.mainUrl.lastIndexOf('/') + 1);
   const isOwn = (url: string | undefined): boolean =>
     url !== undefined && url.startsWith(ownPrefix) && !url.startsWith(pluginPrefix) && Object.hasOwn(boot.sources, url);

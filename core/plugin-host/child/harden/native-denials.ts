@@ -21,7 +21,7 @@ export function reportNativeDenials(report: (report: ThreadReport) => void): voi
       report({
         t: 'native-denial',
         permission: String(permission),
-        resource: String(resource ?? '').slice(0, resourceMaxLength),
+        resource: (typeof resource === 'string' ? resource : '').slice(0, resourceMaxLength),
       });
     });
   }
