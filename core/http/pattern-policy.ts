@@ -39,7 +39,11 @@ export function compilePattern(pattern: string): { test(text: string): boolean }
   if (problem !== undefined)
     throw new RangeError(`Cannot compile pattern "${pattern.slice(0, patternLengthMax)}": ${problem}`);
   const compiled = new RegExp(pattern, 'u');
-  return { test: (text) => text.length <= patternedTextMax && compiled.test(text) };
+  return {
+    test: (text) => text.length <= patternedTextMax && compiled.test(text),
+    // ajv remembers compiled patterns under their text: without one of its own, every pattern would be the first.
+    toString: () => pattern,
+  };
 }
 
 function countWays(pattern: string): number {

@@ -62,6 +62,15 @@ describe('assertSafeSchema()', () => {
 });
 
 describe('compileSchema()', () => {
+  it('keeps each pattern apart from the others', () => {
+    const letters = compileRequest(Type.String({ pattern: '^[A-Z]{2}$' }));
+    const digits = compileRequest(Type.String({ pattern: '^[0-9]{2}$' }));
+    assert.deepEqual(
+      [letters.matches('US'), letters.matches('12'), digits.matches('12'), digits.matches('US')],
+      [true, false, true, false],
+    );
+  });
+
   it('refuses what is no JSON Schema', () => {
     assert.throws(() => compileSchema({ type: 'text' }, 'test'), { code: 'INVALID_SCHEMA' });
     assert.throws(() => compileSchema({ type: 'string', format: 'shoe-size' }, 'test'), /unknown format "shoe-size"/);
