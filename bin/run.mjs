@@ -1,24 +1,26 @@
 // Runs on whatever Node (20 or newer) the machine has: installs what is missing, then hands over to the Node that
 // package.json pins. Everything behind this file may count on that Node.
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const stampFile = path.join(root, 'node_modules', '.returnit-lock');
+const nodeBinary = path.join(root, 'node_modules', 'node', 'bin', 'node');
 
-function lockHash() {
-  return createHash('sha256')
-    .update(readFileSync(path.join(root, 'package-lock.json')))
-    .digest('hex');
+function readLock(...place) {
+  return JSON.parse(readFileSync(path.join(root, ...place), 'utf8')).packages;
 }
 
+/** npm notes in node_modules what it has installed; it must be what the lock file asks for. */
 function isInstalled() {
-  const nodeBinary = path.join(root, 'node_modules', 'node', 'bin', 'node');
-  return existsSync(nodeBinary) && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === lockHash();
+  const noted = path.join('node_modules', '.package-lock.json');
+  if (!existsSync(nodeBinary) || !existsSync(path.join(root, noted))) return false;
+  const installed = readLock(noted);
+  return Object.entries(readLock('package-lock.json')).every(
+    ([place, { version, optional }]) => place === '' || optional || installed[place]?.version === version,
+  );
 }
 
 function install() {
@@ -31,13 +33,11 @@ function install() {
     process.stderr.write(`Cannot install the dependencies: "npm ci" ${error ? error.message : `ended with ${status}`}\n`);
     process.exit(1);
   }
-  writeFileSync(stampFile, lockHash());
 }
 
 /** Replaces this process, as far as Node can: same streams, same signals, same exit code. */
 export function run(nodeArgs) {
   if (!isInstalled()) install();
-  const nodeBinary = path.join(root, 'node_modules', 'node', 'bin', 'node');
   // Tools started behind it (npx, hooks) find the pinned Node first.
   const env = { ...process.env, PATH: `${path.dirname(nodeBinary)}${path.delimiter}${process.env.PATH ?? ''}` };
   const child = spawn(nodeBinary, nodeArgs, { stdio: 'inherit', env });

@@ -56,7 +56,10 @@ export class Pool extends pg.Pool {
     this.#unsubscribe = this.#reportState(options.min ?? 0);
     const logger = options.telemetry.logger.child({ component: 'database', pool: options.name });
     // Without a listener an idle connection that the server closes would end the process; pg-pool has removed it already.
-    this.on('error', (error) => logger.warn({ err: error }, 'Idle database connection lost'));
+    this.on('error', (error) => {
+      // While the pool ends, its connections are meant to be lost.
+      if (!this.ending) logger.warn({ err: error }, 'Idle database connection lost');
+    });
   }
 
   /** Connections in use, idle, and callers that wait for one. */

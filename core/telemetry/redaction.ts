@@ -130,6 +130,16 @@ function redactItems(list: readonly unknown[] | ReadonlySet<unknown>, depth: num
   return copy;
 }
 
+/** Drivers hang their whole connection on an error: what is not plain data says nothing in a log. */
+function dataOf(members: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const isData = (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null) return typeof value !== 'function';
+    const prototype: unknown = Object.getPrototypeOf(value);
+    return Array.isArray(value) || value instanceof Error || prototype === Object.prototype || prototype === null;
+  };
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => isData(value)));
+}
+
 /** An error as fields: its own members are redacted like any others. */
 function describeError(error: Error, depth: number, above: Set<object>): Record<string, unknown> {
   const { name, message, stack, cause, ...members } = error as Error & Record<string, unknown>;
@@ -137,7 +147,7 @@ function describeError(error: Error, depth: number, above: Set<object>): Record<
   return {
     type: name,
     message: redactText(message),
-    ...(deeper >= depthMax || above.has(error) ? {} : redactObject(members, deeper, above)),
+    ...(deeper >= depthMax || above.has(error) ? {} : redactObject(dataOf(members), deeper, above)),
     ...(stack === undefined ? {} : { stack: redactText(stack) }),
     ...(cause === undefined || depth > causesMax
       ? {}
