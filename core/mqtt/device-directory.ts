@@ -63,7 +63,9 @@ export function createDeviceDirectory(options: DeviceDirectoryOptions): DeviceDi
   }
 
   async function checkAll(): Promise<void> {
-    for (const username of [...byUser.keys()]) await check(username);
+    // A copy: who is disconnected meanwhile leaves the map.
+    const usernames = Array.from(byUser.keys());
+    for (const username of usernames) await check(username);
   }
 
   const stopListening = options.credentials.onChange((username) => {

@@ -94,7 +94,7 @@ export class MessageConnection {
   }
 
   /** Hands a PUBLISH to its subscriptions; its acknowledgement leaves when they have settled it. */
-  accept(packet: ReceivedPublish, route: (message: IncomingMessage) => void = this.#options.router.route): void {
+  accept(packet: ReceivedPublish, route?: (message: IncomingMessage) => void): void {
     const bytes = this.#takeReservation(packet);
     if (bytes === undefined) return;
     const receivedAt = performance.now();
@@ -107,7 +107,8 @@ export class MessageConnection {
     });
     // Only what the peer will send again is dropped with its connection.
     if (packet.qos > 0) this.#messages.add(message);
-    route(message);
+    if (route === undefined) this.#options.router.route(message);
+    else route(message);
   }
 
   /** Acknowledges a PUBLISH without handing it to anybody. */

@@ -1,4 +1,6 @@
 import { LRUCache } from 'lru-cache';
+import type { Logger } from '#core/telemetry/logger.ts';
+import type { Counter } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import type { MessageSink } from './transport.ts';
@@ -30,79 +32,89 @@ export interface MessageRouter {
 const topicsCached = 10_000;
 
 export function createMessageRouter(options: MessageRouterOptions): MessageRouter {
-  const routes: Route[] = [];
-  const expected = new Map<string, readonly string[]>();
-  const waiting = new Set<IncomingMessage>();
-  const routesByTopic = new LRUCache<string, readonly Route[]>({ max: topicsCached });
-  const rejected = options.telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
-  const log = options.telemetry.logger.child({ component: 'mqtt' });
+  return new Router(options);
+}
 
-  function routesOf(topic: string): readonly Route[] {
-    const known = routesByTopic.get(topic);
+class Router implements MessageRouter {
+  readonly #waitingMax: number;
+  readonly #routes: Route[] = [];
+  readonly #expected = new Map<string, readonly string[]>();
+  readonly #waiting = new Set<IncomingMessage>();
+  readonly #routesByTopic = new LRUCache<string, readonly Route[]>({ max: topicsCached });
+  readonly #rejected: Counter;
+  readonly #log: Logger;
+
+  constructor({ telemetry, waitingMax }: MessageRouterOptions) {
+    this.#waitingMax = waitingMax;
+    this.#rejected = telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
+    this.#log = telemetry.logger.child({ component: 'mqtt' });
+  }
+
+  subscribe(route: Route): void {
+    this.#routes.push(route);
+    this.#routesByTopic.clear();
+    this.#reviewWaiting();
+  }
+
+  expect(plugin: string, filters: readonly string[]): void {
+    this.#expected.set(plugin, filters);
+  }
+
+  ready(plugin: string): void {
+    if (this.#expected.delete(plugin)) this.#reviewWaiting();
+  }
+
+  isSubscribed(topic: string): boolean {
+    return this.#routesOf(topic).length > 0;
+  }
+
+  hasRoom(topic: string): boolean {
+    const routes = this.#routesOf(topic);
+    if (routes.length > 0) return routes.every((route) => route.sink.hasRoom());
+    return this.#waiting.size < this.#waitingMax || !this.#isExpected(topic);
+  }
+
+  route(message: IncomingMessage): void {
+    const routes = this.#routesOf(message.topic);
+    for (const route of routes) route.sink.deliver(message);
+    if (routes.length > 0) return;
+    message.claim((gone) => this.#waiting.delete(gone));
+    if (this.#isExpected(message.topic)) this.#waiting.add(message);
+    else this.#dropUnclaimed(message);
+  }
+
+  #routesOf(topic: string): readonly Route[] {
+    const known = this.#routesByTopic.get(topic);
     if (known !== undefined) return known;
-    const found = routes.filter((route) => filterMatches(route.filter, topic));
-    routesByTopic.set(topic, found);
+    const found = this.#routes.filter((route) => filterMatches(route.filter, topic));
+    this.#routesByTopic.set(topic, found);
     return found;
   }
 
-  function isExpected(topic: string): boolean {
-    return [...expected.values()].some((filters) => filters.some((filter) => filterMatches(filter, topic)));
+  #isExpected(topic: string): boolean {
+    return this.#expected.values().some((filters) => filters.some((filter) => filterMatches(filter, topic)));
   }
 
   /** Acknowledged all the same: its sender could do nothing better by sending it again. */
-  function dropUnclaimed(message: IncomingMessage): void {
-    rejected.inc({
-      plugin: 'core',
-      messaging_destination_template: '__unmatched__',
-      qos: String(message.qos),
-      reason: 'no-subscriber',
-    });
-    log.debug({ qos: message.qos }, 'No plugin subscribes to this message: dropped');
+  #dropUnclaimed(message: IncomingMessage): void {
+    const labels = { plugin: 'core', messaging_destination_template: '__unmatched__', qos: String(message.qos) };
+    this.#rejected.inc({ ...labels, reason: 'no-subscriber' });
+    this.#log.debug({ qos: message.qos }, 'No plugin subscribes to this message: dropped');
     message.settle();
   }
 
   /** Looks again at what waits, after a subscription was made or an expectation has ended. */
-  function reviewWaiting(): void {
-    for (const message of waiting) {
-      const found = routesOf(message.topic);
-      if (found.length === 0 && isExpected(message.topic)) continue;
-      waiting.delete(message);
-      if (found.length === 0) {
-        dropUnclaimed(message);
+  #reviewWaiting(): void {
+    for (const message of this.#waiting) {
+      const routes = this.#routesOf(message.topic);
+      if (routes.length === 0 && this.#isExpected(message.topic)) continue;
+      this.#waiting.delete(message);
+      if (routes.length === 0) {
+        this.#dropUnclaimed(message);
         continue;
       }
-      for (const route of found) route.sink.deliver(message);
+      for (const route of routes) route.sink.deliver(message);
       message.settle();
     }
   }
-
-  return {
-    subscribe(route) {
-      routes.push(route);
-      routesByTopic.clear();
-      reviewWaiting();
-    },
-    expect(plugin, filters) {
-      expected.set(plugin, filters);
-    },
-    ready(plugin) {
-      if (expected.delete(plugin)) reviewWaiting();
-    },
-    isSubscribed: (topic) => routesOf(topic).length > 0,
-    hasRoom(topic) {
-      const found = routesOf(topic);
-      if (found.length > 0) return found.every((route) => route.sink.hasRoom());
-      return waiting.size < options.waitingMax || !isExpected(topic);
-    },
-    route(message) {
-      const found = routesOf(message.topic);
-      if (found.length > 0) {
-        for (const route of found) route.sink.deliver(message);
-        return;
-      }
-      message.claim((gone) => waiting.delete(gone));
-      if (isExpected(message.topic)) waiting.add(message);
-      else dropUnclaimed(message);
-    },
-  };
 }

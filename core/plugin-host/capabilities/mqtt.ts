@@ -71,117 +71,130 @@ function assertFilter(filter: string): void {
   );
 }
 
-/** MQTT for plugins: messages of devices in batches, acknowledged by verdict; publishing; credentials of devices. */
-export function createMqttCapability(options: MqttCapabilityOptions): Capability {
-  const { transport, config } = options;
-  const batchers = new Map<string, Map<string, Batcher>>();
-  const log = options.telemetry.logger.child({ component: 'mqtt' });
-  let toldOfExternal = false;
-  const published = options.telemetry.metrics.counter('returnit_mqtt_messages_published_total');
+/** The subscriptions of all plugins. One lasts as long as the core: its messages wait while its plugin is away. */
+class Subscriptions {
+  readonly #options: MqttCapabilityOptions;
+  readonly #batchers = new Map<string, Map<string, Batcher>>();
 
-  function createSubscription(plugin: string, filter: string): Batcher {
-    const { onRejected } = options;
+  constructor(options: MqttCapabilityOptions) {
+    this.#options = options;
+  }
+
+  async attach(args: SubscribeArgs, { instance }: Call): Promise<void> {
+    const batcher = await this.#find(instance.plugin.name, args.filter);
+    const { pluginCallTimeoutMs: timeoutMs } = this.#options.config;
+    const handle = (messages: readonly unknown[]): Promise<unknown> =>
+      instance.handle(args.handler, { messages }, { timeoutMs });
+    instance.gone.addEventListener('abort', () => batcher.detach(handle), { once: true });
+    if (!instance.gone.aborted) batcher.attach(handle, args);
+  }
+
+  async stop(): Promise<void> {
+    const all = this.#batchers.values().flatMap((own) => own.values());
+    await Promise.all([...all].map((batcher) => batcher.stop()));
+  }
+
+  async #find(plugin: string, filter: string): Promise<Batcher> {
+    const own = this.#batchers.getOrInsertComputed(plugin, () => new Map<string, Batcher>());
+    const known = own.get(filter);
+    if (known !== undefined) return known;
+    if (own.size >= subscriptionsPerPluginMax) {
+      const message = `Cannot subscribe: ${plugin} has ${subscriptionsPerPluginMax} subscriptions already`;
+      throw new AppError('OVERLOADED', message);
+    }
+    const batcher = this.#create(plugin, filter);
+    own.set(filter, batcher);
+    await this.#options.transport.subscribe(plugin, filter, batcher);
+    return batcher;
+  }
+
+  #create(plugin: string, filter: string): Batcher {
+    const { config, telemetry, onRejected } = this.#options;
+    // Half a frame: JSON's growth is the worst case of payloads alone.
+    const payloadsMaxBytes = Math.floor((config.pluginFrameMaxBytes - frameReserveBytes) / (2 * jsonGrowthMax));
     return createBatcher({
       plugin,
       filter,
-      telemetry: options.telemetry,
+      telemetry,
       batchSizeMax: config.mqttBatchSizeMax,
       batchWaitMs: config.mqttBatchWaitMs,
-      batchMaxBytes: Math.floor(config.pluginFrameMaxBytes / (2 * jsonGrowthMax)),
-      payloadMaxBytes: Math.floor((config.pluginFrameMaxBytes - frameReserveBytes) / (2 * jsonGrowthMax)),
+      batchMaxBytes: payloadsMaxBytes,
+      payloadMaxBytes: payloadsMaxBytes,
       waitingMax: Math.ceil(config.mqttInflightMax / 2),
       retryDelayMs: config.mqttRetryDelayMs,
       ...(onRejected === undefined ? {} : { onRejected: (message, reason) => onRejected(message, reason, filter) }),
     });
   }
+}
 
-  async function subscribe(args: SubscribeArgs, { instance }: Call): Promise<null> {
-    assertFilter(args.filter);
-    const plugin = instance.plugin.name;
-    const own = batchers.getOrInsertComputed(plugin, () => new Map<string, Batcher>());
-    let batcher = own.get(args.filter);
-    if (batcher === undefined) {
-      if (own.size >= subscriptionsPerPluginMax) {
-        throw new AppError(
-          'OVERLOADED',
-          `Cannot subscribe: ${plugin} has ${subscriptionsPerPluginMax} subscriptions already`,
-        );
-      }
-      batcher = createSubscription(plugin, args.filter);
-      own.set(args.filter, batcher);
-      await transport.subscribe(plugin, args.filter, batcher);
-    }
-    const subscription = batcher;
-    const handle = (messages: readonly unknown[]): Promise<unknown> =>
-      instance.handle(args.handler, { messages }, { timeoutMs: config.pluginCallTimeoutMs });
-    instance.gone.addEventListener('abort', () => subscription.detach(handle), { once: true });
-    if (!instance.gone.aborted) subscription.attach(handle, args);
-    return null;
+function assertPublishable({ topic, payload }: PublishArgs, bytesMax: number): void {
+  if (!isTopic(topic) || topic.startsWith('$')) {
+    const rule = "a topic has no '+' or '#' and does not begin with '$'";
+    throw new AppError('INVALID_CALL', `Cannot publish to "${topic}": ${rule}`);
   }
+  const bytes = Buffer.byteLength(payload);
+  if (bytes > bytesMax) {
+    throw new AppError('INVALID_CALL', `Cannot publish ${bytes} bytes: at most ${bytesMax} are allowed`);
+  }
+}
 
-  async function publish({ topic, payload, qos, retain }: PublishArgs, { instance }: Call): Promise<null> {
-    const plugin = instance.plugin.name;
-    if (!isTopic(topic) || topic.startsWith('$')) {
-      throw new AppError(
-        'INVALID_CALL',
-        `Cannot publish to "${topic}": a topic has no '+' or '#' and does not begin with '$'`,
-      );
-    }
-    const bytes = Buffer.byteLength(payload);
-    if (bytes > config.mqttPacketMaxBytes) {
-      throw new AppError(
-        'INVALID_CALL',
-        `Cannot publish ${bytes} bytes: at most ${config.mqttPacketMaxBytes} are allowed`,
-      );
-    }
-    try {
-      await transport.publish(topic, payload, { qos, retain });
-    } catch (error) {
-      published.inc({ plugin, outcome: 'error' });
-      throw error;
-    }
-    published.inc({ plugin, outcome: 'ok' });
-    return null;
-  }
+/** MQTT for plugins: messages of devices in batches, acknowledged by verdict; publishing; credentials of devices. */
+export function createMqttCapability(options: MqttCapabilityOptions): Capability {
+  const { transport, config, telemetry, credentials } = options;
+  const subscriptions = new Subscriptions(options);
+  const published = telemetry.metrics.counter('returnit_mqtt_messages_published_total');
+  let toldOfExternal = false;
 
   function tellOfExternal(): void {
     if (transport.kind !== 'external' || toldOfExternal) return;
     toldOfExternal = true;
+    const log = telemetry.logger.child({ component: 'mqtt' });
     log.warn('Credentials are recorded only: the external broker admits devices by its own list');
   }
 
-  return {
-    name: 'mqtt',
-    methods: {
-      subscribe: method<SubscribeArgs>({
-        args: SubscribeSchema,
-        access: ({ filter }) => [access('subscribe', filter)],
-        run: subscribe,
-      }),
-      publish: method<PublishArgs>({
-        args: PublishSchema,
-        access: ({ topic }) => [access('publish', topic)],
-        run: publish,
-      }),
-      issueCredentials: method<IssueArgs>({
-        args: IssueSchema,
-        access: (device) => [...device.publish, ...device.subscribe].map((filter) => access('issue', filter)),
-        run(device, { instance }) {
-          for (const filter of [...device.publish, ...device.subscribe]) assertFilter(filter);
-          tellOfExternal();
-          return options.credentials.issue(instance.plugin.name, device);
-        },
-      }),
-      revokeCredentials: method<{ username: string }>({
-        args: RevokeSchema,
-        async run({ username }, { instance }) {
-          await options.credentials.revoke(instance.plugin.name, username);
-          return null;
-        },
-      }),
-    },
-    async stop() {
-      await Promise.all([...batchers.values()].flatMap((own) => [...own.values()].map((batcher) => batcher.stop())));
-    },
+  async function publish(args: PublishArgs, { instance }: Call): Promise<null> {
+    assertPublishable(args, config.mqttPacketMaxBytes);
+    let outcome = 'error';
+    try {
+      await transport.publish(args.topic, args.payload, args);
+      outcome = 'ok';
+    } finally {
+      published.inc({ plugin: instance.plugin.name, outcome });
+    }
+    return null;
+  }
+
+  const methods = {
+    subscribe: method<SubscribeArgs>({
+      args: SubscribeSchema,
+      access: ({ filter }) => [access('subscribe', filter)],
+      async run(args, call) {
+        assertFilter(args.filter);
+        await subscriptions.attach(args, call);
+        return null;
+      },
+    }),
+    publish: method<PublishArgs>({
+      args: PublishSchema,
+      access: ({ topic }) => [access('publish', topic)],
+      run: publish,
+    }),
+    issueCredentials: method<IssueArgs>({
+      args: IssueSchema,
+      access: (device) => [...device.publish, ...device.subscribe].map((filter) => access('issue', filter)),
+      run(device, { instance }) {
+        for (const filter of [...device.publish, ...device.subscribe]) assertFilter(filter);
+        tellOfExternal();
+        return credentials.issue(instance.plugin.name, device);
+      },
+    }),
+    revokeCredentials: method<{ username: string }>({
+      args: RevokeSchema,
+      async run({ username }, { instance }) {
+        await credentials.revoke(instance.plugin.name, username);
+        return null;
+      },
+    }),
   };
+  return { name: 'mqtt', methods, stop: () => subscriptions.stop() };
 }
