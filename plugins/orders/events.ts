@@ -11,9 +11,6 @@ interface DriverAssigned {
   readonly driverId: string;
 }
 
-/** How often a step is tried when others move the same order: each of them takes it further, and the way has 7 steps. */
-const attemptsMax = 8;
-
 export function registerEvents(ctx: PluginContext): void {
   ctx.events.on<{ readonly orderId: string }>('payment.authorised', (event, tx) =>
     follow(ctx, tx, {
@@ -47,18 +44,11 @@ export function registerEvents(ctx: PluginContext): void {
  * `order.cancelled` was published, and whoever holds money or a driver for the order lets go of it then.
  */
 async function follow(ctx: PluginContext, tx: Transaction, step: Step): Promise<void> {
-  for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-    const outcome = await takeStep(tx, step);
-    if (outcome.kind === 'raced') continue;
-    ctx.metrics.increment('returnit_orders_steps_total', { action: step.action, outcome: outcome.kind });
-    if (outcome.kind !== 'moved') {
-      ctx.log.info('event did not move the order', {
-        orderId: step.orderId,
-        action: step.action,
-        outcome: outcome.kind,
-      });
-    }
-    return;
-  }
-  throw new Error(`Cannot ${step.action} order '${step.orderId}': it was changed ${attemptsMax} times meanwhile`);
+  const outcome = await takeStep(tx, step);
+  if (outcome.kind === 'raced')
+    throw new Error(`Cannot ${step.action} order '${step.orderId}': others keep changing it`);
+  ctx.metrics.increment('returnit_orders_steps_total', { action: step.action, outcome: outcome.kind });
+  if (outcome.kind === 'moved') return;
+  const { orderId, action } = step;
+  ctx.log.info('event did not move the order', { orderId, action, outcome: outcome.kind });
 }

@@ -18,8 +18,22 @@ export type Outcome =
   | { readonly kind: 'raced' }
   | { readonly kind: 'refused'; readonly detail: string };
 
-/** Takes an order one step further: state, history and event in one transaction, or none of them. */
+/** How often a step is tried when others move the same order: each of them takes it further, and the way has 7 steps. */
+const attemptsMax = 8;
+
+/**
+ * Takes an order one step further: state, history and event in one transaction, or none of them. When another was faster,
+ * the step is decided again by what the order is now; `raced` is what is left when others always were.
+ */
 export async function takeStep(tx: Transaction, step: Step): Promise<Outcome> {
+  for (let attempt = 1; attempt < attemptsMax; attempt += 1) {
+    const outcome = await tryStep(tx, step);
+    if (outcome.kind !== 'raced') return outcome;
+  }
+  return tryStep(tx, step);
+}
+
+async function tryStep(tx: Transaction, step: Step): Promise<Outcome> {
   const stored = await findOrder(tx, step.orderId);
   if (stored === undefined) return { kind: 'missing' };
   const decision = transition(stored.order, step.action, step.actor);

@@ -1,0 +1,175 @@
+/** One order from booking to the door with everything that is promised on its way: run on each kind of platform. */
+import assert from 'node:assert/strict';
+import type { Api } from './api-client.ts';
+import { book, connectDriver, near, orderReached, type Order, type Place } from './journey.ts';
+import { watchByEvents, watchBySocket, type LiveClient } from './live-client.ts';
+import type { TestPlatform } from './platform.ts';
+import { until } from './until.ts';
+
+interface Notification {
+  readonly orderId: string;
+  readonly template: string;
+  readonly sentAt: string | null;
+}
+
+export interface JourneyOptions {
+  readonly platform: TestPlatform;
+  readonly place: Place;
+  /** Makes the ids of this journey its own. */
+  readonly name: string;
+}
+
+/** Books, assigns, drives, watches and completes. @returns the completed order */
+export async function driveOrder({ platform, place, name }: JourneyOptions): Promise<Order> {
+  const customer = await platform.as('customer', `customer-${name}`);
+  const stranger = await platform.as('customer', `stranger-${name}`);
+  const ops = await platform.as('ops', 'dispatcher');
+  const driver = await platform.as('driver', `driver-${name}`);
+
+  const booked = await book(customer, place);
+  assert.equal(booked.status, 'created');
+  await orderReached(customer, booked.orderId, 'scheduled');
+  const payment = await paymentOf(customer, booked.orderId);
+  assert.equal(payment.status, 'authorised');
+  assert.equal(payment.amountMinor, booked.price.amountMinor);
+  await assertNotVisible(platform, customer, booked.orderId);
+
+  const device = await connectDriver(platform, `driver-${name}`);
+  try {
+    await device.publish(near(place, 5));
+    // Acknowledged means committed: it is in the history without waiting.
+    const history = await ops.ok<{ fixes: Place[] }>('GET', `/tracking/drivers/driver-${name}/history`);
+    assert.deepEqual(
+      history.fixes.map(({ lat, lon }) => ({ lat, lon })),
+      [near(place, 5)],
+    );
+    const assigned = await orderReached(customer, booked.orderId, 'assigned');
+    assert.equal(assigned.driverId, `driver-${name}`);
+
+    const watchers = await watchAll(platform, booked.orderId, [customer, driver, ops]);
+    await assertRefused(platform, booked.orderId, stranger);
+    await assertMovesForward(watchers, device, place);
+    for (const [step, status] of steps) {
+      const { body } = await driver.request<Order>('POST', `/orders/${booked.orderId}/${step}`);
+      assert.equal(body.status, status);
+    }
+    for (const watcher of watchers) {
+      assert.equal((await watcher.next('closed')).reason, 'the order is completed');
+      watcher.close();
+    }
+  } finally {
+    await device.close();
+  }
+  await assertNotVisible(platform, customer, booked.orderId);
+  await assertTold(customer, booked.orderId, [...told, 'order.completed']);
+  await assertTold(driver, booked.orderId, ['driver.assigned']);
+  const completed = await customer.ok<Order>('GET', `/orders/${booked.orderId}`);
+  assert.deepEqual(
+    completed.history?.map(({ from, to, actorKind, actorId }) => `${from} > ${to} by ${actorKind} ${actorId}`),
+    [
+      `null > created by customer customer-${name}`,
+      'created > scheduled by system payments',
+      'scheduled > assigned by system drivers',
+      `assigned > on_the_way by driver driver-${name}`,
+      `on_the_way > picked_up by driver driver-${name}`,
+      `picked_up > delivered by driver driver-${name}`,
+      `delivered > completed by driver driver-${name}`,
+    ],
+  );
+  return completed;
+}
+
+const steps = [
+  ['start', 'on_the_way'],
+  ['pickup', 'picked_up'],
+  ['deliver', 'delivered'],
+  ['complete', 'completed'],
+] as const;
+
+const told = [
+  'order.created',
+  'order.scheduled',
+  'driver.unavailable',
+  'order.assigned',
+  'order.started',
+  'order.picked_up',
+  'order.delivered',
+];
+
+export interface Payment {
+  readonly status: string;
+  readonly amountMinor: number;
+  readonly declineReason: string | null;
+}
+
+export async function paymentOf(api: Api, orderId: string): Promise<Payment> {
+  const { payments } = await api.ok<{ payments: Payment[] }>('GET', `/payments?orderId=${orderId}`);
+  assert.equal(payments.length, 1);
+  const [payment] = payments;
+  assert.ok(payment !== undefined);
+  return payment;
+}
+
+/** Each template once and sent, and no other. */
+export async function assertTold(api: Api, orderId: string, templates: readonly string[]): Promise<void> {
+  const list = async (): Promise<Notification[]> => {
+    const page = await api.ok<{ notifications: Notification[] }>('GET', '/notifications?limit=100');
+    return page.notifications.filter((notification) => notification.orderId === orderId);
+  };
+  await until(`${templates.length} notifications of order ${orderId} are sent`, async () => {
+    const notifications = await list();
+    return notifications.filter(({ sentAt }) => sentAt !== null).length >= templates.length;
+  });
+  const notifications = await list();
+  assert.deepEqual(notifications.map(({ template }) => template).sort(), [...templates].sort());
+}
+
+const channelOf = (orderId: string): string => `orders/${orderId}/position`;
+
+async function assertNotVisible(platform: TestPlatform, customer: Api, orderId: string): Promise<void> {
+  const { status } = await customer.request('GET', `/tracking/orders/${orderId}/position`);
+  assert.equal(status, 404);
+  await assertRefused(platform, orderId, customer);
+}
+
+async function assertRefused(platform: TestPlatform, orderId: string, api: Api): Promise<void> {
+  for (const watch of [watchBySocket, watchByEvents]) {
+    const client = await watch(watchOptions(platform, orderId, api));
+    assert.ok((await client.next(() => true)).type === 'refused');
+    client.close();
+  }
+}
+
+const watchOptions = (platform: TestPlatform, orderId: string, { token = '' }: Api) => ({
+  url: platform.app.addresses.api,
+  token,
+  channel: channelOf(orderId),
+});
+
+/** Each by WebSocket and by server-sent events; each begins with the newest position. */
+async function watchAll(platform: TestPlatform, orderId: string, callers: readonly Api[]): Promise<LiveClient[]> {
+  const clients = await Promise.all(
+    callers.flatMap((api) =>
+      [watchBySocket, watchByEvents].map((watch) => watch(watchOptions(platform, orderId, api))),
+    ),
+  );
+  for (const client of clients) assert.equal((await client.next('snapshot')).data?.orderId, orderId);
+  return clients;
+}
+
+/** Two positions and, between them, one that is older: nobody sees that one. */
+async function assertMovesForward(
+  watchers: readonly LiveClient[],
+  device: { publish(place: Place, recordedAt?: Date): Promise<void> },
+  place: Place,
+): Promise<void> {
+  const startMs = Date.now();
+  await device.publish(near(place, 4), new Date(startMs + 1000));
+  await device.publish(near(place, 9), new Date(startMs - 30_000));
+  await device.publish(near(place, 3), new Date(startMs + 2000));
+  for (const watcher of watchers) {
+    await watcher.next(({ data }) => data?.lat === near(place, 3).lat);
+    const shown = watcher.values.map(({ data }) => ({ lat: data?.lat, lon: data?.lon }));
+    assert.deepEqual(shown, [near(place, 5), near(place, 4), near(place, 3)]);
+  }
+}

@@ -1,0 +1,140 @@
+/** A whole platform in this process, on a temporary folder and free ports, as a test sees it: from outside. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import type { Role } from '#plugin-api';
+import { startApp, type App } from '#core/app.ts';
+import { loadConfig } from '#core/config/config.ts';
+import type { Config } from '#core/config/settings.ts';
+import { permissionNames } from '#core/plugin-host/permission-names.ts';
+import type { RunRules } from '#core/plugin-host/permission-rules.ts';
+import type { TreeSpan } from '#core/telemetry/trace-tree.ts';
+import { createApi, createApiChecks, type Api } from './api-client.ts';
+import type { OpenApi } from './openapi-check.ts';
+import { until } from './until.ts';
+
+export const projectDir = resolve(import.meta.dirname, '../..');
+export const fixturePlugins = join(projectDir, 'tests/fixtures/platform');
+
+export interface PlatformOptions {
+  readonly config?: Partial<Config>;
+  /** Plugins from outside the project; all that they ask for is granted. */
+  readonly fixtures?: readonly string[];
+  /** @default a new one, removed at stop */
+  readonly dataDir?: string;
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly trace_id?: string;
+  readonly plugin?: string;
+  readonly [field: string]: unknown;
+}
+
+export interface TestPlatform {
+  readonly app: App;
+  readonly config: Config;
+  readonly dataDir: string;
+  /** Everything that was logged, as written. */
+  readonly logText: () => string;
+  readonly logs: readonly LogLine[];
+  token(role: Role, subject: string, expiresInSeconds?: number): Promise<string>;
+  /** The API as somebody; every answer is checked against its description. */
+  as(role: Role, subject: string): Promise<Api>;
+  /** The API without a token, or with this one. */
+  anonymous(token?: string): Api;
+  openApi(): Promise<OpenApi>;
+  /** The text of an operations page. */
+  ops(path: string): Promise<{ readonly status: number; readonly text: string }>;
+  /** The value of one sample of /metrics by its whole name with labels; 0 when it is not there. */
+  sample(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
+  /** The finished spans of a trace, as the operations port shows them. */
+  trace(traceId: string): Promise<readonly TreeSpan[]>;
+  reached(plugin: string, state: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Stops everything, also when the test file fails: to be called in `after`. */
+export async function startPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
+  const ownDir = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'returnit-platform-')) : undefined;
+  const dataDir = options.dataDir ?? ownDir ?? '';
+  const fixtures = options.fixtures ?? [];
+  const written: string[] = [];
+  const logs: LogLine[] = [];
+  const config = loadConfig(
+    {},
+    {
+      httpPort: 0,
+      mqttPort: 0,
+      opsPort: 0,
+      dataDir,
+      pluginPaths: fixtures.map((name) => join(fixturePlugins, name)),
+      ...options.config,
+    },
+  );
+  const app = await startApp({
+    config,
+    admission: { projectDir, flags: fixtures.flatMap(grantAll) },
+    logDestination: {
+      write(line) {
+        written.push(line);
+        logs.push(JSON.parse(line) as LogLine);
+      },
+    },
+  });
+  const { api: url, ops } = app.addresses;
+  const checks = createApiChecks(url);
+  const token: TestPlatform['token'] = (role, subject, expiresInSeconds = 3600) =>
+    app.authenticator.issueToken({ role, subject, expiresInSeconds });
+  const page: TestPlatform['ops'] = async (path) => {
+    const response = await fetch(`${ops}${path}`, { signal: AbortSignal.timeout(10_000) });
+    return { status: response.status, text: await response.text() };
+  };
+
+  return {
+    app,
+    config,
+    dataDir,
+    logText: () => written.join(''),
+    logs,
+    token,
+    as: async (role, subject) => createApi({ url, token: await token(role, subject), check: checks.check }),
+    anonymous: (given) => createApi({ url, token: given, check: checks.check }),
+    openApi: checks.document,
+    ops: page,
+    sample: async (name, labels = {}) => readSample((await page('/metrics')).text, name, labels),
+    async trace(traceId) {
+      const { status, text } = await page(`/traces/${traceId}`);
+      return status === 200 ? (JSON.parse(text) as { spans: TreeSpan[] }).spans : [];
+    },
+    async reached(plugin, state) {
+      await until(`${plugin} is ${state}`, () => app.plugins().find(({ name }) => name === plugin)?.state === state);
+    },
+    async stop() {
+      await app.stop();
+      if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Flags that grant a plugin all that it asks for. */
+export function grantAll(plugin: string): readonly RunRules[] {
+  return permissionNames.map((permission) => ({
+    plugin,
+    permission,
+    resources: null,
+    effect: 'allow',
+    origin: `--allow-${permission}`,
+  }));
+}
+
+/** The sum of all samples of this name whose labels hold these. */
+export function readSample(text: string, name: string, labels: Readonly<Record<string, string>>): number {
+  const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+    .filter((line) => wanted.every((pair) => line.includes(`{${pair}`) || line.includes(`,${pair}`)))
+    .reduce((sum, line) => sum + Number(/\} (\S+)|^\S+ (\S+)/.exec(line)?.slice(1).find(Boolean) ?? 0), 0);
+}
