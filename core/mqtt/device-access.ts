@@ -1,33 +1,14 @@
 import type { AedesOptions } from 'aedes';
-import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { CredentialRecord } from './credential-store.ts';
-import type { Credentials } from './credentials.ts';
-import type { MessageConnection } from './message-connection.ts';
-import type { DeviceDirectory } from './device-directory.ts';
-import type { FailureLimit } from './failure-limit.ts';
+import { createDeviceAuthentication, type DeviceAuthenticationOptions } from './device-authentication.ts';
 import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-filter.ts';
-
-/** Return codes of CONNACK (MQTT 3.1.1 §3.2.2.3). */
-const connackCodes = { serverUnavailable: 3, badUsernameOrPassword: 4, notAuthorized: 5 } as const;
 
 /** Where refused messages go inside the broker: nobody can subscribe to a topic that begins with `$`. */
 const refusedTopic = '$refused';
 const clientIdMaxLength = 256;
 const subscriptionsMax = 32;
 
-export interface DeviceAccessOptions {
-  readonly credentials: Credentials;
-  readonly directory: DeviceDirectory;
-  readonly failureLimit: FailureLimit;
-  readonly telemetry: Telemetry;
-}
-
 type Hooks = Required<Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>;
-type AuthenticateCallback = Parameters<Hooks['authenticate']>[3];
-
-function toRefusal(returnCode: number, message: string): Error & { returnCode: number } {
-  return Object.assign(new Error(message), { returnCode });
-}
 
 export function mayPublish(credential: CredentialRecord, topic: string): boolean {
   return isTopic(topic) && !topic.startsWith('$') && credential.publish.some((filter) => filterMatches(filter, topic));
@@ -51,36 +32,11 @@ export function maySubscribe(credential: CredentialRecord, filter: string): bool
  *   topic from ever delivering its good messages.
  * - The retain flag of a device is ignored: the newest position is the database's to tell, to those who may see it.
  */
-export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
-  const { credentials, directory, failureLimit, telemetry } = options;
+export function createDeviceAccess(options: DeviceAuthenticationOptions): Hooks {
+  const { directory, telemetry } = options;
   const log = telemetry.logger.child({ component: 'mqtt' });
   const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
   const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
-
-  async function authenticate(
-    connection: MessageConnection,
-    identity: { readonly username: string; readonly secret: Buffer },
-    done: AuthenticateCallback,
-  ): Promise<void> {
-    const cachedOnly = failureLimit.isExceeded(connection.address);
-    try {
-      const result = await credentials.authenticate(identity.username, identity.secret, { cachedOnly });
-      if (connection.gate.destroyed) return;
-      if ('credential' in result) {
-        attempts.inc({ outcome: 'accepted' });
-        directory.identify(connection, result.credential);
-        return done(null, true);
-      }
-      attempts.inc({ outcome: result.failure });
-      if (result.failure !== 'rate-limited') failureLimit.record(connection.address);
-      const code = cachedOnly ? connackCodes.serverUnavailable : connackCodes.badUsernameOrPassword;
-      done(toRefusal(code, result.failure), false);
-    } catch (error) {
-      attempts.inc({ outcome: 'error' });
-      log.error({ err: error }, 'Cannot authenticate a device');
-      done(toRefusal(connackCodes.serverUnavailable, 'error'), false);
-    }
-  }
 
   return {
     preConnect(_client, packet, done) {
@@ -92,14 +48,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
       packet.clean = true;
       done(tooLong ? new Error('client id is too long') : null, !tooLong);
     },
-    authenticate(client, username, password, done) {
-      const connection = directory.find(client.conn);
-      if (connection === undefined || username === undefined || password === undefined) {
-        attempts.inc({ outcome: 'no-credentials' });
-        return done(toRefusal(connackCodes.notAuthorized, 'no credentials'), false);
-      }
-      void authenticate(connection, { username, secret: Buffer.from(password) }, done);
-    },
+    authenticate: createDeviceAuthentication(options),
     authorizePublish(client, packet, done) {
       const connection = client === null ? undefined : directory.find(client.conn);
       const credential = connection?.credential;

@@ -92,9 +92,10 @@ class ExternalClient implements MqttTransport {
   }
 
   async stop(): Promise<void> {
-    const connections = [...this.#plugins.values().map((entry) => entry.connection), this.#publisher];
+    const connections = [...this.#plugins.values()].map((entry) => entry.connection);
+    if (this.#publisher !== undefined) connections.push(this.#publisher);
     this.#plugins.clear();
-    await Promise.all(connections.map((connection) => connection?.stop()));
+    await Promise.all(connections.map((connection) => connection.stop()));
     this.#options.telemetry.metrics.gauge('returnit_mqtt_connected').set({}, 0);
   }
 

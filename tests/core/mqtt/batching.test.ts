@@ -13,12 +13,15 @@ import { batcherOptions, until } from './fixture.ts';
 interface Harness {
   readonly batcher: Batcher;
   readonly acknowledged: string[];
-  deliver(payload: string): IncomingMessage;
+  readonly deliver: (payload: string) => IncomingMessage;
 }
 
 function createHarness(overrides: Partial<BatcherOptions> = {}): Harness {
   const config = loadConfig({}, { mqttRetryDelayMs: 1, mqttBatchWaitMs: 1 });
-  const batcher = createBatcher({ ...batcherOptions(config, recordTelemetry(), 'drivers/+/location'), ...overrides });
+  const batcher = createBatcher({
+    ...batcherOptions(config, recordTelemetry(), { filter: 'drivers/+/location' }),
+    ...overrides,
+  });
   const acknowledged: string[] = [];
   return {
     batcher,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { createListener } from '#core/jobs/listener.ts';
 import { createCredentialStore, credentialChannel } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Authentication, type Credentials } from '#core/mqtt/credentials.ts';
@@ -9,12 +9,12 @@ import { createTestDatabase, recordTelemetry, type TestDatabase } from '../../su
 import { until } from './fixture.ts';
 
 let database: TestDatabase;
-let pool: pg.Pool;
+let pool: Pool;
 const device = { username: 'd1', publish: ['drivers/d1/location'], subscribe: ['drivers/d1/commands'] };
 
 before(async () => {
   database = await createTestDatabase();
-  pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  pool = new Pool({ connectionString: database.url, max: 2 });
 });
 after(async () => {
   await pool.end();

@@ -30,7 +30,7 @@ async function startNode(url: string, nodeId: string, overrides: Partial<Config>
     transport,
     telemetry,
     async subscribe(filter, handler, plugin = 'tracking') {
-      const batcher = createBatcher(batcherOptions(config, telemetry, filter, plugin));
+      const batcher = createBatcher(batcherOptions(config, telemetry, { filter, plugin }));
       batchers.push(batcher);
       batcher.attach(async (messages) => ({ verdicts: await handler(messages) }), {
         batchSizeMax: 500,

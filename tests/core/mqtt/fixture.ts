@@ -7,7 +7,7 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import type { MqttMessage, Verdict } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
-import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
+import { createBatcher, type Batcher, type BatcherOptions } from '#core/mqtt/batching.ts';
 import type { CredentialRecord, CredentialStore } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
@@ -71,7 +71,11 @@ export interface Fixture {
   stop(): Promise<void>;
 }
 
-export function batcherOptions(config: Config, telemetry: TestTelemetry, filter: string, plugin = 'tracking') {
+export function batcherOptions(
+  config: Config,
+  telemetry: TestTelemetry,
+  { filter, plugin = 'tracking' }: { readonly filter: string; readonly plugin?: string | undefined },
+): BatcherOptions {
   return {
     plugin,
     filter,
@@ -107,7 +111,7 @@ export async function createFixture(overrides: Partial<Config> = {}): Promise<Fi
     credentials,
     broker,
     async subscribe(filter, handler, plugin) {
-      const batcher = createBatcher(batcherOptions(config, telemetry, filter, plugin));
+      const batcher = createBatcher(batcherOptions(config, telemetry, { filter, plugin }));
       batchers.push(batcher);
       batcher.attach(async (messages) => ({ verdicts: await handler(messages) }), {
         batchSizeMax: 500,
