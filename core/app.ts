@@ -13,7 +13,7 @@ export interface AppOptions {
   readonly config: Config;
   /** Where the plugins are, and what the operator says of their permissions. */
   readonly admission: Admission;
-  /** Where log lines go. @default standard output */
+  /** Where log lines go. @default LOG_FILE */
   readonly logDestination?: NonNullable<TelemetryOptions['logDestination']>;
 }
 

@@ -41,21 +41,32 @@ export async function startBackends(
   parts.database = database;
   const transactions = createTransactions({ database, telemetry, config });
   cleanup.defer(() => transactions.stop());
-  const jobs = await startJobSystem({ database, config, telemetry, onForged: auditForgery(audit) });
+  const jobs = await startJobSystem({
+    database,
+    config,
+    telemetry,
+    onForged: auditForgery({ audit, parts }, admitted),
+  });
   cleanup.defer(() => jobs.stop());
   const { transport, credentials } = await createBroker({ config, telemetry, database, listener: jobs.listener });
   return { admitted, authenticator, database, transactions, jobs, transport, credentials };
 }
 
-/** A plugin can write to the outbox past invoke(), but not with the core's seal. */
-function auditForgery(audit: Foundation['audit']): Parameters<typeof startJobSystem>[0]['onForged'] {
-  return ({ plugin, kind, name }) =>
+/** A plugin can write to the outbox past invoke(), but not with the core's seal: that is a denial like any other. */
+function auditForgery(
+  { audit, parts }: Pick<Foundation, 'audit' | 'parts'>,
+  { plugins }: AdmittedPlugins,
+): Parameters<typeof startJobSystem>[0]['onForged'] {
+  const versions = new Map(plugins.map(({ manifest: { name, version } }) => [name, version]));
+  return ({ plugin: name, kind, name: resource }) => {
     audit.denied({
-      plugin: { name: plugin, version: 'unknown' },
-      access: { permission: kind === 'event' ? 'events' : 'jobs', resource: name },
+      plugin: { name, version: versions.get(name) ?? 'unknown' },
+      access: { permission: kind === 'event' ? 'events' : 'jobs', resource },
       rule: 'the outbox row was not written by the core',
       source: 'door',
     });
+    parts.host?.countDenial(name);
+  };
 }
 
 /** As Promise.all, but waits for every one before it fails: what was started by then is known to the cleanup. */

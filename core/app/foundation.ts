@@ -4,6 +4,7 @@ import { lockDataFolder } from '#core/database/data-folder.ts';
 import { createOperationsServer } from '#core/http/operations.ts';
 import { createAudit, type Audit } from '#core/plugin-host/audit.ts';
 import { createTelemetry, type RunningTelemetry, type TelemetryOptions } from '#core/telemetry/telemetry.ts';
+import { toLogFile } from './log-file.ts';
 import { toReadiness, type Parts } from './readiness.ts';
 
 export interface Foundation {
@@ -23,7 +24,11 @@ export async function startFoundation(
 ): Promise<Foundation> {
   const folder = lockDataFolder(config.dataDir);
   cleanup.defer(() => folder.release());
-  const telemetry = await createTelemetry(config, telemetryOptions);
+  const logFile = telemetryOptions.logDestination === undefined ? toLogFile(config) : undefined;
+  const telemetry = await createTelemetry(config, {
+    ...telemetryOptions,
+    ...(logFile === undefined ? {} : { logFile }),
+  });
   cleanup.defer(() => telemetry.stop());
   const audit = createAudit({ dir: join(config.dataDir, 'audit'), config, telemetry });
   cleanup.defer(() => audit.stop());

@@ -7,6 +7,8 @@ export interface MemoryCacheOptions {
   readonly labels: { readonly cache: string; readonly plugin: string };
   readonly entriesMax: number;
   readonly ttlMs: number;
+  /** Of all keys and values together. */
+  readonly maxBytes: number;
   readonly valueMaxBytes: number;
   readonly metrics: Metrics;
 }
@@ -26,6 +28,7 @@ export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
   const evictions = metrics.counter('returnit_cache_evictions_total');
   const cache = new LRUCache<string, string>({
     max: options.entriesMax,
+    maxSize: options.maxBytes,
     ttl: options.ttlMs,
     dispose(_value, _key, reason) {
       if (reason === 'evict' || reason === 'expire') evictions.inc({ ...labels, reason });
@@ -48,7 +51,7 @@ export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
           `Cannot cache "${key.slice(0, 80)}": it has ${bytes} bytes, at most ${valueMaxBytes} are kept`,
         );
       }
-      cache.set(key, value, { ttl: Math.min(ttlMs, options.ttlMs) });
+      cache.set(key, value, { ttl: Math.min(ttlMs, options.ttlMs), size: bytes + Buffer.byteLength(key) });
     },
     delete: (key) => void cache.delete(key),
     clear: () => cache.clear(),

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { startApp, type App } from '#core/app.ts';
+import { logPathOf } from '#core/app/log-file.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { startDemo } from './demo/demo.ts';
@@ -69,7 +70,14 @@ async function run(flags: StartFlags, deps: StartDeps): Promise<void> {
   });
   const demo = flags.demo === true;
   const database = config.databaseUrl === null ? `Postgres 18 in ${config.dataDir}` : 'external (DATABASE_URL)';
-  deps.stdout.write(formatBanner(app, { database, seconds: (performance.now() - startedAtMs) / 1000, demo }));
+  deps.stdout.write(
+    formatBanner(app, {
+      database,
+      logPath: logPathOf(config),
+      seconds: (performance.now() - startedAtMs) / 1000,
+      demo,
+    }),
+  );
   try {
     if (demo) await runDemo(app, { speed, ...(trace === undefined ? {} : { trace }) }, deps);
     else await aborted(deps.stopSignal);

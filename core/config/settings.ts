@@ -21,6 +21,10 @@ export const settings = {
   logLevel: text('LOG_LEVEL', 'info', 'trace, debug, info, warn, error, fatal or silent', {
     oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
   }),
+  logFile: text('LOG_FILE', '', 'Where log lines go; empty is returnit.log in the data folder, - is standard output'),
+  logFileMaxBytes: integer('LOG_FILE_MAX_BYTES', 67_108_864, 'Size at which the log file is renamed to end in .1', {
+    min: 4096,
+  }),
   shutdownTimeoutMs: integer('SHUTDOWN_TIMEOUT_MS', 25_000, 'Time to drain before what is left is cut off', {
     min: 100,
     max: 28_000,
@@ -86,6 +90,9 @@ export const settings = {
   // caches
   cacheEntriesMax: integer('CACHE_ENTRIES_MAX', 500, 'Entries of the object cache', { min: 1 }),
   cacheTtlMs: integer('CACHE_TTL_MS', 300_000, 'Life of an entry of the object cache', { min: 1 }),
+  cacheMaxBytes: integer('CACHE_MAX_BYTES', 33_554_432, 'Keys and values of the object cache of one plugin', {
+    min: 1,
+  }),
   cacheValueMaxBytes: integer('CACHE_VALUE_MAX_BYTES', 262_144, 'Largest cached value', { min: 1 }),
 
   // mqtt

@@ -117,11 +117,20 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
       );
     } catch (error) {
       outcome = toOutcome(error);
+      if (!(error instanceof AppError)) reportFault(instance, request.method, error);
       throw error;
     } finally {
       calls.inc({ ...labels, outcome });
       durations.observe(labels, (performance.now() - startedAtMs) / 1000);
     }
+  }
+
+  /** What no capability means to throw is the core's own fault: the plugin is not told more, so the log must be. */
+  function reportFault(instance: PluginInstance, method: string, error: unknown): void {
+    telemetry.logger.error(
+      { err: error, plugin: instance.plugin.name, method },
+      'A call of a plugin failed in the core',
+    );
   }
 
   function note(instance: PluginInstance, request: Omit<InvokeRequest, 'signal' | 'timeoutMs'>): void {
@@ -135,9 +144,10 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
         method.run(request.args as never, { instance } as Call);
       });
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
       outcome = toOutcome(error);
-      telemetry.logger.debug({ plugin: instance.plugin.name, code: error.code }, error.message);
+      if (error instanceof AppError)
+        telemetry.logger.debug({ plugin: instance.plugin.name, code: error.code }, error.message);
+      else reportFault(instance, request.method, error);
     } finally {
       calls.inc({ plugin: instance.plugin.name, capability: door?.name ?? 'unknown', outcome });
     }

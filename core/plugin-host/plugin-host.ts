@@ -44,6 +44,8 @@ export interface PluginHost {
   start(): Promise<void>;
   stop(): Promise<void>;
   status(): readonly PluginStatus[];
+  /** For a denial that was found elsewhere than at the door; too many in a minute end the plugin. */
+  countDenial(plugin: string): void;
   /** Starts a quarantined plugin again. @throws {AppError} PLUGIN_UNKNOWN, PLUGIN_UNAVAILABLE when it is in no need of it */
   release(name: string): Promise<PluginStatus>;
 }
@@ -54,8 +56,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
   const supervisors = new Map<string, Supervisor>();
   const limits = createPluginLimits(admitted.plugins, config);
 
-  function onDenied(instance: PluginInstance): void {
-    const { name } = instance.plugin;
+  function countDenial(name: string): void {
     if (!limits.countDenial(name, Date.now())) return;
     supervisors
       .get(name)
@@ -69,7 +70,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     telemetry,
     callTimeoutMs: config.pluginCallTimeoutMs,
     budgetOf: (plugin) => limits.budgetOf(plugin),
-    onDenied,
+    onDenied: ({ plugin }) => countDenial(plugin.name),
   });
   const shared = {
     startSandbox: createSandboxes(),
@@ -77,7 +78,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     note,
     onNativeDenial(instance: PluginInstance, denial: { readonly permission: string; readonly resource: string }) {
       options.audit.nativeDenied({ plugin: instance.plugin, ...denial });
-      onDenied(instance);
+      countDenial(instance.plugin.name);
     },
     currentTraceparent,
     telemetry,
@@ -100,6 +101,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     async stop() {
       await Promise.all([...supervisors.values()].map((supervisor) => supervisor.stop()));
     },
+    countDenial,
     status: () => [...[...supervisors.values()].map(toStatus), ...admitted.held.map(toHeldStatus)],
     async release(name) {
       const supervisor = supervisors.get(name);
@@ -125,6 +127,7 @@ function toSandboxOptions(
   return {
     plugin: { name: manifest.name, version: manifest.version },
     folder,
+    main: manifest.main,
     env: readEnvironment(granted('env')),
     read: granted('read').map((path) => (isAbsolute(path) ? path : join(folder, path))),
     limits: toSandboxLimits(config, manifest.limits),

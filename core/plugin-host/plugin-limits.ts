@@ -30,8 +30,11 @@ export function createPluginLimits(plugins: readonly DiscoveredPlugin[], config:
       const window =
         current !== undefined && nowMs - current.startedAtMs < windowMs ? current : { startedAtMs: nowMs, count: 0 };
       window.count += 1;
-      denials.set(plugin, window);
-      return window.count > config.pluginDenialsPerMinuteMax;
+      const tooMany = window.count > config.pluginDenialsPerMinuteMax;
+      // It ends that process: the next one begins with a clean record.
+      if (tooMany) denials.delete(plugin);
+      else denials.set(plugin, window);
+      return tooMany;
     },
   };
 }

@@ -34,6 +34,8 @@ export interface SandboxOptions {
   readonly plugin: PluginIdentity;
   /** The plugin's folder. */
   readonly folder: string;
+  /** The module in it that exports `plugin`. @default 'plugin.ts' */
+  readonly main?: string;
   /** The granted variables. */
   readonly env: Readonly<Record<string, string>>;
   /** Granted files and folders outside its own, absolute. */
@@ -63,6 +65,8 @@ export function createSandboxes(): StartSandbox {
     const child = spawn(process.execPath, [...childFlags, '--input-type=module', '--eval', boot.entry], {
       env: {},
       cwd: '/',
+      // A process group of its own: the terminal's Ctrl-C is for the core, which then stops the plugin in order.
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
       windowsHide: true,
     });
@@ -90,13 +94,12 @@ async function readOwnSources(): Promise<Sources & { entry: string }> {
 }
 
 async function createBoot(options: SandboxOptions, own: Sources & { entry: string }): Promise<ChildBoot> {
-  const { plugin, env, limits } = options;
+  const { plugin, env, limits, main = 'plugin.ts' } = options;
   const folder = await realpath(options.folder);
   const { sources, broken } = await readSources(folder);
   const folders = importableFolders(folder);
-  const mainUrl = pathToFileURL(join(folder, 'plugin.ts')).href;
-  if (sources[mainUrl] === undefined && broken[mainUrl] === undefined) {
-    throw new AppError('INVALID_MANIFEST', `Cannot start ${plugin.name}: ${join(folder, 'plugin.ts')} does not exist`);
+  if (!existsSync(join(folder, main))) {
+    throw new AppError('INVALID_MANIFEST', `Cannot start ${plugin.name}: ${join(folder, main)} does not exist`);
   }
   return {
     entry: own.entry,
@@ -104,7 +107,7 @@ async function createBoot(options: SandboxOptions, own: Sources & { entry: strin
     broken,
     coreUrl: pathToFileURL(`${coreFolder}/`).href,
     plugin: { name: plugin.name, version: plugin.version },
-    mainUrl,
+    mainUrl: pathToFileURL(join(folder, main)).href,
     packagesUrl: pathToFileURL(join(dirname(packagesFolder), 'package.json')).href,
     importable: folders.map((path) => pathToFileURL(`${path}/`).href),
     threadFlags: ['--permission', ...[...folders.map((path) => `${path}/*`), ...options.read].map(toReadFlag)],

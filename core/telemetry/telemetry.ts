@@ -1,7 +1,8 @@
 import type { DestinationStream } from 'pino';
 import type { Config } from '#core/config/settings.ts';
 import { collectContainer } from './container-collector.ts';
-import { createLogger, flushLogger, type Logger } from './logger.ts';
+import { createLogFile } from './log-file.ts';
+import { bufferMaxBytes, createLogger, flushLogger, type Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { startRuntimeCollector } from './runtime-collector.ts';
 import { startTracing, type Tracing } from './tracing.ts';
@@ -18,11 +19,19 @@ export interface RunningTelemetry extends Telemetry {
   stop(): Promise<void>;
 }
 
+export interface LogFile {
+  readonly path: string;
+  readonly maxBytes: number;
+  /** Told once when it cannot be written: the log itself cannot say so. */
+  readonly onError: (error: Error) => void;
+}
+
 export interface TelemetryOptions {
   /** Of the platform. */
   readonly version: string;
-  /** Where log lines go. @default standard output */
+  /** Where log lines go. @default the log file, or standard output when there is none */
   readonly logDestination?: DestinationStream;
+  readonly logFile?: LogFile;
 }
 
 type TelemetryConfig = Pick<
@@ -37,11 +46,12 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
     labelSetsMax: config.metricLabelSetsMax,
     onCollectError: (error) => logger.error({ component: 'telemetry', err: error }, 'Cannot collect metrics'),
   });
+  const destination = options.logDestination ?? openLogFile(options.logFile, metrics);
   const logger = createLogger({
     level: config.logLevel,
     fields: { environment, region },
     metrics,
-    ...(options.logDestination === undefined ? {} : { destination: options.logDestination }),
+    ...(destination === undefined ? {} : { destination }),
   });
   const tracing = await startTracing({ ...config, version: options.version, logger });
   metrics
@@ -68,4 +78,10 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
       await flushLogger(logger);
     },
   };
+}
+
+function openLogFile(file: LogFile | undefined, metrics: Metrics): DestinationStream | undefined {
+  if (file === undefined) return undefined;
+  const dropped = metrics.counter('returnit_log_messages_dropped_total');
+  return createLogFile({ ...file, bufferMaxBytes, onDropped: () => dropped.inc() });
 }

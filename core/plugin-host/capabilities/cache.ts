@@ -21,6 +21,7 @@ export function createCacheCapability(options: { readonly config: Config; readon
         labels: { cache: 'object', plugin },
         entriesMax: config.cacheEntriesMax,
         ttlMs: config.cacheTtlMs,
+        maxBytes: config.cacheMaxBytes,
         valueMaxBytes: config.cacheValueMaxBytes,
         metrics,
       }),
