@@ -7,7 +7,7 @@ import { refuse } from './errors.ts';
 import { maySee, type Actor, type OrderAction } from './lifecycle.ts';
 import { NewOrder, Order, OrderPage, OrderWithHistory, Status } from './order.ts';
 import { takeStep, toEventData } from './progress.ts';
-import { findOrder, findOrderByReference, insertHistory, insertOrder, listHistory, listOrders } from './store.ts';
+import { findOrderByReference, findOrderWithHistory, insertHistory, insertOrder, listOrders } from './store.ts';
 
 const OrderParams = Type.Object({ orderId: Type.String({ format: 'uuid' }) }, { additionalProperties: false });
 const CancelOrder = Type.Object(
@@ -63,9 +63,9 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
       response: { 200: OrderWithHistory },
     },
     async ({ principal, params }) => {
-      const stored = await findOrder(ctx.db, params.orderId);
-      if (stored === undefined || !maySee(stored.order, toActor(principal))) return notFound(params.orderId);
-      return { status: 200, body: { ...stored.order, history: await listHistory(ctx.db, params.orderId) } };
+      const found = await findOrderWithHistory(ctx.db, params.orderId);
+      if (found === undefined || !maySee(found.order, toActor(principal))) return notFound(params.orderId);
+      return { status: 200, body: { ...found.order, history: found.history } };
     },
   );
 

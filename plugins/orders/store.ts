@@ -121,6 +121,29 @@ export async function findOrder(db: Queryable, orderId: string): Promise<StoredO
   return rows[0] && toStoredOrder(rows[0]);
 }
 
+const findOrderWithHistoryStatement: Statement = {
+  name: 'find_order_with_history',
+  text: `select ${columns}, (
+      select coalesce(json_agg(json_build_object('sequence', sequence, 'from', from_status, 'to', to_status,
+        'actorKind', actor_kind, 'actorId', actor_id, 'reason', reason,
+        'occurredAt', to_char(occurred_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) order by sequence), '[]')
+      from (select * from order_history where order_id = $1 order by sequence limit 100) as steps
+    ) as history
+    from orders where order_id = $1`,
+};
+
+/** One statement: an order is read far more often than anything else. */
+export async function findOrderWithHistory(
+  db: Queryable,
+  orderId: string,
+): Promise<{ readonly order: Order & OrderState; readonly history: readonly HistoryStep[] } | undefined> {
+  const { rows } = await db.query<OrderRow & { readonly history: readonly HistoryStep[] }>(
+    findOrderWithHistoryStatement,
+    [orderId],
+  );
+  return rows[0] && { order: toStoredOrder(rows[0]).order, history: rows[0].history };
+}
+
 export interface Move {
   readonly orderId: string;
   readonly from: OrderStatus;
@@ -175,18 +198,6 @@ export async function insertHistory(db: Queryable, step: HistoryToInsert): Promi
     step.actor.id,
     step.reason,
   ]);
-}
-
-const listHistoryStatement: Statement = {
-  name: 'list_order_history',
-  text: `select sequence, from_status as "from", to_status as "to", actor_kind as "actorKind", actor_id as "actorId",
-      reason, occurred_at as "occurredAt"
-    from order_history where order_id = $1 order by sequence limit 100`,
-};
-
-export async function listHistory(db: Queryable, orderId: string): Promise<HistoryStep[]> {
-  const { rows } = await db.query<HistoryStep>(listHistoryStatement, [orderId]);
-  return [...rows];
 }
 
 export interface OrderFilter {

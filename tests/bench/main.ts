@@ -1,0 +1,28 @@
+/** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
+import { benchCapability } from './capability.ts';
+import { benchHttp } from './http.ts';
+import { benchMemory } from './memory.ts';
+import { formatResult, type BenchResult } from './report.ts';
+import { benchStart } from './start.ts';
+
+const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
+  http: benchHttp,
+  capability: benchCapability,
+  start: benchStart,
+  memory: benchMemory,
+};
+
+const flags = process.argv.slice(2);
+const names = flags.filter((flag) => !flag.startsWith('--'));
+const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+if (names.length === 0 || unknown.length > 0) {
+  console.error(`Cannot run ${unknown.join(', ') || 'nothing'}: choose from ${Object.keys(benches).join(', ')}`);
+  process.exit(1);
+}
+for (const name of names) {
+  const result = await benches[name]?.();
+  if (result === undefined) continue;
+  console.log(formatResult(result));
+  if (flags.includes('--json')) console.log(JSON.stringify(result));
+}
+process.exit(0);
