@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
-import type { LogFile } from '#core/telemetry/telemetry.ts';
+import type { TelemetryOptions } from '#core/telemetry/telemetry.ts';
 
 /** Where this configuration's log lines go; null is standard output. */
 export function logPathOf({ logFile, dataDir }: Pick<Config, 'logFile' | 'dataDir'>): string | null {
@@ -9,7 +9,7 @@ export function logPathOf({ logFile, dataDir }: Pick<Config, 'logFile' | 'dataDi
 }
 
 /** For telemetry; undefined is standard output. */
-export function toLogFile(config: Config): LogFile | undefined {
+export function toLogFile(config: Config): TelemetryOptions['logFile'] {
   const path = logPathOf(config);
   if (path === null) return undefined;
   return {

@@ -1,69 +1,90 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import pino from 'pino';
+import type { DestinationStream } from 'pino';
 import { AppError } from '#core/errors/app-error.ts';
 
 export interface LogFileOptions {
   readonly path: string;
   /** A larger file is renamed to `<path>.1`, in place of the one before, and a new one is begun. */
   readonly maxBytes: number;
-  /** Lines of this many bytes wait for a slow disk; more are dropped. */
-  readonly bufferMaxBytes: number;
+  /** A line could not be written. */
   readonly onDropped: () => void;
-  /** The file cannot be written or renamed: told once, until a write has worked again. */
+  /** The file cannot be written or renamed: told once, until it has worked again. */
   readonly onError: (error: Error) => void;
 }
 
-/**
- * Where log lines go when nobody collects standard output: at most twice `maxBytes` on disk, whatever happens.
- *
- * @throws {AppError} INVALID_CONFIG when the file cannot be written
- */
-export function createLogFile(options: LogFileOptions): pino.DestinationStream {
-  const { path, maxBytes } = options;
-  let bytes = probe(path);
-  let failing = false;
-  const destination = pino.destination({ dest: path, sync: false, mode: fileMode, maxLength: options.bufferMaxBytes });
-
-  function fail(error: Error): void {
-    if (!failing) options.onError(error);
-    failing = true;
-  }
-
-  function rotate(): void {
-    // Counted from zero even when the renaming fails: it is tried again one file later, not with every line.
-    bytes = 0;
-    try {
-      renameSync(path, `${path}.1`);
-      destination.reopen();
-    } catch (error) {
-      fail(error instanceof Error ? error : new Error(String(error)));
-    }
-  }
-
-  destination.on('drop', options.onDropped);
-  destination.on('error', fail);
-  destination.on('write', (written: number) => {
-    failing = false;
-    bytes += written;
-    if (bytes >= maxBytes) rotate();
-  });
-  return destination;
+export interface LogFile extends DestinationStream {
+  /** A later line opens it again. */
+  close(): void;
 }
 
 /** Names of customers and drivers may stand in it. */
 const fileMode = 0o600;
 
-/** The size so far; fails before anything is started when the file cannot be written. */
-function probe(path: string): number {
+/**
+ * Where log lines go when nobody collects standard output: at most twice `maxBytes` on disk. A line is in the operating
+ * system's hands when it is logged, so the last ones before a death are there.
+ *
+ * @throws {AppError} INVALID_CONFIG when the file cannot be written
+ */
+export function createLogFile(options: LogFileOptions): LogFile {
+  const { path, maxBytes } = options;
+  let file: { readonly fd: number; bytes: number } | undefined = openFirst(path);
+  let failing = false;
+  /** The last line could not be written. */
+  let lost = false;
+
+  function fail(error: unknown): void {
+    if (!failing) options.onError(error instanceof Error ? error : new Error(String(error)));
+    failing = true;
+  }
+
+  function rotate(full: { readonly fd: number; bytes: number }): { readonly fd: number; bytes: number } {
+    try {
+      renameSync(path, `${path}.1`);
+    } catch (error) {
+      fail(error);
+      // Tried again when as much has been written once more, not with every line.
+      full.bytes = 0;
+      return full;
+    }
+    close();
+    failing = false;
+    return openFile(path);
+  }
+
+  function close(): void {
+    if (file === undefined) return;
+    closeSync(file.fd);
+    file = undefined;
+  }
+
+  return {
+    write(line) {
+      try {
+        file ??= openFile(path);
+        if (file.bytes >= maxBytes) file = rotate(file);
+        file.bytes += writeSync(file.fd, line);
+        if (lost) [lost, failing] = [false, false];
+      } catch (error) {
+        options.onDropped();
+        fail(error);
+        lost = true;
+      }
+    },
+    close,
+  };
+}
+
+function openFile(path: string): { readonly fd: number; bytes: number } {
+  const fd = openSync(path, 'a', fileMode);
+  return { fd, bytes: fstatSync(fd).size };
+}
+
+function openFirst(path: string): { readonly fd: number; bytes: number } {
   try {
     mkdirSync(dirname(path), { recursive: true });
-    const fd = openSync(path, 'a', fileMode);
-    try {
-      return fstatSync(fd).size;
-    } finally {
-      closeSync(fd);
-    }
+    return openFile(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AppError('INVALID_CONFIG', `Cannot write the log file "${path}": ${reason}`, { cause });

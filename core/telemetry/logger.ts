@@ -5,8 +5,8 @@ import { redactFields, redactText } from './redaction.ts';
 
 export type Logger = pino.Logger;
 
-/** Lines of this many bytes wait for a slow reader of stdout, or a slow disk; more are dropped and counted. */
-export const bufferMaxBytes = 16 * 1024 * 1024;
+/** Lines of this many bytes wait for a slow reader of stdout; more are dropped and counted. */
+const bufferMaxBytes = 16 * 1024 * 1024;
 
 export interface LoggerOptions {
   readonly level: string;

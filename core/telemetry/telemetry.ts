@@ -1,8 +1,8 @@
 import type { DestinationStream } from 'pino';
 import type { Config } from '#core/config/settings.ts';
 import { collectContainer } from './container-collector.ts';
-import { createLogFile } from './log-file.ts';
-import { bufferMaxBytes, createLogger, flushLogger, type Logger } from './logger.ts';
+import { createLogFile, type LogFile, type LogFileOptions } from './log-file.ts';
+import { createLogger, flushLogger, type Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { startRuntimeCollector } from './runtime-collector.ts';
 import { startTracing, type Tracing } from './tracing.ts';
@@ -19,19 +19,12 @@ export interface RunningTelemetry extends Telemetry {
   stop(): Promise<void>;
 }
 
-export interface LogFile {
-  readonly path: string;
-  readonly maxBytes: number;
-  /** Told once when it cannot be written: the log itself cannot say so. */
-  readonly onError: (error: Error) => void;
-}
-
 export interface TelemetryOptions {
   /** Of the platform. */
   readonly version: string;
   /** Where log lines go. @default the log file, or standard output when there is none */
   readonly logDestination?: DestinationStream;
-  readonly logFile?: LogFile;
+  readonly logFile?: Omit<LogFileOptions, 'onDropped'>;
 }
 
 type TelemetryConfig = Pick<
@@ -46,7 +39,8 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
     labelSetsMax: config.metricLabelSetsMax,
     onCollectError: (error) => logger.error({ component: 'telemetry', err: error }, 'Cannot collect metrics'),
   });
-  const destination = options.logDestination ?? openLogFile(options.logFile, metrics);
+  const logFile = options.logFile === undefined ? undefined : openLogFile(options.logFile, metrics);
+  const destination = options.logDestination ?? logFile;
   const logger = createLogger({
     level: config.logLevel,
     fields: { environment, region },
@@ -76,12 +70,12 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
       stopSpans();
       countSpans();
       await flushLogger(logger);
+      logFile?.close();
     },
   };
 }
 
-function openLogFile(file: LogFile | undefined, metrics: Metrics): DestinationStream | undefined {
-  if (file === undefined) return undefined;
+function openLogFile(file: NonNullable<TelemetryOptions['logFile']>, metrics: Metrics): LogFile {
   const dropped = metrics.counter('returnit_log_messages_dropped_total');
-  return createLogFile({ ...file, bufferMaxBytes, onDropped: () => dropped.inc() });
+  return createLogFile({ ...file, onDropped: () => dropped.inc() });
 }

@@ -21,7 +21,7 @@ export const telemetryMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_log_messages_dropped_total',
     type: 'counter',
-    help: 'Log lines lost because the disk, or the reader of standard output, was too slow',
+    help: 'Log lines lost: the log file could not be written, or standard output was not read fast enough',
     unit: 'messages',
     labels: [],
     owner: 'telemetry',
