@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub } from './hub.ts';
 import { livePath, pathOf, toLiveProblem } from './live-request.ts';
-import type { LiveTransport } from './watcher.ts';
+import type { LiveMessage, LiveTransport } from './watcher.ts';
 
 export interface EventStreamsOptions {
   readonly config: Config;
@@ -16,31 +17,26 @@ export interface EventStreams {
 
 /**
  * Server-sent events for clients behind proxies that end WebSockets, and for `curl -N`: `GET /live/<channel>`.
- * Events are named `snapshot`, `change`, `closed`, `refused`; the last two end the response.
+ * Events are named `snapshot`, `change` and `closed`, the last of which ends the response. Who may not watch gets
+ * problem details instead of a stream: a browser's EventSource would open a refused stream again and again.
  */
 export function createEventStreams(options: EventStreamsOptions): EventStreams {
   const { config, hub } = options;
 
   async function open(channel: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const principal = await hub.authenticate(request);
-    const connection = hub.connect(principal, toTransport(channel, response));
-    response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-    });
-    response.flushHeaders();
-    const heartbeat = setInterval(() => {
-      response.write(': alive\n\n');
-      connection.flush();
-    }, config.liveHeartbeatMs);
+    // A client that has gone meanwhile will not say so again.
+    if (response.destroyed) return;
+    const stream = createStream(channel, response);
+    const connection = hub.connect(principal, stream.transport);
     response.on('drain', () => connection.flush());
-    response.on('close', () => {
-      clearInterval(heartbeat);
-      connection.end();
-    });
+    response.on('close', () => connection.end());
+    if (!(await connection.watch(channel))) return;
+    stream.begin();
     request.socket.setTimeout(0);
-    await connection.watch(channel);
+    const heartbeat = setInterval(() => response.write(': alive\n\n'), config.liveHeartbeatMs);
+    response.on('close', () => clearInterval(heartbeat));
+    if (response.destroyed || response.writableEnded) clearInterval(heartbeat);
   }
 
   return {
@@ -49,35 +45,58 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
       if (path === undefined || !path.startsWith(`${livePath}/`)) return false;
       // An error means that the client is gone, which `close` reports as well.
       response.on('error', () => undefined);
-      if (request.method !== 'GET') {
-        answer(response, 405, JSON.stringify({ title: 'Method not allowed', status: 405 }));
-        return true;
+      if (request.method === 'GET') {
+        open(path.slice(livePath.length + 1), request, response).catch((error: unknown) => answer(response, error));
+      } else {
+        response.setHeader('allow', 'GET');
+        answer(response, new AppError('METHOD_NOT_ALLOWED', 'Cannot watch a channel but with GET'));
       }
-      open(path.slice(livePath.length + 1), request, response).catch((error: unknown) => {
-        const { status, body } = toLiveProblem(error);
-        if (response.headersSent) response.destroy();
-        else answer(response, status, body);
-      });
       return true;
     },
   };
 }
 
-function answer(response: ServerResponse, status: number, body: string): void {
-  response.writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' }).end(body);
+/** Ends the response with the error, or, when events have been sent already, without a word. */
+function answer(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { status, headers, body } = toLiveProblem(error);
+  response.writeHead(status, headers).end(body);
 }
 
-function toTransport(channel: string, response: ServerResponse): LiveTransport {
-  return {
+function createStream(
+  channel: string,
+  response: ServerResponse,
+): { readonly transport: LiveTransport; readonly begin: () => void } {
+  function begin(): void {
+    if (response.headersSent) return;
+    response.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    response.flushHeaders();
+  }
+
+  function send({ type, ...value }: LiveMessage): void {
+    begin();
+    response.write(`event: ${type}\ndata: ${JSON.stringify(value)}\n\n`);
+    if (type === 'closed') response.end();
+  }
+
+  const transport: LiveTransport = {
     name: 'sse',
     get bufferedBytes() {
       return response.writableLength;
     },
-    send(message) {
-      const { type, ...value } = message;
-      response.write(`event: ${type}\ndata: ${JSON.stringify(value)}\n\n`);
-      if (type === 'closed' || type === 'refused') response.end();
+    send,
+    refuse: (_channel, { code, reason }) => answer(response, new AppError(code, `Cannot watch the channel: ${reason}`)),
+    close(reason) {
+      if (response.headersSent) send({ type: 'closed', channel, reason });
+      else answer(response, new AppError('SHUTTING_DOWN', `Cannot watch the channel: ${reason}`));
     },
-    close: (reason) => void response.end(`event: closed\ndata: ${JSON.stringify({ channel, reason })}\n\n`),
   };
+  return { transport, begin };
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '#core/errors/app-error.ts';
+import { errorCodes } from '#core/errors/codes.ts';
+import { errorCodes } from '#core/errors/codes.ts';
 
 /** WebSocket at `/live`; server-sent events of one channel at `/live/<channel>`. */
 export const livePath = '/live';
@@ -32,8 +34,26 @@ export function tokenOf(request: IncomingMessage): string {
 }
 
 /** What a refused client gets: problem details (RFC 9457). Errors that are not ours tell nothing. */
-export function toLiveProblem(error: unknown): { readonly status: number; readonly body: string } {
-  const { status, code, message } =
-    error instanceof AppError ? error : { status: 500, code: 'INTERNAL', message: 'Internal error' };
-  return { status, body: JSON.stringify({ type: `/problems/${code}`, title: message, status, code }) };
+export function toLiveProblem(error: unknown): {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+} {
+  const { code, message } =
+    error instanceof AppError ? error : { code: 'INTERNAL' as const, message: 'Internal error' };
+  const { status, title } = errorCodes[code];
+  const type = `/problems/${code.toLowerCase().replaceAll('_', '-')}`;
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'cache-control': 'no-store',
+      ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+      ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
+    },
+    body: JSON.stringify({ type, title, status, detail: message, code }),
+  };
 }
+
+/** A plugin that restarts is back within this, as a rule. */
+const retryAfterSeconds = 1;
