@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { PluginInstance } from '#core/plugin-host/capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { acquireConnection } from './acquire-connection.ts';
 import type { Database } from './database.ts';

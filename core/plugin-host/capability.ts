@@ -3,8 +3,6 @@ import type { Span } from '@opentelemetry/api';
 import type { PluginIdentity, PluginInstance } from '#core/plugin-instance.ts';
 import type { PermissionName } from '#plugin-api';
 
-export type { PluginIdentity, PluginInstance } from '#core/plugin-instance.ts';
-
 /** What a call asks for: one permission on one resource. */
 export interface Access {
   readonly permission: PermissionName;

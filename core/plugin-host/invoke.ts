@@ -11,7 +11,8 @@ import type { Audit } from './audit.ts';
 import { compileArguments, type ArgumentCheck } from './call-arguments.ts';
 import type { CallBudget } from './call-budget.ts';
 import { startCallDeadline } from './call-deadline.ts';
-import type { Access, Call, Capability, CapabilityMethod, PluginInstance } from './capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Access, Call, Capability, CapabilityMethod } from './capability.ts';
 import { NotCapable } from './not-capable.ts';
 import type { Permissions } from './permissions.ts';
 

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '#core/errors/app-error.ts';
-import type { PluginIdentity } from './capability.ts';
+import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { ChildBoot } from './child/boot.ts';
 import type { SandboxLimits } from './sandbox-limits.ts';
 import { readSources, stripFile, type Sources } from './sandbox-sources.ts';

@@ -1,5 +1,6 @@
 import { AppError } from '#core/errors/app-error.ts';
-import type { Call, Capability, PluginInstance } from '#core/plugin-host/capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Call, Capability } from '#core/plugin-host/capability.ts';
 
 export type FakeHandler = (input: never) => unknown;
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { loadConfig } from '#core/config/config.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { PluginInstance } from '#core/plugin-host/capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
 import { createDeathStore } from '#core/plugin-host/deaths.ts';
 import { createSandboxes } from '#core/plugin-host/sandbox.ts';
 import { toSandboxLimits, type SandboxLimits } from '#core/plugin-host/sandbox-limits.ts';

@@ -10,7 +10,8 @@ import { createSlots, type Slots } from '#core/jobs/slots.ts';
 import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
 import type { Worker } from '#core/jobs/worker.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { method, type Capability, type PluginInstance } from '../capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import { method, type Capability } from '../capability.ts';
 
 export interface EventsCapabilityOptions {
   readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'work'>;

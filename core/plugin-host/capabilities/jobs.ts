@@ -7,7 +7,8 @@ import type { JobSystem } from '#core/jobs/job-system.ts';
 import { isReservedQueue, nameLengthMax, queuePattern } from '#core/jobs/queue-names.ts';
 import { createSlots } from '#core/jobs/slots.ts';
 import type { Worker } from '#core/jobs/worker.ts';
-import { method, type Access, type Capability, type PluginInstance } from '../capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import { method, type Access, type Capability } from '../capability.ts';
 
 export interface JobsCapabilityOptions {
   readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'schedules' | 'work'>;

@@ -3,7 +3,8 @@ import type { Principal, WatchDecision } from '#plugin-api';
 import type { LiveHub } from '#core/live/hub.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { compileArguments } from '../call-arguments.ts';
-import { method, type Access, type Capability, type PluginInstance } from '../capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import { method, type Access, type Capability } from '../capability.ts';
 
 const Channel = Type.String({ minLength: 1, maxLength: 400 });
 const ChannelArgs = Type.Object(
@@ -18,12 +19,14 @@ const CloseArgs = Type.Object(
   { channel: Channel, reason: Type.String({ maxLength: 200 }) },
   { additionalProperties: false },
 );
-const Decision = Type.Object({
-  allowed: Type.Boolean(),
-  snapshot: Type.Optional(Type.Object({})),
-  version: Type.Optional(Type.Number()),
-  reason: Type.Optional(Type.String({ maxLength: 200 })),
-});
+const Decision = Type.Union([
+  Type.Object({
+    allowed: Type.Literal(true),
+    snapshot: Type.Optional(Type.Object({})),
+    version: Type.Optional(Type.Number()),
+  }),
+  Type.Object({ allowed: Type.Literal(false), reason: Type.String({ maxLength: 200 }) }),
+]);
 
 /** Live channels: a plugin declares who may watch and publishes values; the hub brings them to the clients. */
 export function createLiveCapability(options: { readonly hub: LiveHub }): Capability {

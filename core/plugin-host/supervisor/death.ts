@@ -1,4 +1,4 @@
-import type { PluginIdentity } from '../capability.ts';
+import type { PluginIdentity } from '#core/plugin-instance.ts';
 
 /**
  * Why a plugin's process ended, other than by being asked to:

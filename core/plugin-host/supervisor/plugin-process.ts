@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { AppError } from '#core/errors/app-error.ts';
 import type { WireError } from '#core/errors/wire-error.ts';
-import type { PluginInstance } from '../capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { ControlFrame, EndFrame } from '../protocol/control-frame.ts';
 import type { NoteFrame } from '../protocol/frame.ts';
 import type { IncomingCall } from '../protocol/incoming-calls.ts';

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import type { PluginIdentity } from '../capability.ts';
+import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { SampleFrame } from '../protocol/control-frame.ts';
 import type { Peer } from '../protocol/peer.ts';
 import type { ProcessUsage } from './process-usage.ts';

@@ -1,4 +1,4 @@
-import type { PluginIdentity } from '../capability.ts';
+import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { SandboxLimits } from '../sandbox-limits.ts';
 import { deathReasons, type Death } from './death.ts';
 import type { ProcessTelemetry } from './process-metrics.ts';

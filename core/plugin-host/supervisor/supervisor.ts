@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { AppError } from '#core/errors/app-error.ts';
-import type { PluginIdentity, PluginInstance } from '../capability.ts';
+import type { PluginIdentity, PluginInstance } from '#core/plugin-instance.ts';
 import type { DeathStore } from '../deaths.ts';
 import type { Death, DeathReason } from './death.ts';
 import { startPluginProcess, type PluginProcess, type PluginProcessOptions } from './plugin-process.ts';

@@ -11,7 +11,7 @@ import { createAuthenticator, type Authenticator } from '#core/http/authenticati
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
 import { createHttpServer, type HttpServer } from '#core/http/server.ts';
 import { createHttpCapability } from '#core/plugin-host/capabilities/http.ts';
-import type { PluginInstance } from '#core/plugin-host/capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { HandlerCalls, PluginCalls } from '#core/plugin-host/protocol/calls.ts';
 import { createLogger } from '#core/telemetry/logger.ts';
 import { createMetrics } from '#core/telemetry/metrics.ts';

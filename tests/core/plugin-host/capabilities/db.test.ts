@@ -7,7 +7,8 @@ import { trace } from '@opentelemetry/api';
 import { preparePlugins } from '#core/database/plugin-roles.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { Call, PluginInstance } from '#core/plugin-host/capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Call } from '#core/plugin-host/capability.ts';
 import { createDbCapability } from '#core/plugin-host/capabilities/db.ts';
 import { createDatabaseFixture } from '../../../support/postgres.ts';
 

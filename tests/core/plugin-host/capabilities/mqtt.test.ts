@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { DeviceCredentials, MqttMessage } from '#plugin-api';
 import { compileArguments } from '#core/plugin-host/call-arguments.ts';
 import { createMqttCapability } from '#core/plugin-host/capabilities/mqtt.ts';
-import type { Capability, PluginInstance } from '#core/plugin-host/capability.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Capability } from '#core/plugin-host/capability.ts';
 import { acceptAll, createFixture, eventOf, until, type Fixture } from '../../mqtt/fixture.ts';
 import { callCapability, createFakeInstance } from '../../../support/fake-instance.ts';
 
