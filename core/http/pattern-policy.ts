@@ -34,7 +34,7 @@ export function findPatternProblem(pattern: string): string | undefined {
 }
 
 /** A pattern that was judged safe, as ajv runs it. */
-export function compilePattern(pattern: string): { test(text: string): boolean } {
+export function compilePattern(pattern: string): { test(text: string): boolean; toString(): string } {
   const problem = findPatternProblem(pattern);
   if (problem !== undefined)
     throw new RangeError(`Cannot compile pattern "${pattern.slice(0, patternLengthMax)}": ${problem}`);
