@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '#core/errors/app-error.ts';
 import { errorCodes } from '#core/errors/codes.ts';
-import { errorCodes } from '#core/errors/codes.ts';
 
 /** WebSocket at `/live`; server-sent events of one channel at `/live/<channel>`. */
 export const livePath = '/live';
