@@ -1,13 +1,15 @@
 /** A channel pattern such as `orders/{orderId}/position`: segments, some of them named. */
 export interface ChannelPattern {
   readonly pattern: string;
+  /** The same for all patterns that match the same channels: their named segments have no names in it. */
+  readonly shape: string;
   /** The named segments' values, or null when the channel does not match. */
   match(channel: string): Readonly<Record<string, string>> | null;
 }
 
 const segmentForm = /^(?:[a-z0-9-]{1,64}|\{[a-zA-Z][a-zA-Z0-9]{0,31}\})$/;
-/** What a client may ask for: ids and words, nothing that a path, a topic or a log could read otherwise. */
-const channelForm = /^[A-Za-z0-9_.-]{1,80}(?:\/[A-Za-z0-9_.-]{1,80}){0,7}$/;
+/** What a client may ask for: ids and words, nothing that a path (`..`), a topic or a log could read otherwise. */
+const channelForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}(?:\/[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}){0,7}$/;
 
 export function isChannel(channel: string): boolean {
   return channelForm.test(channel);
@@ -23,6 +25,7 @@ export function parseChannelPattern(pattern: string): ChannelPattern {
   }
   return {
     pattern,
+    shape: segments.map((segment) => (segment.startsWith('{') ? '{}' : segment)).join('/'),
     match(channel) {
       const values = channel.split('/');
       if (values.length !== segments.length) return null;

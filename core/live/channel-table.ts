@@ -2,7 +2,7 @@ import type { Principal, WatchDecision } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { isChannel, parseChannelPattern, type ChannelPattern } from './channel-pattern.ts';
-import type { Watcher } from './watcher.ts';
+import type { Refusal, Watcher } from './watcher.ts';
 
 /** Who owns a channel pattern and decides who may watch. */
 export interface ChannelOwner {
@@ -10,10 +10,14 @@ export interface ChannelOwner {
   authorize(principal: Principal, params: Readonly<Record<string, string>>): Promise<WatchDecision>;
 }
 
+export type ChannelDecision =
+  | Extract<WatchDecision, { readonly allowed: true }>
+  | (Refusal & { readonly allowed: false });
+
 /** Which channels exist, whose they are, and who watches them now. */
 export interface ChannelTable {
   declare(pattern: string, owner: ChannelOwner): void;
-  authorize(channel: string, principal: Principal): Promise<WatchDecision>;
+  authorize(channel: string, principal: Principal): Promise<ChannelDecision>;
   add(watcher: Watcher): void;
   remove(watcher: Watcher): void;
   watchersOf(channel: string): ReadonlySet<Watcher>;
@@ -37,32 +41,33 @@ export function createChannelTable(telemetry: Telemetry): ChannelTable {
   }
 
   return {
-    declare(pattern, owner) {
-      const known = declarations.get(pattern);
+    declare(text, owner) {
+      const pattern = toPattern(text);
+      const known = declarations.get(pattern.shape);
       if (known !== undefined && known.owner.plugin !== owner.plugin) {
         throw new AppError(
           'INVALID_CALL',
-          `Cannot declare channel "${pattern}": ${known.owner.plugin} has declared it`,
+          `Cannot declare channel "${text}": ${known.owner.plugin} has declared "${known.pattern.pattern}"`,
         );
       }
-      declarations.set(pattern, { pattern: toPattern(pattern), owner });
+      declarations.set(pattern.shape, { pattern, owner });
     },
     async authorize(channel, principal) {
       const found = find(channel);
       if (found === undefined) {
         requests.inc({ plugin: 'none', outcome: 'unknown' });
-        return { allowed: false, reason: 'no such channel' };
+        return { allowed: false, code: 'NOT_FOUND', reason: 'no such channel' };
       }
       const { plugin } = found.owner;
       try {
         const decision = await found.owner.authorize(principal, found.params);
         requests.inc({ plugin, outcome: decision.allowed ? 'allowed' : 'denied' });
-        return decision;
+        return decision.allowed ? decision : { allowed: false, code: 'FORBIDDEN', reason: decision.reason };
       } catch (error) {
         requests.inc({ plugin, outcome: 'error' });
         // Nobody watches what its owner cannot decide on; the client may try again.
         telemetry.logger.warn({ err: error, plugin }, 'Cannot decide who may watch a channel');
-        return { allowed: false, reason: 'not available now, try again later' };
+        return { allowed: false, code: 'PLUGIN_UNAVAILABLE', reason: 'not available now, try again later' };
       }
     },
     add(watcher) {

@@ -1,11 +1,10 @@
 import type { Principal } from '#plugin-api';
-import type { LiveTransport, Watcher } from './watcher.ts';
-import { createWatcher } from './watcher.ts';
+import { createWatcher, type LiveTransport, type Refusal, type Watcher } from './watcher.ts';
 import type { ChannelTable } from './channel-table.ts';
 
 export interface LiveConnection {
-  /** Starts to watch; a refusal is told to the client and ends nothing else. */
-  watch(channel: string): Promise<void>;
+  /** Starts to watch; a refusal is told to the client, answered with false, and ends nothing else. */
+  watch(channel: string): Promise<boolean>;
   unwatch(channel: string): void;
   /** The client can take more. */
   flush(): void;
@@ -29,10 +28,13 @@ const channelsMax = 50;
 export function createConnection(options: ConnectionOptions): LiveConnection {
   const { principal, transport, channels } = options;
   const watched = new Map<string, Watcher>();
+  /** Questions to the channels' owners: who watches and unwatches in turns must not ask without end. */
+  let deciding = 0;
   let ended = false;
 
-  function refuse(channel: string, reason: string): void {
-    transport.send({ type: 'refused', channel, reason });
+  function refuse(channel: string, refusal: Refusal): false {
+    if (!ended) transport.refuse(channel, refusal);
+    return false;
   }
 
   function drop(watcher: Watcher): void {
@@ -40,25 +42,26 @@ export function createConnection(options: ConnectionOptions): LiveConnection {
     channels.remove(watcher);
   }
 
-  async function watch(channel: string): Promise<void> {
-    if (ended || watched.has(channel)) return;
-    if (watched.size >= channelsMax) return refuse(channel, `at most ${channelsMax} channels a connection`);
-    const watcher = createWatcher({
-      channel,
-      transport,
-      bufferMaxBytes: options.bufferMaxBytes,
-      onSent: options.onSent,
-      onSuperseded: options.onSuperseded,
-      onClosed: () => watched.delete(channel),
-    });
+  async function watch(channel: string): Promise<boolean> {
+    if (ended) return false;
+    if (watched.has(channel)) return true;
+    if (watched.size >= channelsMax || deciding >= channelsMax) {
+      return refuse(channel, { code: 'OVERLOADED', reason: `at most ${channelsMax} channels a connection` });
+    }
+    const watcher = createWatcher({ ...options, channel, onClosed: () => watched.delete(channel) });
     // Watching begins before the question whether it may: a change between the snapshot and the answer is not missed.
     watched.set(channel, watcher);
     channels.add(watcher);
+    deciding += 1;
     const decision = await channels.authorize(channel, principal);
-    if (watched.get(channel) !== watcher) return;
-    if (decision.allowed) return watcher.begin(decision.snapshot, decision.version);
+    deciding -= 1;
+    if (watched.get(channel) !== watcher) return false;
+    if (decision.allowed) {
+      watcher.begin(decision.snapshot, decision.version);
+      return true;
+    }
     drop(watcher);
-    refuse(channel, decision.reason);
+    return refuse(channel, decision);
   }
 
   return {

@@ -73,6 +73,8 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
         return await options.verify(tokenOf(request));
       } catch (error) {
         metrics.refused(error);
+        if (!(error instanceof AppError))
+          telemetry.logger.error({ err: error }, 'Cannot check the token of a live client');
         throw error;
       }
     },

@@ -4,8 +4,16 @@ export interface LiveTransport {
   /** Bytes given to the transport and not yet sent. */
   readonly bufferedBytes: number;
   send(message: LiveMessage): void;
+  /** The client may not watch this channel. */
+  refuse(channel: string, refusal: Refusal): void;
   /** Called once; the transport tells its client why. */
   close(reason: string): void;
+}
+
+export interface Refusal {
+  readonly code: 'NOT_FOUND' | 'FORBIDDEN' | 'PLUGIN_UNAVAILABLE' | 'OVERLOADED';
+  /** For the client. */
+  readonly reason: string;
 }
 
 /** What a client receives. `snapshot` and `change` carry a value; `closed` ends one channel, `refused` never began it. */
@@ -48,8 +56,8 @@ export function createWatcher(options: WatcherOptions): Watcher {
   let newest = Number.NEGATIVE_INFINITY;
   let held: { readonly data: object; readonly version: number | undefined } | undefined;
 
-  function isNewer(version: number | undefined): boolean {
-    return version === undefined || version > newest;
+  function isOld(version: number | undefined): boolean {
+    return version !== undefined && version <= Math.max(newest, held?.version ?? Number.NEGATIVE_INFINITY);
   }
 
   function send(type: 'snapshot' | 'change', data: object, version: number | undefined): void {
@@ -58,33 +66,35 @@ export function createWatcher(options: WatcherOptions): Watcher {
     options.onSent();
   }
 
+  function sendHeld(): void {
+    if (held === undefined) return;
+    const { data, version } = held;
+    held = undefined;
+    // The snapshot may have been newer than what came while it was made.
+    if (!isOld(version)) send('change', data, version);
+  }
+
+  function flush(): void {
+    if (begun && transport.bufferedBytes <= options.bufferMaxBytes) sendHeld();
+  }
+
   return {
     channel,
     change(data, version) {
-      if (!isNewer(version)) return;
-      if (begun && transport.bufferedBytes <= options.bufferMaxBytes) {
-        held = undefined;
-        send('change', data, version);
-        return;
-      }
-      const heldVersion = held?.version;
-      if (heldVersion !== undefined && version !== undefined && version <= heldVersion) return;
+      if (isOld(version)) return;
       if (held !== undefined) options.onSuperseded();
       held = { data, version };
+      flush();
     },
     begin(snapshot, version) {
       begun = true;
       if (snapshot !== undefined) send('snapshot', snapshot, version);
-      this.flush();
+      flush();
     },
-    flush() {
-      if (!begun || held === undefined || transport.bufferedBytes > options.bufferMaxBytes) return;
-      const { data, version } = held;
-      held = undefined;
-      if (isNewer(version)) send('change', data, version);
-    },
+    flush,
     closed(reason) {
-      this.flush();
+      // One value more fits: the last one is what a client must have seen.
+      if (begun) sendHeld();
       transport.send({ type: 'closed', channel, reason });
       options.onClosed();
     },

@@ -7,7 +7,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub } from './hub.ts';
 import type { LiveConnection } from './connection.ts';
 import { livePath, pathOf, toLiveProblem } from './live-request.ts';
-import type { LiveTransport } from './watcher.ts';
+import type { LiveMessage, LiveTransport } from './watcher.ts';
 
 export interface LiveWebSocketOptions {
   readonly config: Config;
@@ -46,13 +46,20 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
 
   function serve(client: WebSocket, principal: Principal): void {
     // What was held back for a slow client goes out as soon as it has taken what came before.
-    const transport = toTransport(client, () => flushers.get(client)?.flush());
+    const transport = toTransport(client, () => {
+      flushers.get(client)?.flush();
+      if (client.isPaused && !isBehind(client)) client.resume();
+    });
     client.on('error', () => client.terminate());
     try {
       const connection = hub.connect(principal, transport);
       client.on('close', () => connection.end());
       client.on('pong', () => alive.add(client));
-      client.on('message', (data, isBinary) => receive(client, connection, isBinary ? undefined : toText(data)));
+      client.on('message', (data, isBinary) => {
+        receive(client, connection, isBinary ? undefined : toText(data));
+        // Who asks without reading the answers is not listened to until they have left.
+        if (isBehind(client)) client.pause();
+      });
       alive.add(client);
       flushers.set(client, connection);
     } catch (error) {
@@ -63,6 +70,10 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
 
   const alive = new WeakSet<WebSocket>();
   const flushers = new WeakMap<WebSocket, LiveConnection>();
+
+  function isBehind(client: WebSocket): boolean {
+    return client.bufferedAmount > config.liveBufferMaxBytes;
+  }
 
   function beat(client: WebSocket): void {
     // No answer since the last beat: the connection is dead although the network has not said so.
@@ -91,11 +102,10 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
 }
 
 function refuse(socket: Duplex, error: unknown): void {
-  const { status, body } = toLiveProblem(error);
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
+  const { status, headers, body } = toLiveProblem(error);
+  const fields = { ...headers, 'content-length': String(Buffer.byteLength(body)), connection: 'close' };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${body}`);
 }
 
 function toText(data: RawData): string {
@@ -121,12 +131,14 @@ function parseRequest(text: string): { watch?: string; unwatch?: string } | unde
 }
 
 function toTransport(client: WebSocket, onSent: () => void): LiveTransport {
+  const send = (message: LiveMessage): void => client.send(JSON.stringify(message), onSent);
   return {
     name: 'ws',
     get bufferedBytes() {
       return client.bufferedAmount;
     },
-    send: (message) => client.send(JSON.stringify(message), onSent),
+    send,
+    refuse: (channel, { reason }) => send({ type: 'refused', channel, reason }),
     close: (reason) => client.close(1001, reason),
   };
 }

@@ -64,7 +64,14 @@ export async function watchByEvents({ url, token, channel }: WatchOptions): Prom
     headers: { authorization: `Bearer ${token}` },
     signal: abort.signal,
   });
-  assert.equal(response.status, 200);
+  if (response.status !== 200) {
+    const { detail: reason } = (await response.json()) as { detail: string };
+    return createLiveClient(
+      [{ type: 'refused', channel, reason }],
+      () => true,
+      () => undefined,
+    );
+  }
   assert.match(response.headers.get('content-type') ?? '', /^text\/event-stream/);
   const values: LiveValue[] = [];
   let ended = false;

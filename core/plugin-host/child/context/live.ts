@@ -10,7 +10,10 @@ export function createLive(core: CoreConnection, registrations: Registrations): 
         handler: core.handler('live.channel', (input) => authorize(input)),
       }));
     },
-    publish: async (channel: string, data: object) => void (await core.call('live.publish', { channel, data })),
+    async publish(channel: string, data: object, options: { readonly version?: number } = {}): Promise<void> {
+      const { version } = options;
+      await core.call('live.publish', { channel, data, ...(version === undefined ? {} : { version }) });
+    },
     close: async (channel: string, reason: string) => void (await core.call('live.close', { channel, reason })),
   });
 }
