@@ -10,8 +10,7 @@ export interface Setting<T> {
 export function text(
   variable: string,
   fallback: string,
-  description: string,
-  options: { readonly oneOf?: readonly string[] } = {},
+  { description, ...options }: { readonly description: string; readonly oneOf?: readonly string[] },
 ): Setting<string> {
   return {
     variable,
@@ -29,10 +28,9 @@ export function text(
 export function integer(
   variable: string,
   fallback: number,
-  description: string,
-  options: { readonly min?: number; readonly max?: number } = {},
+  limits: { readonly description: string; readonly min?: number; readonly max?: number },
 ): Setting<number> {
-  const { min = 0, max = Number.MAX_SAFE_INTEGER } = options;
+  const { description, min = 0, max = Number.MAX_SAFE_INTEGER } = limits;
   return {
     variable,
     fallback,

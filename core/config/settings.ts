@@ -3,80 +3,117 @@ import { integer, list, ratio, text, url, type Setting } from './setting.ts';
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
 export const settings = {
   // addresses
-  httpHost: text('HTTP_HOST', '127.0.0.1', 'Address the API listens on; 0.0.0.0 for all'),
-  httpPort: integer('HTTP_PORT', 8080, 'API, OpenAPI and live streams; 0 is any free port', { max: 65_535 }),
-  mqttHost: text('MQTT_HOST', '127.0.0.1', 'Address the embedded broker listens on'),
-  mqttPort: integer('MQTT_PORT', 1883, 'Embedded MQTT broker; 0 is any free port', { max: 65_535 }),
-  opsHost: text('OPS_HOST', '127.0.0.1', 'Address of metrics and health'),
-  opsPort: integer('OPS_PORT', 9464, 'Metrics and health; 0 is any free port', { max: 65_535 }),
-  dataDir: text('DATA_DIR', './data', 'Embedded Postgres, keys, audit and death records'),
+  httpHost: text('HTTP_HOST', '127.0.0.1', { description: 'Address the API listens on; 0.0.0.0 for all' }),
+  httpPort: integer('HTTP_PORT', 8080, {
+    description: 'API, OpenAPI and live streams; 0 is any free port',
+    max: 65_535,
+  }),
+  mqttHost: text('MQTT_HOST', '127.0.0.1', { description: 'Address the embedded broker listens on' }),
+  mqttPort: integer('MQTT_PORT', 1883, { description: 'Embedded MQTT broker; 0 is any free port', max: 65_535 }),
+  opsHost: text('OPS_HOST', '127.0.0.1', { description: 'Address of metrics and health' }),
+  opsPort: integer('OPS_PORT', 9464, { description: 'Metrics and health; 0 is any free port', max: 65_535 }),
+  dataDir: text('DATA_DIR', './data', { description: 'Embedded Postgres, keys, audit and death records' }),
   databaseUrl: url(
     'DATABASE_URL',
     ['postgres:', 'postgresql:'],
     'External Postgres 15 or newer; empty starts the embedded one',
   ),
   mqttUrl: url('MQTT_URL', ['mqtt:', 'mqtts:', 'ws:', 'wss:'], 'External MQTT broker; empty starts the embedded one'),
-  environment: text('RETURNIT_ENVIRONMENT', 'development', 'Name of the environment in metrics, logs and traces'),
-  region: text('RETURNIT_REGION', 'local', 'Name of the region in metrics, logs and traces'),
-  logLevel: text('LOG_LEVEL', 'info', 'trace, debug, info, warn, error, fatal or silent', {
+  environment: text('RETURNIT_ENVIRONMENT', 'development', {
+    description: 'Name of the environment in metrics, logs and traces',
+  }),
+  region: text('RETURNIT_REGION', 'local', { description: 'Name of the region in metrics, logs and traces' }),
+  logLevel: text('LOG_LEVEL', 'info', {
+    description: 'trace, debug, info, warn, error, fatal or silent',
     oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
   }),
-  logFile: text('LOG_FILE', '', 'Where log lines go; empty is returnit.log in the data folder, - is standard output'),
-  logFileMaxBytes: integer('LOG_FILE_MAX_BYTES', 67_108_864, 'Size at which the log file is renamed to end in .1', {
+  logFile: text('LOG_FILE', '', {
+    description: 'Where log lines go; empty is returnit.log in the data folder, - is standard output',
+  }),
+  logFileMaxBytes: integer('LOG_FILE_MAX_BYTES', 67_108_864, {
+    description: 'Size at which the log file is renamed to end in .1',
     min: 4096,
   }),
-  shutdownTimeoutMs: integer('SHUTDOWN_TIMEOUT_MS', 25_000, 'Time to drain before what is left is cut off', {
+  shutdownTimeoutMs: integer('SHUTDOWN_TIMEOUT_MS', 25_000, {
+    description: 'Time to drain before what is left is cut off',
     min: 100,
     max: 28_000,
   }),
 
   // database
-  dbPoolMax: integer('DB_POOL_MAX', 50, 'Connections of this process, divided among the core and the plugins', {
+  dbPoolMax: integer('DB_POOL_MAX', 50, {
+    description: 'Connections of this process, divided among the core and the plugins',
     min: 10,
     max: 1000,
   }),
-  dbPoolMin: integer('DB_POOL_MIN', 5, 'Connections opened at start and kept', { max: 1000 }),
-  dbIdleTimeoutMs: integer('DB_IDLE_TIMEOUT_MS', 60_000, 'An idle connection above the minimum is closed after this'),
-  dbAcquireTimeoutMs: integer('DB_ACQUIRE_TIMEOUT_MS', 120_000, 'Longest wait for a connection', { min: 1 }),
-  dbStatementTimeoutMs: integer('DB_STATEMENT_TIMEOUT_MS', 30_000, 'Longest statement of a plugin', { min: 1 }),
-  dbTransactionTimeoutMs: integer('DB_TRANSACTION_TIMEOUT_MS', 30_000, 'Longest transaction of a plugin', { min: 1 }),
-  dbRowsMax: integer('DB_ROWS_MAX', 10_000, 'Rows that one query of a plugin may return', { min: 1 }),
+  dbPoolMin: integer('DB_POOL_MIN', 5, { description: 'Connections opened at start and kept', max: 1000 }),
+  dbIdleTimeoutMs: integer('DB_IDLE_TIMEOUT_MS', 60_000, {
+    description: 'An idle connection above the minimum is closed after this',
+  }),
+  dbAcquireTimeoutMs: integer('DB_ACQUIRE_TIMEOUT_MS', 120_000, {
+    description: 'Longest wait for a connection',
+    min: 1,
+  }),
+  dbStatementTimeoutMs: integer('DB_STATEMENT_TIMEOUT_MS', 30_000, {
+    description: 'Longest statement of a plugin',
+    min: 1,
+  }),
+  dbTransactionTimeoutMs: integer('DB_TRANSACTION_TIMEOUT_MS', 30_000, {
+    description: 'Longest transaction of a plugin',
+    min: 1,
+  }),
+  dbRowsMax: integer('DB_ROWS_MAX', 10_000, { description: 'Rows that one query of a plugin may return', min: 1 }),
 
   // jobs and events
-  outboxBatchMax: integer('OUTBOX_BATCH_MAX', 500, 'Outbox rows moved to the queues in one transaction', {
+  outboxBatchMax: integer('OUTBOX_BATCH_MAX', 500, {
+    description: 'Outbox rows moved to the queues in one transaction',
     min: 1,
     max: 10_000,
   }),
-  outboxPollMs: integer('OUTBOX_POLL_MS', 1000, 'Outbox poll, should a notification be lost', { min: 10 }),
-  jobRetryLimit: integer('JOB_RETRY_LIMIT', 5, 'Retries before a job goes to its dead-letter queue', { max: 100 }),
-  jobRetryDelayMs: integer('JOB_RETRY_DELAY_MS', 1000, 'First retry delay; it doubles each time', { min: 1000 }),
-  jobPollMs: integer('JOB_POLL_MS', 2000, 'Queue poll, should a notification be lost', { min: 500 }),
-  jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, 'Longest run of one job', { min: 1000 }),
-  eventConcurrency: integer('EVENT_CONCURRENCY', 2, 'Events that one plugin process handles at the same time', {
+  outboxPollMs: integer('OUTBOX_POLL_MS', 1000, { description: 'Outbox poll, should a notification be lost', min: 10 }),
+  jobRetryLimit: integer('JOB_RETRY_LIMIT', 5, {
+    description: 'Retries before a job goes to its dead-letter queue',
+    max: 100,
+  }),
+  jobRetryDelayMs: integer('JOB_RETRY_DELAY_MS', 1000, {
+    description: 'First retry delay; it doubles each time',
+    min: 1000,
+  }),
+  jobPollMs: integer('JOB_POLL_MS', 2000, { description: 'Queue poll, should a notification be lost', min: 500 }),
+  jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, { description: 'Longest run of one job', min: 1000 }),
+  eventConcurrency: integer('EVENT_CONCURRENCY', 2, {
+    description: 'Events that one plugin process handles at the same time',
     min: 1,
     max: 100,
   }),
-  inboxRetentionMs: integer('INBOX_RETENTION_MS', 1_209_600_000, 'How long an event id is remembered (14 days)', {
+  inboxRetentionMs: integer('INBOX_RETENTION_MS', 1_209_600_000, {
+    description: 'How long an event id is remembered (14 days)',
     min: 60_000,
   }),
 
   // http
-  httpBodyMaxBytes: integer('HTTP_BODY_MAX_BYTES', 1_048_576, 'Largest request body', { min: 1 }),
-  httpRequestTimeoutMs: integer('HTTP_REQUEST_TIMEOUT_MS', 30_000, 'Longest request', { min: 1 }),
-  httpSlowRequestMs: integer('HTTP_SLOW_REQUEST_MS', 1000, 'A slower request is logged as a warning', { min: 1 }),
-  httpConnectionsMax: integer('HTTP_CONNECTIONS_MAX', 10_000, 'Open connections', { min: 1 }),
-  httpHeadersMaxBytes: integer('HTTP_HEADERS_MAX_BYTES', 16_384, 'Largest headers of a request', {
+  httpBodyMaxBytes: integer('HTTP_BODY_MAX_BYTES', 1_048_576, { description: 'Largest request body', min: 1 }),
+  httpRequestTimeoutMs: integer('HTTP_REQUEST_TIMEOUT_MS', 30_000, { description: 'Longest request', min: 1 }),
+  httpSlowRequestMs: integer('HTTP_SLOW_REQUEST_MS', 1000, {
+    description: 'A slower request is logged as a warning',
+    min: 1,
+  }),
+  httpConnectionsMax: integer('HTTP_CONNECTIONS_MAX', 10_000, { description: 'Open connections', min: 1 }),
+  httpHeadersMaxBytes: integer('HTTP_HEADERS_MAX_BYTES', 16_384, {
+    description: 'Largest headers of a request',
     min: 1024,
     max: 1_048_576,
   }),
-  httpKeepAliveMs: integer(
-    'HTTP_KEEP_ALIVE_MS',
-    65_000,
-    'An idle connection is closed after this; longer than the load balancer keeps it',
-    { min: 1 },
-  ),
-  httpRoutesPerPluginMax: integer('HTTP_ROUTES_PER_PLUGIN_MAX', 200, 'Routes that one plugin may register', { min: 1 }),
-  httpTokensCachedMax: integer('HTTP_TOKENS_CACHED_MAX', 10_000, 'Verified tokens remembered, for a minute at most', {
+  httpKeepAliveMs: integer('HTTP_KEEP_ALIVE_MS', 65_000, {
+    description: 'An idle connection is closed after this; longer than the load balancer keeps it',
+    min: 1,
+  }),
+  httpRoutesPerPluginMax: integer('HTTP_ROUTES_PER_PLUGIN_MAX', 200, {
+    description: 'Routes that one plugin may register',
+    min: 1,
+  }),
+  httpTokensCachedMax: integer('HTTP_TOKENS_CACHED_MAX', 10_000, {
+    description: 'Verified tokens remembered, for a minute at most',
     min: 1,
   }),
   jwtJwksUrl: url(
@@ -84,109 +121,125 @@ export const settings = {
     ['https:', 'http:'],
     'Keys that sign tokens; empty uses a local key made at first start',
   ),
-  jwtIssuer: text('JWT_ISSUER', 'returnit', 'Required `iss` of tokens'),
-  jwtAudience: text('JWT_AUDIENCE', 'returnit-api', 'Required `aud` of tokens'),
+  jwtIssuer: text('JWT_ISSUER', 'returnit', { description: 'Required `iss` of tokens' }),
+  jwtAudience: text('JWT_AUDIENCE', 'returnit-api', { description: 'Required `aud` of tokens' }),
 
   // caches
-  cacheEntriesMax: integer('CACHE_ENTRIES_MAX', 500, 'Entries of the object cache', { min: 1 }),
-  cacheTtlMs: integer('CACHE_TTL_MS', 300_000, 'Life of an entry of the object cache', { min: 1 }),
-  cacheMaxBytes: integer('CACHE_MAX_BYTES', 33_554_432, 'Keys and values of the object cache of one plugin', {
+  cacheEntriesMax: integer('CACHE_ENTRIES_MAX', 500, { description: 'Entries of the object cache', min: 1 }),
+  cacheTtlMs: integer('CACHE_TTL_MS', 300_000, { description: 'Life of an entry of the object cache', min: 1 }),
+  cacheMaxBytes: integer('CACHE_MAX_BYTES', 33_554_432, {
+    description: 'Keys and values of the object cache of one plugin',
     min: 1,
   }),
-  cacheValueMaxBytes: integer('CACHE_VALUE_MAX_BYTES', 262_144, 'Largest cached value', { min: 1 }),
+  cacheValueMaxBytes: integer('CACHE_VALUE_MAX_BYTES', 262_144, { description: 'Largest cached value', min: 1 }),
 
   // mqtt
-  mqttPacketMaxBytes: integer('MQTT_PACKET_MAX_BYTES', 65_536, 'Largest MQTT packet', { min: 128 }),
-  mqttConnectionsMax: integer('MQTT_CONNECTIONS_MAX', 5000, 'Devices connected to the embedded broker', { min: 1 }),
-  mqttInflightMax: integer('MQTT_INFLIGHT_MAX', 10_000, 'Messages received and not yet acknowledged, of all devices', {
+  mqttPacketMaxBytes: integer('MQTT_PACKET_MAX_BYTES', 65_536, { description: 'Largest MQTT packet', min: 128 }),
+  mqttConnectionsMax: integer('MQTT_CONNECTIONS_MAX', 5000, {
+    description: 'Devices connected to the embedded broker',
     min: 1,
   }),
-  mqttInflightMaxBytes: integer('MQTT_INFLIGHT_MAX_BYTES', 67_108_864, 'Bytes of those messages', { min: 1 }),
-  mqttBatchSizeMax: integer('MQTT_BATCH_SIZE_MAX', 500, 'Messages handed to a plugin at once', { min: 1, max: 5000 }),
-  mqttBatchWaitMs: integer('MQTT_BATCH_WAIT_MS', 20, 'Longest wait for a batch to fill'),
-  mqttRetryDelayMs: integer(
-    'MQTT_RETRY_DELAY_MS',
-    500,
-    'First delay before a failed batch is tried again; it doubles up to 30 s',
-    { min: 1 },
-  ),
+  mqttInflightMax: integer('MQTT_INFLIGHT_MAX', 10_000, {
+    description: 'Messages received and not yet acknowledged, of all devices',
+    min: 1,
+  }),
+  mqttInflightMaxBytes: integer('MQTT_INFLIGHT_MAX_BYTES', 67_108_864, {
+    description: 'Bytes of those messages',
+    min: 1,
+  }),
+  mqttBatchSizeMax: integer('MQTT_BATCH_SIZE_MAX', 500, {
+    description: 'Messages handed to a plugin at once',
+    min: 1,
+    max: 5000,
+  }),
+  mqttBatchWaitMs: integer('MQTT_BATCH_WAIT_MS', 20, { description: 'Longest wait for a batch to fill' }),
+  mqttRetryDelayMs: integer('MQTT_RETRY_DELAY_MS', 500, {
+    description: 'First delay before a failed batch is tried again; it doubles up to 30 s',
+    min: 1,
+  }),
 
   // live
-  liveConnectionsMax: integer('LIVE_CONNECTIONS_MAX', 1000, 'Live connections in total', { min: 1 }),
-  liveConnectionsPerPrincipalMax: integer(
-    'LIVE_CONNECTIONS_PER_PRINCIPAL_MAX',
-    20,
-    'Live connections of one principal',
-    { min: 1 },
-  ),
-  liveHeartbeatMs: integer('LIVE_HEARTBEAT_MS', 15_000, 'Interval of live heartbeats', { min: 100 }),
-  liveBufferMaxBytes: integer(
-    'LIVE_BUFFER_MAX_BYTES',
-    65_536,
-    'Unsent bytes above which a slow client gets only the newest value',
-    { min: 1 },
-  ),
+  liveConnectionsMax: integer('LIVE_CONNECTIONS_MAX', 1000, { description: 'Live connections in total', min: 1 }),
+  liveConnectionsPerPrincipalMax: integer('LIVE_CONNECTIONS_PER_PRINCIPAL_MAX', 20, {
+    description: 'Live connections of one principal',
+    min: 1,
+  }),
+  liveHeartbeatMs: integer('LIVE_HEARTBEAT_MS', 15_000, { description: 'Interval of live heartbeats', min: 100 }),
+  liveBufferMaxBytes: integer('LIVE_BUFFER_MAX_BYTES', 65_536, {
+    description: 'Unsent bytes above which a slow client gets only the newest value',
+    min: 1,
+  }),
 
   // plugins
   plugins: list('PLUGINS', 'Plugins to start, comma-separated; empty starts all'),
   pluginPaths: list('PLUGIN_PATHS', 'More folders of plugins, comma-separated'),
-  pluginBootTimeoutMs: integer('PLUGIN_BOOT_TIMEOUT_MS', 15_000, 'Longest setup of a plugin', { min: 100 }),
-  pluginCallTimeoutMs: integer('PLUGIN_CALL_TIMEOUT_MS', 10_000, 'Longest call in either direction', { min: 10 }),
-  pluginCallsInFlightMax: integer(
-    'PLUGIN_CALLS_IN_FLIGHT_MAX',
-    256,
-    'Calls in flight in each direction before reading pauses',
-    { min: 1 },
-  ),
-  pluginFrameMaxBytes: integer('PLUGIN_FRAME_MAX_BYTES', 4_194_304, 'Largest frame; a larger one ends the plugin', {
+  pluginBootTimeoutMs: integer('PLUGIN_BOOT_TIMEOUT_MS', 15_000, {
+    description: 'Longest setup of a plugin',
+    min: 100,
+  }),
+  pluginCallTimeoutMs: integer('PLUGIN_CALL_TIMEOUT_MS', 10_000, {
+    description: 'Longest call in either direction',
+    min: 10,
+  }),
+  pluginCallsInFlightMax: integer('PLUGIN_CALLS_IN_FLIGHT_MAX', 256, {
+    description: 'Calls in flight in each direction before reading pauses',
+    min: 1,
+  }),
+  pluginFrameMaxBytes: integer('PLUGIN_FRAME_MAX_BYTES', 4_194_304, {
+    description: 'Largest frame; a larger one ends the plugin',
     min: 1024,
   }),
-  pluginHeapMiB: integer('PLUGIN_HEAP_MIB', 128, 'Heap of a plugin unless its manifest asks for less', { min: 16 }),
-  pluginRssMiB: integer('PLUGIN_RSS_MIB', 320, 'Resident memory of a plugin process', { min: 64 }),
-  pluginHeartbeatMs: integer('PLUGIN_HEARTBEAT_MS', 1000, 'Interval of heartbeats and samples', { min: 50 }),
-  pluginHeartbeatTimeoutMs: integer('PLUGIN_HEARTBEAT_TIMEOUT_MS', 10_000, 'Silence after which a plugin is killed', {
+  pluginHeapMiB: integer('PLUGIN_HEAP_MIB', 128, {
+    description: 'Heap of a plugin unless its manifest asks for less',
+    min: 16,
+  }),
+  pluginRssMiB: integer('PLUGIN_RSS_MIB', 320, { description: 'Resident memory of a plugin process', min: 64 }),
+  pluginHeartbeatMs: integer('PLUGIN_HEARTBEAT_MS', 1000, {
+    description: 'Interval of heartbeats and samples',
+    min: 50,
+  }),
+  pluginHeartbeatTimeoutMs: integer('PLUGIN_HEARTBEAT_TIMEOUT_MS', 10_000, {
+    description: 'Silence after which a plugin is killed',
     min: 100,
   }),
   pluginLoopRatio: ratio('PLUGIN_LOOP_RATIO', 0.98, 'Event-loop utilisation that counts as an endless loop'),
-  pluginLoopMs: integer('PLUGIN_LOOP_MS', 3000, 'How long it must last', { min: 100 }),
-  pluginProfileMs: integer('PLUGIN_PROFILE_MS', 1000, 'CPU profile taken of a loop before it is ended', { min: 10 }),
-  pluginRestartDelayMs: integer(
-    'PLUGIN_RESTART_DELAY_MS',
-    500,
-    'First restart delay; it doubles up to 30 s, with jitter',
-    { min: 1 },
-  ),
-  pluginQuarantineDeaths: integer('PLUGIN_QUARANTINE_DEATHS', 3, 'Deaths within the window that quarantine a plugin', {
+  pluginLoopMs: integer('PLUGIN_LOOP_MS', 3000, { description: 'How long it must last', min: 100 }),
+  pluginProfileMs: integer('PLUGIN_PROFILE_MS', 1000, {
+    description: 'CPU profile taken of a loop before it is ended',
+    min: 10,
+  }),
+  pluginRestartDelayMs: integer('PLUGIN_RESTART_DELAY_MS', 500, {
+    description: 'First restart delay; it doubles up to 30 s, with jitter',
     min: 1,
   }),
-  pluginQuarantineWindowMs: integer('PLUGIN_QUARANTINE_WINDOW_MS', 300_000, 'That window', { min: 1000 }),
-  pluginDeathsKept: integer('PLUGIN_DEATHS_KEPT', 20, 'Death records kept per plugin', { min: 1 }),
-  pluginLogLinesPerSecondMax: integer(
-    'PLUGIN_LOG_LINES_PER_SECOND_MAX',
-    200,
-    'Log lines of a plugin in a second; more are dropped and counted',
-    { min: 1 },
-  ),
-  pluginLogLineMaxBytes: integer(
-    'PLUGIN_LOG_LINE_MAX_BYTES',
-    8192,
-    'Largest message, and largest fields, of a log line of a plugin',
-    { min: 64 },
-  ),
-  pluginDenialsPerMinuteMax: integer(
-    'PLUGIN_DENIALS_PER_MINUTE_MAX',
-    600,
-    'Denials in a minute after which a plugin is ended',
-    { min: 1 },
-  ),
+  pluginQuarantineDeaths: integer('PLUGIN_QUARANTINE_DEATHS', 3, {
+    description: 'Deaths within the window that quarantine a plugin',
+    min: 1,
+  }),
+  pluginQuarantineWindowMs: integer('PLUGIN_QUARANTINE_WINDOW_MS', 300_000, { description: 'That window', min: 1000 }),
+  pluginDeathsKept: integer('PLUGIN_DEATHS_KEPT', 20, { description: 'Death records kept per plugin', min: 1 }),
+  pluginLogLinesPerSecondMax: integer('PLUGIN_LOG_LINES_PER_SECOND_MAX', 200, {
+    description: 'Log lines of a plugin in a second; more are dropped and counted',
+    min: 1,
+  }),
+  pluginLogLineMaxBytes: integer('PLUGIN_LOG_LINE_MAX_BYTES', 8192, {
+    description: 'Largest message, and largest fields, of a log line of a plugin',
+    min: 64,
+  }),
+  pluginDenialsPerMinuteMax: integer('PLUGIN_DENIALS_PER_MINUTE_MAX', 600, {
+    description: 'Denials in a minute after which a plugin is ended',
+    min: 1,
+  }),
 
-  pluginCallsPerSecondMax: integer('PLUGIN_CALLS_PER_SECOND_MAX', 50_000, 'Calls that a plugin may make in a second', {
+  pluginCallsPerSecondMax: integer('PLUGIN_CALLS_PER_SECOND_MAX', 50_000, {
+    description: 'Calls that a plugin may make in a second',
     min: 1,
   }),
-  netResponseMaxBytes: integer('NET_RESPONSE_MAX_BYTES', 1_048_576, 'Largest response that a plugin may fetch', {
+  netResponseMaxBytes: integer('NET_RESPONSE_MAX_BYTES', 1_048_576, {
+    description: 'Largest response that a plugin may fetch',
     min: 1,
   }),
-  netRedirectsMax: integer('NET_REDIRECTS_MAX', 5, 'Redirects that a fetch of a plugin follows'),
+  netRedirectsMax: integer('NET_REDIRECTS_MAX', 5, { description: 'Redirects that a fetch of a plugin follows' }),
 
   // telemetry
   otlpEndpoint: url(
@@ -194,11 +247,13 @@ export const settings = {
     ['http:', 'https:'],
     'OTLP/HTTP receiver of traces; empty keeps the newest in memory',
   ),
-  tracesKept: integer('TRACES_KEPT', 2000, 'Spans kept in memory when there is no receiver'),
-  metricLabelSetsMax: integer('METRIC_LABEL_SETS_MAX', 500, 'Label sets of one metric; more count as `other`', {
+  tracesKept: integer('TRACES_KEPT', 2000, { description: 'Spans kept in memory when there is no receiver' }),
+  metricLabelSetsMax: integer('METRIC_LABEL_SETS_MAX', 500, {
+    description: 'Label sets of one metric; more count as `other`',
     min: 1,
   }),
-  auditFileMaxBytes: integer('AUDIT_FILE_MAX_BYTES', 67_108_864, 'Size at which a new audit file is begun', {
+  auditFileMaxBytes: integer('AUDIT_FILE_MAX_BYTES', 67_108_864, {
+    description: 'Size at which a new audit file is begun',
     min: 1024,
   }),
 } as const satisfies Record<string, Setting<unknown>>;

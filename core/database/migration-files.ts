@@ -96,7 +96,7 @@ export function toMigrationError(migration: Migration, error: unknown): AppError
   let where = '';
   if (position !== undefined) {
     // Postgres counts code points, JavaScript's strings UTF-16 units.
-    const before = [...migration.sql]
+    const before = Array.from(migration.sql)
       .slice(0, Number(position) - 1)
       .join('')
       .split('\n');

@@ -154,12 +154,12 @@ class TrackedTransaction implements OpenTransaction {
   }
 
   #end(outcome: Outcome, reason: string): void {
-    const { client, plugin, telemetry, onEnd } = this.#options;
+    const { client, plugin, telemetry } = this.#options;
     this.#endReason = reason;
     clearTimeout(this.#timer);
     client.removeListener('error', this.#onLost);
     telemetry.metrics.gauge('returnit_db_transactions_open').add({ plugin }, -1);
     telemetry.metrics.counter('returnit_db_transactions_total').inc({ plugin, outcome });
-    onEnd(this.id, reason);
+    this.#options.onEnd(this.id, reason);
   }
 }

@@ -48,7 +48,7 @@ export class Pool extends pg.Pool {
       keepAlive: true,
       ...(options.types === undefined ? {} : { types: options.types }),
       Client: createMeasuredClient(options),
-    } as pg.PoolConfig);
+    });
     this.name = options.name;
     this.max = options.max;
     this.#telemetry = options.telemetry;

@@ -24,7 +24,7 @@ const parsers = new Map<number, Parse>([
 export const pluginTypes: pg.CustomTypesConfig = {
   getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
     (format === 'binary' ? undefined : parsers.get(oid)) ??
-    getTypeParser(oid, format as 'text')) as pg.CustomTypesConfig['getTypeParser'],
+    getTypeParser(oid, 'text')) as pg.CustomTypesConfig['getTypeParser'],
 };
 
 /** Postgres writes `2026-01-02 03:04:05.678901+00`; `infinity` stays as it is. */
