@@ -1,66 +1,98 @@
-import { fork } from 'node:child_process';
+import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { median, type BenchResult } from './report.ts';
 import { startBenchPlatform } from './platform.ts';
+import { cpuOfTree } from './process-cpu.ts';
+import { median, type BenchResult } from './report.ts';
 
 interface RunResult {
   readonly seconds: number;
   readonly p50Us: number;
-  readonly p99Us?: number;
 }
 
-const inFlight = 64;
-const calls = 100_000;
+interface Round extends RunResult {
+  /** Of this process and its children that run Node, for each call. */
+  readonly cpuUs: number;
+}
+
+interface Run {
+  readonly calls: number;
+  readonly inFlight: number;
+}
+
+const many: Run = { calls: 100_000, inFlight: 64 };
+const one: Run = { calls: 20_000, inFlight: 1 };
 const rounds = 5;
 
 /** An empty call from a plugin to the core and back, through all of invoke(), against a function call over Node's own IPC. */
 export async function benchCapability(): Promise<BenchResult> {
   const platform = await startBenchPlatform({ plugins: [path.join(import.meta.dirname, 'plugins/caller')] });
-  const ours: RunResult[] = [];
-  const baseline: RunResult[] = [];
+  const child = fork(path.join(import.meta.dirname, 'ipc-child.ts'), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   try {
-    const call = (run: object): Promise<RunResult> => platform.post<RunResult>('/caller', run);
-    await call({ calls, inFlight });
+    const ours = (run: Run): Promise<Round> => measure(run, () => platform.post<RunResult>('/caller', run));
+    const baseline = (run: Run): Promise<Round> => measure(run, () => runIpc(child, run));
+    await ours(many);
+    await baseline(many);
+    const results = { ours: [] as Round[], baseline: [] as Round[] };
     for (let round = 0; round < rounds; round += 1) {
-      ours.push(await call({ calls, inFlight }));
-      baseline.push(await runIpc({ calls, inFlight }));
+      results.ours.push(await ours(many));
+      results.baseline.push(await baseline(many));
     }
-    const single = await call({ calls: 20_000, inFlight: 1 });
-    const ipcSingle = await runIpc({ calls: 20_000, inFlight: 1 });
-    const rate = (results: readonly RunResult[]): number => median(results.map(({ seconds }) => calls / seconds));
-    const [oursRate, baselineRate] = [rate(ours), rate(baseline)];
-    return {
-      bench: 'capability',
-      unit: 'calls/s',
-      ours: oursRate,
-      baseline: baselineRate,
-      ratio: oursRate / baselineRate,
-      figures: {
-        p50_us_one_in_flight: single.p50Us,
-        baseline_p50_us_one_in_flight: ipcSingle.p50Us,
-        p50_us_64_in_flight: median(ours.map(({ p50Us }) => p50Us)),
-        baseline_p50_us_64_in_flight: median(baseline.map(({ p50Us }) => p50Us)),
-      },
-    };
+    return toResult(results, { ours: await ours(one), baseline: await baseline(one) });
   } finally {
+    const exited = once(child, 'exit');
+    child.disconnect();
+    await exited;
     await platform.stop();
   }
 }
 
-async function runIpc(run: { readonly calls: number; readonly inFlight: number }): Promise<RunResult> {
-  const child = fork(path.join(import.meta.dirname, 'ipc-child.ts'), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+function toResult(
+  results: Readonly<Record<'ours' | 'baseline', readonly Round[]>>,
+  single: Readonly<Record<'ours' | 'baseline', Round>>,
+): BenchResult {
+  const middle = (side: 'ours' | 'baseline', of: (round: Round) => number): number => median(results[side].map(of));
+  const rate = (side: 'ours' | 'baseline'): number => middle(side, ({ seconds }) => many.calls / seconds);
+  const cpu = (side: 'ours' | 'baseline'): number => middle(side, ({ cpuUs }) => cpuUs);
+  return {
+    bench: 'capability',
+    unit: 'calls/s',
+    ours: rate('ours'),
+    baseline: rate('baseline'),
+    ratio: rate('ours') / rate('baseline'),
+    figures: {
+      p50_us_one_in_flight: single.ours.p50Us,
+      baseline_p50_us_one_in_flight: single.baseline.p50Us,
+      p50_us_64_in_flight: middle('ours', ({ p50Us }) => p50Us),
+      baseline_p50_us_64_in_flight: middle('baseline', ({ p50Us }) => p50Us),
+      cpu_us_per_call: cpu('ours'),
+      baseline_cpu_us_per_call: cpu('baseline'),
+      cpu_ratio: cpu('baseline') / cpu('ours'),
+    },
+  };
+}
+
+/** The core is this process, and so is the baseline's parent: whoever does not run costs nothing. */
+async function measure({ calls }: Run, work: () => Promise<RunResult>): Promise<Round> {
+  const cpu = (): number => cpuOfTree(process.pid, (name) => !name.startsWith('postgres'));
+  const before = cpu();
+  const result = await work();
+  return { ...result, cpuUs: (cpu() - before) / calls };
+}
+
+/** The child stays for all rounds, as the plugin does: both run code that is compiled by then. */
+async function runIpc(child: ChildProcess, run: Run): Promise<RunResult> {
   const answers: Readonly<Record<string, (args: unknown) => unknown>> = { 'cache.get': () => ({}) };
   const { promise, resolve } = Promise.withResolvers<RunResult>();
-  child.on('message', (message: { id: number; method: string; args: unknown } | RunResult) => {
+  const onMessage = (message: { id: number; method: string; args: unknown } | RunResult): void => {
     if ('seconds' in message) resolve(message);
     else child.send({ id: message.id, value: answers[message.method]?.(message.args) });
-  });
+  };
+  child.on('message', onMessage);
   child.send(run);
   const result = await promise;
-  child.disconnect();
-  await once(child, 'exit');
+  child.off('message', onMessage);
   return result;
 }
