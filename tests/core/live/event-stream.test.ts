@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Principal } from '#plugin-api';
+import { AppError } from '#core/errors/app-error.ts';
+import { until } from '../../support/until.ts';
+import { allow, startLiveServer, type LiveServer } from './live-server.ts';
+
+const pattern = 'orders/{orderId}/position';
+const channel = 'orders/1/position';
+
+async function open(
+  server: LiveServer,
+  options: { path?: string; token?: string; method?: string } = {},
+): Promise<{ response: Response; text: () => string; ended: Promise<void>; abort: () => void }> {
+  const abort = new AbortController();
+  const response = await fetch(`${server.url}/live/${options.path ?? channel}`, {
+    method: options.method ?? 'GET',
+    headers: options.token === '' ? {} : { authorization: `Bearer ${options.token ?? 'customer-kim'}` },
+    signal: abort.signal,
+  });
+  let text = '';
+  const ended = (async () => {
+    for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) text += chunk;
+  })();
+  // Aborted by the test.
+  ended.catch(() => undefined);
+  return { response, text: () => text, ended, abort: () => abort.abort() };
+}
+
+describe('live by server-sent events', { timeout: 60_000 }, () => {
+  it('streams the snapshot, the changes, heartbeats and the end', async (t) => {
+    const server = await startLiveServer(t, { liveHeartbeatMs: 100 });
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const { response, text, ended } = await open(server);
+    assert.equal(response.status, 200);
+    assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8');
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    await until('a heartbeat', () => text().includes(': alive\n\n'));
+    server.hub.publish(channel, { n: 1 }, 1);
+    server.hub.publish(channel, { n: 1 }, 1);
+    server.hub.close(channel, 'delivered');
+    await ended;
+    assert.equal(
+      text().replaceAll(': alive\n\n', ''),
+      `event: snapshot\ndata: {"channel":"${channel}","data":{"n":0}}\n\n` +
+        `event: change\ndata: {"channel":"${channel}","data":{"n":1}}\n\n` +
+        `event: closed\ndata: {"channel":"${channel}","reason":"delivered"}\n\n`,
+    );
+    await until('it is gone', async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0);
+  });
+
+  it('begins at once when there is no snapshot yet', async (t) => {
+    const server = await startLiveServer(t);
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: () => Promise.resolve({ allowed: true }) });
+    const { response, text, abort } = await open(server);
+    assert.equal(response.status, 200);
+    assert.equal(text(), '');
+    abort();
+    await until('it is gone', async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0);
+  });
+
+  it('answers who may not watch with problem details', async (t) => {
+    const server = await startLiveServer(t, { liveConnectionsMax: 1 });
+    server.hub.declare(pattern, {
+      plugin: 'tracking',
+      authorize: (_principal, { orderId }) =>
+        orderId === 'down'
+          ? Promise.reject(new AppError('PLUGIN_UNAVAILABLE', 'it is restarting'))
+          : Promise.resolve(orderId === '1' ? { allowed: true } : { allowed: false, reason: 'not your order' }),
+    });
+    const cases: [Parameters<typeof open>[1], number, string, string][] = [
+      [{ token: '' }, 401, 'UNAUTHENTICATED', 'Cannot watch without a token: '],
+      [{ token: 'wrong' }, 401, 'UNAUTHENTICATED', 'Cannot accept the token: it is wrong'],
+      [{ path: 'orders/2/position' }, 403, 'FORBIDDEN', 'Cannot watch the channel: not your order'],
+      [{ path: 'orders/2' }, 404, 'NOT_FOUND', 'Cannot watch the channel: no such channel'],
+      [{ path: 'orders/%2e%2e%2f/position' }, 404, 'NOT_FOUND', 'Cannot watch the channel: no such channel'],
+      [{ path: '' }, 404, 'NOT_FOUND', 'Cannot watch the channel: no such channel'],
+      [{ path: 'orders/down/position' }, 503, 'PLUGIN_UNAVAILABLE', 'Cannot watch the channel: not available now'],
+      [{ method: 'POST' }, 405, 'METHOD_NOT_ALLOWED', 'Cannot watch a channel but with GET'],
+    ];
+    for (const [options, status, code, detail] of cases) {
+      const { response, text, ended } = await open(server, options);
+      assert.equal(response.status, status);
+      assert.equal(response.headers.get('content-type'), 'application/problem+json');
+      await ended;
+      const problem = JSON.parse(text()) as { code: string; status: number; detail: string };
+      assert.deepEqual([problem.code, problem.status], [code, status]);
+      assert.ok(problem.detail.startsWith(detail), problem.detail);
+      if (status === 503) assert.equal(response.headers.get('retry-after'), '1');
+      if (status === 405) assert.equal(response.headers.get('allow'), 'GET');
+    }
+    await until('all are gone', async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0);
+    const first = await open(server);
+    assert.equal(first.response.status, 200);
+    const second = await open(server, { token: 'customer-lee' });
+    assert.equal(second.response.status, 503);
+    first.abort();
+  });
+
+  it('keeps no place for a client that left while its token was checked', async (t) => {
+    const asked = Promise.withResolvers<void>();
+    const verdict = Promise.withResolvers<Principal>();
+    const server = await startLiveServer(t, {}, (token) => {
+      if (token !== 'slow') return Promise.resolve({ role: 'customer', id: token });
+      asked.resolve();
+      return verdict.promise;
+    });
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const abort = new AbortController();
+    const left = fetch(`${server.url}/live/${channel}`, {
+      headers: { authorization: 'Bearer slow' },
+      signal: abort.signal,
+    });
+    await asked.promise;
+    abort.abort();
+    await assert.rejects(left, { name: 'AbortError' });
+    // The server has seen the end of that connection when a later one is answered.
+    (await open(server, { token: 'other' })).abort();
+    verdict.resolve({ role: 'customer', id: 'slow' });
+    (await open(server, { token: 'other' })).abort();
+    await until(
+      'nobody is left',
+      async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0,
+    );
+  });
+
+  it('ends streams with a reason when it stops, and answers later ones with 503', async (t) => {
+    const server = await startLiveServer(t);
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const { text, ended } = await open(server);
+    server.hub.stop();
+    await ended;
+    assert.match(
+      text(),
+      /event: closed\ndata: {"channel":"orders\/1\/position","reason":"the server is shutting down"}\n\n$/,
+    );
+    assert.equal((await open(server)).response.status, 503);
+    assert.equal(await server.sample('returnit_live_connections_refused_total{reason="stopping"}'), 1);
+  });
+});

@@ -1,0 +1,258 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { describe, it } from 'node:test';
+import { AppError } from '#core/errors/app-error.ts';
+import { createLiveCapability } from '#core/plugin-host/capabilities/live.ts';
+import { callCapability, createFakeInstance } from '../../support/fake-instance.ts';
+import { until } from '../../support/until.ts';
+import { allow, startLiveServer } from './live-server.ts';
+
+const pattern = 'orders/{orderId}/position';
+const channel = 'orders/1/position';
+
+describe('live by WebSocket', { timeout: 60_000 }, () => {
+  it('sends the snapshot and every change to who may watch, and the token may come in either way', async (t) => {
+    const server = await startLiveServer(t);
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    for (const by of ['header', 'protocol'] as const) {
+      const client = server.connect({ by });
+      await once(client.socket, 'open');
+      assert.equal(client.socket.protocol, by === 'protocol' ? 'returnit.live' : '');
+      client.send({ watch: channel });
+      assert.deepEqual(await client.next('snapshot'), { type: 'snapshot', channel, data: { n: 0 } });
+      server.hub.publish(channel, { n: 1 }, 1);
+      assert.deepEqual(await client.next('change'), { type: 'change', channel, data: { n: 1 } });
+      client.send({ unwatch: channel });
+      client.send({ watch: 'orders/2/position' });
+      await until('the second channel is watched', () => client.frames.at(-1)?.channel === 'orders/2/position');
+      server.hub.publish(channel, { n: 2 }, 2);
+      server.hub.publish('orders/2/position', { n: 3 }, 3);
+      await until('its change arrives', () => client.frames.at(-1)?.data?.n === 3);
+      assert.ok(!client.frames.some(({ data }) => data?.n === 2));
+      client.socket.close();
+      await client.closed;
+    }
+    await until('all are gone', async () => (await server.sample('returnit_live_connections{transport="ws"}')) === 0);
+    assert.equal(await server.sample('returnit_live_watch_requests_total{plugin="tracking",outcome="allowed"}'), 4);
+  });
+
+  it('answers a missing or wrong token with problem details before the upgrade', async (t) => {
+    const server = await startLiveServer(t);
+    for (const options of [{ by: 'nothing' }, { token: 'wrong' }, { token: 'wrong', by: 'protocol' }] as const) {
+      const [, response] = (await once(server.connect(options).socket, 'unexpected-response')) as [
+        unknown,
+        IncomingMessage,
+      ];
+      assert.equal(response.statusCode, 401);
+      assert.equal(response.headers['www-authenticate'], 'Bearer');
+      const text = (await response.toArray()).join('');
+      const problem = JSON.parse(text) as Record<string, unknown>;
+      assert.equal(problem['code'], 'UNAUTHENTICATED');
+      assert.equal(problem['status'], 401);
+    }
+    assert.equal(await server.sample('returnit_live_connections_refused_total{reason="unauthenticated"}'), 3);
+  });
+
+  it('tells a refusal, its reason and unknown channels, and keeps the connection', async (t) => {
+    const server = await startLiveServer(t);
+    server.hub.declare(pattern, {
+      plugin: 'tracking',
+      authorize: (_principal, { orderId }) =>
+        orderId === 'down'
+          ? Promise.reject(new AppError('PLUGIN_UNAVAILABLE', 'Cannot ask tracking: it is restarting'))
+          : Promise.resolve({ allowed: false, reason: 'not your order' }),
+    });
+    const client = server.connect();
+    await once(client.socket, 'open');
+    const reasons: [string, string][] = [
+      [channel, 'not your order'],
+      ['orders/down/position', 'not available now, try again later'],
+      ['nothing/1', 'no such channel'],
+      ['../../etc', 'no such channel'],
+    ];
+    for (const [asked, reason] of reasons) {
+      client.send({ watch: asked });
+      await until('an answer arrives', () => client.frames.at(-1)?.channel === asked);
+      assert.deepEqual(client.frames.at(-1), { type: 'refused', channel: asked, reason });
+    }
+    server.hub.publish(channel, { n: 1 });
+    for (const outcome of ['denied', 'error'])
+      assert.equal(
+        await server.sample(`returnit_live_watch_requests_total{plugin="tracking",outcome="${outcome}"}`),
+        1,
+      );
+    assert.equal(await server.sample('returnit_live_watch_requests_total{plugin="none",outcome="unknown"}'), 2);
+    assert.equal(client.frames.length, 4);
+  });
+
+  it('ends a connection that sends something else, saying what would be right', async (t) => {
+    const server = await startLiveServer(t);
+    for (const message of ['', '{', '[]', 'null', '{"watch": 1}', '{"subscribe": "x"}', Buffer.from('{"watch":"a"}')]) {
+      const client = server.connect();
+      await once(client.socket, 'open');
+      client.socket.send(message);
+      assert.deepEqual(await client.closed, [1007, 'send {"watch": "<channel>"} or {"unwatch": "<channel>"}']);
+    }
+    const client = server.connect();
+    await once(client.socket, 'open');
+    client.send({ watch: 'x'.repeat(2000) });
+    assert.equal((await client.closed)[0], 1009);
+  });
+
+  it('holds to the limits of a principal, of all, and of channels', async (t) => {
+    const server = await startLiveServer(t, { liveConnectionsPerPrincipalMax: 2, liveConnectionsMax: 3 });
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const open = [server.connect(), server.connect(), server.connect({ token: 'customer-lee' })];
+    await Promise.all(open.map(({ socket }) => once(socket, 'open')));
+    const refused = async (token: string): Promise<string> => {
+      const [code, reason] = await server.connect({ token }).closed;
+      assert.equal(code, 1013);
+      return reason;
+    };
+    await until(
+      'all are counted',
+      async () => (await server.sample('returnit_live_connections{transport="ws"}')) === 3,
+    );
+    assert.equal(await refused('customer-kim'), 'Cannot open a live connection: 2 are open already');
+    assert.equal(await refused('ops-sam'), 'Cannot open a live connection: 3 are open already');
+    assert.equal(await server.sample('returnit_live_connections_refused_total{reason="overloaded"}'), 2);
+
+    const [client] = open;
+    assert.ok(client !== undefined);
+    for (let index = 0; index <= 50; index += 1) client.send({ watch: `orders/${index}/position` });
+    assert.equal((await client.next('refused')).reason, 'at most 50 channels a connection');
+    await until('the others are watched', () => client.frames.length === 51);
+  });
+
+  it('sends a client that does not read the newest value alone, and it arrives', async (t) => {
+    const server = await startLiveServer(t, { liveBufferMaxBytes: 10_000 });
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const client = server.connect();
+    await once(client.socket, 'open');
+    client.send({ watch: channel });
+    await client.next('snapshot');
+    client.socket.pause();
+    const filling = 'x'.repeat(20_000);
+    const superseded = (): Promise<number> => server.sample('returnit_live_messages_superseded_total{transport="ws"}');
+    let last = 0;
+    await until('the connection is full', async () => {
+      for (let count = 0; count < 100; count += 1) server.hub.publish(channel, { n: (last += 1), filling }, last);
+      return (await superseded()) > 0;
+    });
+    const before = await superseded();
+    for (let count = 0; count < 1000; count += 1) server.hub.publish(channel, { n: (last += 1), filling }, last);
+    assert.ok((await superseded()) - before >= 999);
+    client.socket.resume();
+    await until('the newest value arrives', () => client.frames.at(-1)?.data?.n === last);
+    const seen = client.frames.map(({ data }) => data?.n ?? 0);
+    assert.ok(seen.length < last - 900);
+    assert.deepEqual(
+      seen,
+      seen.toSorted((a, b) => a - b),
+    );
+  });
+
+  it('ends connections that answer no heartbeat, and only those', async (t) => {
+    const server = await startLiveServer(t, { liveHeartbeatMs: 100 });
+    const dead = server.connect({ token: 'driver-dead' });
+    const live = server.connect();
+    await Promise.all([dead, live].map(({ socket }) => once(socket, 'open')));
+    dead.socket.pause();
+    await until('one is left', async () => (await server.sample('returnit_live_connections{transport="ws"}')) === 1);
+    let pings = 0;
+    live.socket.on('ping', () => (pings += 1));
+    await until('it is still asked', () => pings > 2);
+    assert.equal(live.socket.readyState, live.socket.OPEN);
+  });
+
+  it('tells all clients when it stops, and takes no more', async (t) => {
+    const server = await startLiveServer(t);
+    const clients = [server.connect(), server.connect()];
+    await Promise.all(clients.map(({ socket }) => once(socket, 'open')));
+    await until(
+      'both are counted',
+      async () => (await server.sample('returnit_live_connections{transport="ws"}')) === 2,
+    );
+    await server.stop();
+    for (const client of clients) assert.deepEqual(await client.closed, [1001, 'the server is shutting down']);
+    assert.equal(await server.sample('returnit_live_connections{transport="ws"}'), 0);
+    assert.throws(() => server.hub.connect({ id: 'kim', role: 'customer' }, {} as never), { code: 'SHUTTING_DOWN' });
+  });
+});
+
+describe('the live capability', { timeout: 60_000 }, () => {
+  it('replaces what an earlier process declared, and refuses the channels of another plugin', async (t) => {
+    const server = await startLiveServer(t);
+    const capability = createLiveCapability({ hub: server.hub });
+    const declare = (instance: ReturnType<typeof createFakeInstance>, name: string): Promise<unknown> =>
+      callCapability(capability, instance, {
+        method: 'channel',
+        args: {
+          pattern: `orders/{${name}}/position`,
+          handler: instance.add(() => ({ allowed: false, reason: instance.id })),
+        },
+      });
+    const first = createFakeInstance('tracking');
+    await declare(first, 'orderId');
+    await assert.rejects(declare(createFakeInstance('thief'), 'other'), {
+      code: 'INVALID_CALL',
+      message: `Cannot declare channel "orders/{other}/position": tracking has declared "${pattern}"`,
+    });
+    const client = server.connect();
+    await once(client.socket, 'open');
+    const ask = async (): Promise<string | undefined> => {
+      const seen = client.frames.length;
+      client.send({ watch: channel });
+      await until('an answer arrives', () => client.frames.length > seen);
+      return client.frames.at(-1)?.reason;
+    };
+    assert.equal(await ask(), first.id);
+    first.die();
+    assert.equal(await ask(), 'not available now, try again later');
+    const second = createFakeInstance('tracking');
+    await declare(second, 'id');
+    assert.equal(await ask(), second.id);
+  });
+
+  it('does not let anybody watch on an answer of another form', async (t) => {
+    const server = await startLiveServer(t);
+    const capability = createLiveCapability({ hub: server.hub });
+    const instance = createFakeInstance('tracking');
+    const answers: unknown[] = [
+      null,
+      {},
+      { allowed: 'yes' },
+      { allowed: 1 },
+      { allowed: false },
+      { allowed: true, snapshot: 1 },
+    ];
+    const handler = instance.add(() => answers.shift());
+    await callCapability(capability, instance, { method: 'channel', args: { pattern, handler } });
+    const client = server.connect();
+    await once(client.socket, 'open');
+    for (let index = 0; index < 6; index += 1) {
+      client.send({ watch: channel });
+      await until('an answer arrives', () => client.frames.length > index);
+      assert.equal(client.frames.at(-1)?.reason, 'not available now, try again later');
+    }
+  });
+
+  it('closes a channel for all who watch it, with the reason', async (t) => {
+    const server = await startLiveServer(t);
+    const capability = createLiveCapability({ hub: server.hub });
+    const instance = createFakeInstance('tracking');
+    const handler = instance.add(() => ({ allowed: true }));
+    await callCapability(capability, instance, { method: 'channel', args: { pattern, handler } });
+    const client = server.connect();
+    await once(client.socket, 'open');
+    client.send({ watch: channel });
+    await until('it watches', async () => {
+      await callCapability(capability, instance, { method: 'publish', args: { channel, data: { n: 1 } } });
+      return client.frames.length > 0;
+    });
+    await callCapability(capability, instance, { method: 'close', args: { channel, reason: 'delivered' } });
+    assert.deepEqual(await client.next('closed'), { type: 'closed', channel, reason: 'delivered' });
+    assert.equal(client.socket.readyState, client.socket.OPEN);
+  });
+});
