@@ -24,6 +24,7 @@ export const errorCodes = {
   PLUGIN_UNAVAILABLE: { status: 503, title: 'Plugin is not available' },
   PLUGIN_FAILED: { status: 500, title: 'Plugin failed' },
   PLUGIN_UNKNOWN: { status: 404, title: 'Unknown plugin' },
+  PLUGIN_NOT_QUARANTINED: { status: 409, title: 'Plugin is not quarantined' },
   INVALID_SCHEMA: { status: 500, title: 'Invalid schema' },
   ROUTE_CONFLICT: { status: 500, title: 'Route already taken' },
   INVALID_CALL: { status: 500, title: 'Call does not match the plugin API' },

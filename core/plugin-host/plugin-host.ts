@@ -46,7 +46,7 @@ export interface PluginHost {
   status(): readonly PluginStatus[];
   /** For a denial that was found elsewhere than at the door; too many in a minute end the plugin. */
   countDenial(plugin: string): void;
-  /** Starts a quarantined plugin again. @throws {AppError} PLUGIN_UNKNOWN, PLUGIN_UNAVAILABLE when it is in no need of it */
+  /** Starts a quarantined plugin again. @throws {AppError} PLUGIN_UNKNOWN, PLUGIN_NOT_QUARANTINED */
   release(name: string): Promise<PluginStatus>;
 }
 

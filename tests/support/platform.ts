@@ -1,24 +1,20 @@
 /** A whole platform in this process, on a temporary folder and free ports, as a test sees it: from outside. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Role } from '#plugin-api';
 import { startApp, type App } from '#core/app.ts';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
-import { permissionNames } from '#core/plugin-host/permission-names.ts';
-import type { RunRules } from '#core/plugin-host/permission-rules.ts';
 import type { TreeSpan } from '#core/telemetry/trace-tree.ts';
 import { createApi, createApiChecks, type Api } from './api-client.ts';
 import type { OpenApi } from './openapi-check.ts';
+import { copyProject, projectDir } from './project-copy.ts';
 import { until } from './until.ts';
-
-export const projectDir = resolve(import.meta.dirname, '../..');
-export const fixturePlugins = join(projectDir, 'tests/fixtures/platform');
 
 export interface PlatformOptions {
   readonly config?: Partial<Config>;
-  /** Plugins from outside the project; all that they ask for is granted. */
+  /** Plugins of tests/fixtures/platform, in a copy of the project; all that they ask for is granted. */
   readonly fixtures?: readonly string[];
   /** @default a new one, removed at stop */
   readonly dataDir?: string;
@@ -59,7 +55,7 @@ export interface TestPlatform {
 export async function startPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
   const ownDir = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'returnit-platform-')) : undefined;
   const dataDir = options.dataDir ?? ownDir ?? '';
-  const fixtures = options.fixtures ?? [];
+  const project = options.fixtures === undefined ? undefined : await copyProject({ fixtures: options.fixtures });
   const written: string[] = [];
   const logs: LogLine[] = [];
   const config = loadConfig(
@@ -69,13 +65,12 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
       mqttPort: 0,
       opsPort: 0,
       dataDir,
-      pluginPaths: fixtures.map((name) => join(fixturePlugins, name)),
       ...options.config,
     },
   );
   const app = await startApp({
     config,
-    admission: { projectDir, flags: fixtures.flatMap(grantAll) },
+    admission: { projectDir: project?.dir ?? projectDir, flags: [] },
     logDestination: {
       write(line) {
         written.push(line);
@@ -113,20 +108,10 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     },
     async stop() {
       await app.stop();
+      await project?.remove();
       if (ownDir !== undefined) await rm(ownDir, { recursive: true, force: true });
     },
   };
-}
-
-/** Flags that grant a plugin all that it asks for. */
-export function grantAll(plugin: string): readonly RunRules[] {
-  return permissionNames.map((permission) => ({
-    plugin,
-    permission,
-    resources: null,
-    effect: 'allow',
-    origin: `--allow-${permission}`,
-  }));
 }
 
 /** The sum of all samples of this name whose labels hold these. */

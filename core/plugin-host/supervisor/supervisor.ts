@@ -158,7 +158,7 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
     async release() {
       if (state !== 'quarantined' && state !== 'failed') {
-        throw new AppError('PLUGIN_UNAVAILABLE', `Cannot release ${plugin.name}: it is ${state}, not quarantined`);
+        throw new AppError('PLUGIN_NOT_QUARANTINED', `Cannot release ${plugin.name}: it is ${state}, not quarantined`);
       }
       policy.reset();
       return begin();
