@@ -5,6 +5,7 @@ import { request, type Dispatcher } from 'undici';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { createPinnedAgent, portOf, type PinnedAgent } from '../egress/pinned-agent.ts';
+import { readBody } from '../egress/response-body.ts';
 import { method, type Access, type Call, type Capability } from '../capability.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
 
@@ -14,7 +15,8 @@ type FetchResult = PluginCalls['net.fetch']['result'];
 const FetchArgsSchema = Type.Object(
   {
     url: Type.String({ maxLength: 8192 }),
-    method: Type.String({ pattern: '^[A-Z]{1,16}$' }),
+    // Those that the Fetch standard forbids are tunnels and echoes.
+    method: Type.String({ pattern: '^(?!(?:CONNECT|TRACE|TRACK)$)[A-Z]{1,16}$' }),
     headers: Type.Array(Type.Tuple([Type.String({ maxLength: 256 }), Type.String({ maxLength: 8192 })]), {
       maxItems: 100,
     }),
@@ -89,12 +91,9 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
         return toResult(response, hop.url, { redirected: redirects > 0, maxBytes: config.netResponseMaxBytes });
       }
       await response.body.dump();
-      if (args.redirect === 'error' || redirects >= config.netRedirectsMax) {
-        throw new AppError(
-          'FETCH_FAILED',
-          `Cannot fetch ${new URL(hop.url).host}: it redirects ${args.redirect === 'error' ? 'and redirects are not wanted' : `more than ${config.netRedirectsMax} times`}`,
-        );
-      }
+      if (args.redirect === 'error') throw fetchFailed(hop.url, 'it redirects, and redirects are not wanted');
+      if (redirects >= config.netRedirectsMax)
+        throw fetchFailed(hop.url, `it redirects more than ${config.netRedirectsMax} times`);
       hop = nextHop(hop, response.statusCode, location);
       for (const access of accessOf(hop)) call.check(access);
     }
@@ -112,11 +111,7 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
           } catch (error) {
             if (error instanceof AppError) throw error;
             const { code } = error as { code?: unknown };
-            throw new AppError(
-              'FETCH_FAILED',
-              `Cannot fetch ${new URL(args.url).host}: ${typeof code === 'string' ? code : 'the connection failed'}`,
-              { cause: error },
-            );
+            throw fetchFailed(args.url, typeof code === 'string' ? code : 'the connection failed', error);
           }
         },
       }),
@@ -129,7 +124,7 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
 
 function accessOf({ url }: Pick<FetchArgs, 'url'>): readonly Access[] {
   const parsed = URL.parse(url);
-  if (parsed === null || !['http:', 'https:'].includes(parsed.protocol)) {
+  if (parsed === null || !isFetchable(parsed)) {
     throw new AppError('INVALID_CALL', 'Cannot fetch: the URL must begin with https:// or http://');
   }
   if (parsed.username !== '' || parsed.password !== '') {
@@ -141,10 +136,15 @@ function accessOf({ url }: Pick<FetchArgs, 'url'>): readonly Access[] {
   return [{ permission: 'net', resource: `${parsed.hostname}:${portOf(parsed)}` }];
 }
 
+function isFetchable({ protocol }: URL): boolean {
+  return protocol === 'https:' || protocol === 'http:';
+}
+
 /** As the Fetch standard has it: 303, and 301 or 302 after POST, become GET; credentials stay with their origin. */
 function nextHop(hop: FetchArgs, status: number, location: string): FetchArgs {
   const from = new URL(hop.url);
-  const to = new URL(location, from);
+  const to = URL.parse(location, from);
+  if (to === null || !isFetchable(to)) throw fetchFailed(hop.url, 'it redirects to what is no http or https URL');
   const toGet = (status === 303 && hop.method !== 'HEAD') || (status <= 302 && hop.method === 'POST');
   const { body, ...rest } = hop;
   const kept =
@@ -163,28 +163,28 @@ async function toResult(
   url: string,
   options: { readonly redirected: boolean; readonly maxBytes: number },
 ): Promise<FetchResult> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    // Leaving the loop destroys the stream: what is too large is not read to its end.
-    if (bytes > options.maxBytes) {
-      throw new AppError(
-        'FETCH_FAILED',
-        `Cannot fetch ${new URL(url).host}: the response has more than ${options.maxBytes} bytes`,
-      );
-    }
-    chunks.push(chunk);
-  }
-  const headers = Object.entries(response.headers).flatMap(([name, value]) =>
-    value === undefined ? [] : [value].flat().map((item): readonly [string, string] => [name, item]),
-  );
+  const { statusCode, statusText, headers } = response;
+  const body = await readBody(response.body, {
+    contentEncoding: [headers['content-encoding'] ?? []].flat().join(','),
+    maxBytes: options.maxBytes,
+  });
+  if (body === undefined) throw fetchFailed(url, `the response has more than ${options.maxBytes} bytes`);
   return {
-    status: response.statusCode,
-    statusText: '',
+    status: statusCode,
+    statusText,
     url,
     redirected: options.redirected,
-    headers,
-    body: Buffer.concat(chunks).toString('base64'),
+    headers: Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [value].flat().map((item): readonly [string, string] => [name, item]),
+    ),
+    body: body.toString('base64'),
   };
+}
+
+function fetchFailed(url: string, reason: string, cause?: unknown): AppError {
+  return new AppError(
+    'FETCH_FAILED',
+    `Cannot fetch ${new URL(url).host}: ${reason}`,
+    cause === undefined ? {} : { cause },
+  );
 }

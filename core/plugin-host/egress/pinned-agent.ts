@@ -22,6 +22,8 @@ export interface PinnedAgentOptions {
 }
 
 const originsMax = 100;
+/** Far more than connections at once: an answer may be needed long after it was given. */
+const pinsMax = 10 * originsMax;
 
 export function createPinnedAgent(options: PinnedAgentOptions): PinnedAgent {
   const resolve = options.resolve ?? ((host: string) => lookup(host, { all: true }));
@@ -54,8 +56,10 @@ export function createPinnedAgent(options: PinnedAgentOptions): PinnedAgent {
       const family = isIP(host);
       const addresses = family === 0 ? await resolve(host) : [{ address: host, family }];
       for (const { address } of addresses) if (isPrivateAddress(address)) allow(address, port);
-      if (pins.size >= originsMax) pins.clear();
+      // The newest is last, so that the one forgotten is the one longest unused.
+      pins.delete(url.origin);
       pins.set(url.origin, addresses);
+      for (const oldest of pins.keys()) if (pins.size > pinsMax) pins.delete(oldest);
     },
     close: () => dispatcher.destroy(),
   };
