@@ -22,6 +22,7 @@ export interface LiveWebSocket {
 
 const protocol = 'returnit.live';
 const messageMaxBytes = 1024;
+const closingMaxMs = 1000;
 
 /**
  * WebSocket: the client sends `{"watch": "orders/…/position"}` or `{"unwatch": "…"}`, and receives
@@ -91,14 +92,19 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
     },
     async stop() {
       clearInterval(heartbeat);
-      const closed = [...server.clients].map((client) => new Promise((resolve) => client.once('close', resolve)));
-      for (const client of server.clients) client.close(1001, 'the server is shutting down');
-      const cut = setTimeout(() => server.clients.forEach((client) => client.terminate()), 1000);
-      await Promise.all(closed);
-      clearTimeout(cut);
-      server.close();
+      await closeAll(server);
     },
   };
+}
+
+/** A client that does not answer the closing is cut off. */
+async function closeAll(server: WebSocketServer): Promise<void> {
+  const closed = [...server.clients].map((client) => new Promise((resolve) => client.once('close', resolve)));
+  for (const client of server.clients) client.close(1001, 'the server is shutting down');
+  const cut = setTimeout(() => server.clients.forEach((client) => client.terminate()), closingMaxMs);
+  await Promise.all(closed);
+  clearTimeout(cut);
+  server.close();
 }
 
 function refuse(socket: Duplex, error: unknown): void {

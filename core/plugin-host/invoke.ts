@@ -5,6 +5,7 @@
  */
 import type { Span } from '@opentelemetry/api';
 import { AppError } from '#core/errors/app-error.ts';
+import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan, withTraceparent } from '#core/telemetry/tracing.ts';
 import type { Audit } from './audit.ts';
@@ -47,19 +48,26 @@ export interface InvokeOptions {
 }
 
 interface Door {
-  /** `capability.method`; `unknown` for anything else, so that a plugin cannot invent label values. */
+  /** `capability.method`. */
   readonly name: string;
   readonly method: CapabilityMethod;
   readonly checkArguments: ArgumentCheck;
 }
 
-export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke; readonly note: Note } {
-  const { permissions, audit, telemetry } = options;
-  const doors = openDoors(options.capabilities);
-  const calls = telemetry.metrics.counter('returnit_plugin_capability_calls_total');
-  const durations = telemetry.metrics.histogram('returnit_plugin_capability_call_duration_seconds');
-
+/** What every call passes before it may run. */
+interface Gate {
+  /** @throws {AppError} INVALID_CALL, NOT_CAPABLE, BUDGET_EXCEEDED */
+  admit(instance: PluginInstance, request: Pick<InvokeRequest, 'method' | 'args'>): Door;
   /** The only place where a permission is decided, and where each denial is recorded. */
+  authorize(instance: PluginInstance, access: Access): void;
+  /** `unknown` for anything but the core's own methods: a plugin cannot invent label values. */
+  nameOf(method: string): string;
+}
+
+function createGate(options: InvokeOptions): Gate {
+  const { permissions, audit } = options;
+  const doors = openDoors(options.capabilities);
+
   function authorize(instance: PluginInstance, access: Access): void {
     const decision = permissions.check(instance.plugin.name, access);
     if (decision.state === 'granted') return;
@@ -68,93 +76,86 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
     throw new NotCapable(instance.plugin, access, decision);
   }
 
-  /** What every call passes before it may run. */
-  function admit(instance: PluginInstance, door: Door | undefined, request: { method: string; args: unknown }): Door {
-    if (door === undefined) {
-      throw new AppError('INVALID_CALL', `Cannot call "${request.method.slice(0, 80)}": the core has no such method`);
-    }
-    door.checkArguments(request.args);
-    for (const access of door.method.access(request.args as never, instance.plugin)) authorize(instance, access);
-    if (!options.budgetOf(instance.plugin.name).take(Date.now())) {
-      audit.budgetSpent({ plugin: instance.plugin, capability: door.name });
-      throw new AppError(
-        'BUDGET_EXCEEDED',
-        `Cannot call ${door.name}: ${instance.plugin.name} has spent its calls of this second`,
-      );
-    }
-    return door;
-  }
+  return {
+    authorize,
+    nameOf: (method) => doors.get(method)?.name ?? 'unknown',
+    admit(instance, { method, args }) {
+      const door = doors.get(method);
+      if (door === undefined) {
+        throw new AppError('INVALID_CALL', `Cannot call "${method.slice(0, 80)}": the core has no such method`);
+      }
+      door.checkArguments(args);
+      for (const access of door.method.access(args as never, instance.plugin)) authorize(instance, access);
+      const { name } = instance.plugin;
+      if (!options.budgetOf(name).take(Date.now())) {
+        audit.budgetSpent({ plugin: instance.plugin, capability: door.name });
+        throw new AppError('BUDGET_EXCEEDED', `Cannot call ${door.name}: ${name} has spent its calls of this second`);
+      }
+      return door;
+    },
+  };
+}
 
-  async function run(instance: PluginInstance, door: Door, request: InvokeRequest, span: Span): Promise<unknown> {
+export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke; readonly note: Note } {
+  const { metrics, logger } = options.telemetry;
+  const gate = createGate(options);
+  const calls = metrics.counter('returnit_plugin_capability_calls_total');
+  const durations = metrics.histogram('returnit_plugin_capability_call_duration_seconds');
+
+  async function run(instance: PluginInstance, request: InvokeRequest, span: Span): Promise<unknown> {
+    const { method, name } = gate.admit(instance, request);
     const timeoutMs = Math.min(request.timeoutMs ?? options.callTimeoutMs, options.callTimeoutMs);
-    const deadline = startCallDeadline(door.name, timeoutMs, request.signal);
+    const deadline = startCallDeadline(name, timeoutMs, request.signal);
     const call: Call = {
       instance,
       span,
       signal: deadline.signal,
       deadlineMs: Date.now() + timeoutMs,
-      check: (access) => authorize(instance, access),
+      check: (access) => gate.authorize(instance, access),
     };
     try {
-      return await Promise.race([door.method.run(request.args as never, call), deadline.expired]);
+      return await Promise.race([method.run(request.args as never, call), deadline.expired]);
     } finally {
       deadline.clear();
     }
   }
 
-  async function invoke(instance: PluginInstance, request: InvokeRequest): Promise<unknown> {
-    const door = doors.get(request.method);
-    const labels = { plugin: instance.plugin.name, capability: door?.name ?? 'unknown' };
-    const startedAtMs = performance.now();
-    let outcome: Outcome = 'ok';
-    try {
-      return await withSpan(
-        labels.capability,
-        {
-          attributes: { 'plugin.name': instance.plugin.name, 'plugin.version': instance.plugin.version },
-          parent: request.traceparent,
-        },
-        (span) => run(instance, admit(instance, door, request), request, span),
-      );
-    } catch (error) {
-      outcome = toOutcome(error);
-      if (!(error instanceof AppError)) reportFault(instance, request.method, error);
-      throw error;
-    } finally {
-      calls.inc({ ...labels, outcome });
-      durations.observe(labels, (performance.now() - startedAtMs) / 1000);
-    }
-  }
+  return {
+    async invoke(instance, request) {
+      const { name, version } = instance.plugin;
+      const labels = { plugin: name, capability: gate.nameOf(request.method) };
+      const attributes = { 'plugin.name': name, 'plugin.version': version };
+      const startedAtMs = performance.now();
+      let outcome: Outcome = 'ok';
+      try {
+        return await withSpan(labels.capability, { attributes, parent: request.traceparent }, (span) =>
+          run(instance, request, span),
+        );
+      } catch (error) {
+        outcome = toOutcome(error, logger.child({ plugin: instance.plugin.name, method: request.method }));
+        throw error;
+      } finally {
+        calls.inc({ ...labels, outcome });
+        durations.observe(labels, (performance.now() - startedAtMs) / 1000);
+      }
+    },
 
-  /** What no capability means to throw is the core's own fault: the plugin is not told more, so the log must be. */
-  function reportFault(instance: PluginInstance, method: string, error: unknown): void {
-    telemetry.logger.error(
-      { err: error, plugin: instance.plugin.name, method },
-      'A call of a plugin failed in the core',
-    );
-  }
-
-  function note(instance: PluginInstance, request: Omit<InvokeRequest, 'signal' | 'timeoutMs'>): void {
-    const door = doors.get(request.method);
-    let outcome: Outcome = 'ok';
-    try {
-      withTraceparent(request.traceparent, () => {
-        const { method, name } = admit(instance, door, request);
-        if (method.oneWay !== true)
-          throw new AppError('INVALID_CALL', `Cannot send ${name} as a note: it has an answer`);
-        method.run(request.args as never, { instance } as Call);
-      });
-    } catch (error) {
-      outcome = toOutcome(error);
-      if (error instanceof AppError)
-        telemetry.logger.debug({ plugin: instance.plugin.name, code: error.code }, error.message);
-      else reportFault(instance, request.method, error);
-    } finally {
-      calls.inc({ plugin: instance.plugin.name, capability: door?.name ?? 'unknown', outcome });
-    }
-  }
-
-  return { invoke, note };
+    note(instance, request) {
+      let outcome: Outcome = 'ok';
+      try {
+        withTraceparent(request.traceparent, () => {
+          const { method, name } = gate.admit(instance, request);
+          if (method.oneWay !== true)
+            throw new AppError('INVALID_CALL', `Cannot send ${name} as a note: it has an answer`);
+          method.run(request.args as never, { instance } as Call);
+        });
+      } catch (error) {
+        outcome = toOutcome(error, logger.child({ plugin: instance.plugin.name, method: request.method }));
+      } finally {
+        calls.inc({ plugin: instance.plugin.name, capability: gate.nameOf(request.method), outcome });
+      }
+    },
+  };
 }
 
 function openDoors(capabilities: readonly Capability[]): ReadonlyMap<string, Door> {
@@ -168,8 +169,13 @@ function openDoors(capabilities: readonly Capability[]): ReadonlyMap<string, Doo
   return doors;
 }
 
-function toOutcome(error: unknown): Outcome {
-  if (!(error instanceof AppError)) return 'error';
+function toOutcome(error: unknown, logger: Logger): Outcome {
+  if (!(error instanceof AppError)) {
+    // What no capability means to throw is the core's own fault: the plugin is told no more than that it failed.
+    logger.error({ err: error }, 'A call of a plugin failed in the core');
+    return 'error';
+  }
+  logger.debug({ code: error.code }, error.message);
   switch (error.code) {
     case 'NOT_CAPABLE':
       return 'denied';

@@ -44,6 +44,7 @@ const ownHeaders = new Set([
   'te',
   'expect',
 ]);
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** Not sent on to another origin. */
 const credentialHeaders = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
@@ -63,42 +64,6 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
       }),
     );
 
-  async function fetchOnce(agent: PinnedAgent, hop: FetchArgs, call: Call): Promise<Dispatcher.ResponseData> {
-    const url = new URL(hop.url);
-    await agent.pin(url, (address, port) => {
-      call.check({ permission: 'net', resource: `${isIPv6(address) ? `[${address}]` : address}:${port}` });
-    });
-    return request(url, {
-      dispatcher: agent.dispatcher,
-      method: hop.method,
-      headers: hop.headers.flatMap(([name, value]) => (ownHeaders.has(name.toLowerCase()) ? [] : [name, value])),
-      body: hop.body === undefined ? null : Buffer.from(hop.body, 'base64'),
-      signal: call.signal,
-    });
-  }
-
-  async function fetchFollowing(args: FetchArgs, call: Call): Promise<FetchResult> {
-    const agent = agentOf(call.instance.plugin.name);
-    let hop = args;
-    for (let redirects = 0; ; redirects += 1) {
-      const response = await fetchOnce(agent, hop, call);
-      const location = response.headers['location'];
-      if (
-        ![301, 302, 303, 307, 308].includes(response.statusCode) ||
-        typeof location !== 'string' ||
-        args.redirect === 'manual'
-      ) {
-        return toResult(response, hop.url, { redirected: redirects > 0, maxBytes: config.netResponseMaxBytes });
-      }
-      await response.body.dump();
-      if (args.redirect === 'error') throw fetchFailed(hop.url, 'it redirects, and redirects are not wanted');
-      if (redirects >= config.netRedirectsMax)
-        throw fetchFailed(hop.url, `it redirects more than ${config.netRedirectsMax} times`);
-      hop = nextHop(hop, response.statusCode, location);
-      for (const access of accessOf(hop)) call.check(access);
-    }
-  }
-
   return {
     name: 'net',
     methods: {
@@ -107,7 +72,7 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
         access: accessOf,
         async run(args, call) {
           try {
-            return await fetchFollowing(args, call);
+            return await fetchFollowing(args, { call, agent: agentOf(call.instance.plugin.name), config });
           } catch (error) {
             if (error instanceof AppError) throw error;
             const { code } = error as { code?: unknown };
@@ -120,6 +85,44 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
       await Promise.all([...agents.values()].map((agent) => agent.close()));
     },
   };
+}
+
+interface FetchDeps {
+  readonly call: Call;
+  readonly agent: PinnedAgent;
+  readonly config: Config;
+}
+
+async function fetchFollowing(args: FetchArgs, deps: FetchDeps): Promise<FetchResult> {
+  const { call, config } = deps;
+  let hop = args;
+  for (let redirects = 0; ; redirects += 1) {
+    const response = await fetchOnce(hop, deps);
+    const location = response.headers['location'];
+    if (!redirectStatuses.has(response.statusCode) || typeof location !== 'string' || args.redirect === 'manual') {
+      return toResult(response, hop.url, { redirected: redirects > 0, maxBytes: config.netResponseMaxBytes });
+    }
+    await response.body.dump();
+    if (args.redirect === 'error') throw fetchFailed(hop.url, 'it redirects, and redirects are not wanted');
+    if (redirects >= config.netRedirectsMax)
+      throw fetchFailed(hop.url, `it redirects more than ${config.netRedirectsMax} times`);
+    hop = nextHop(hop, response.statusCode, location);
+    for (const access of accessOf(hop)) call.check(access);
+  }
+}
+
+async function fetchOnce(hop: FetchArgs, { call, agent }: FetchDeps): Promise<Dispatcher.ResponseData> {
+  const url = new URL(hop.url);
+  await agent.pin(url, (address, port) => {
+    call.check({ permission: 'net', resource: `${isIPv6(address) ? `[${address}]` : address}:${port}` });
+  });
+  return request(url, {
+    dispatcher: agent.dispatcher,
+    method: hop.method,
+    headers: hop.headers.flatMap(([name, value]) => (ownHeaders.has(name.toLowerCase()) ? [] : [name, value])),
+    body: hop.body === undefined ? null : Buffer.from(hop.body, 'base64'),
+    signal: call.signal,
+  });
 }
 
 function accessOf({ url }: Pick<FetchArgs, 'url'>): readonly Access[] {

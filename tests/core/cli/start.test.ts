@@ -75,7 +75,10 @@ describe('returnit start', { timeout: 180_000 }, () => {
     const trace = join(folder, 'trace.gpx');
     await writeFile(trace, '<gpx>');
     const cases: [readonly string[], RegExp][] = [
-      [['start', '--demo', '--speed', '0'], /^Cannot start the demo: --speed must be above 0 and at most 100: it is "0"\n$/],
+      [
+        ['start', '--demo', '--speed', '0'],
+        /^Cannot start the demo: --speed must be above 0 and at most 100: it is "0"\n$/,
+      ],
       [['start', '--trace', trace], /^Cannot use --trace without --demo\n$/],
       [['start', '--demo', '--trace', trace], /^Cannot read trace ".*trace\.gpx": line 1: /],
       [['start', '--plugins', 'order'], /^Cannot find the plugin "order": .*Did you mean "orders"\?\n$/],

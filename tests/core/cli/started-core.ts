@@ -24,18 +24,22 @@ export function startCore(options: {
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
 }): StartedCore {
-  const child = spawn(process.execPath, [...nodeFlags, join(projectDir, 'core/main.ts'), ...(options.args ?? ['start'])], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'] ?? '',
-      DATA_DIR: options.dataDir,
-      HTTP_PORT: '0',
-      MQTT_PORT: '0',
-      OPS_PORT: '0',
-      ...options.env,
+  const child = spawn(
+    process.execPath,
+    [...nodeFlags, join(projectDir, 'core/main.ts'), ...(options.args ?? ['start'])],
+    {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        DATA_DIR: options.dataDir,
+        HTTP_PORT: '0',
+        MQTT_PORT: '0',
+        OPS_PORT: '0',
+        ...options.env,
+      },
     },
-  });
+  );
   let stdout = '';
   let stderr = '';
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));

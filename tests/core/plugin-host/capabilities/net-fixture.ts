@@ -27,10 +27,14 @@ export const publicAddress = '1.1.1.1';
 
 export async function startServer(t: TestContext, handler: Handler, host = '127.0.0.1') {
   const requests: { url: string; headers: IncomingMessage['headers']; method: string; body: string }[] = [];
-  const server = createServer(async (request, response) => {
-    const body = (await request.toArray()).join('');
-    requests.push({ url: request.url ?? '', headers: request.headers, method: request.method ?? '', body });
-    await handler(request, response);
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const { url = '', method = '', headers } = request;
+      requests.push({ url, headers, method, body: Buffer.concat(chunks).toString() });
+      handler(request, response);
+    });
   });
   server.listen(0, host);
   await once(server, 'listening');
