@@ -1,5 +1,6 @@
 import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
+import type { Counter, Histogram, Labels, Metrics } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { toAddress } from './database-url.ts';
 
@@ -23,6 +24,8 @@ export interface PoolOptions {
   readonly types?: pg.CustomTypesConfig;
 }
 
+const ignoreLoss = (): void => {};
+
 /** What pg-pool says when the acquire time is over, and when connecting takes longer than it. */
 const timeoutPattern = /^(timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 
@@ -33,8 +36,11 @@ const timeoutPattern = /^(timeout exceeded when trying to connect|Connection ter
 export class Pool extends pg.Pool {
   readonly name: string;
   readonly max: number;
-  readonly #telemetry: Telemetry;
   readonly #acquireTimeoutMs: number;
+  readonly #labels: Labels;
+  readonly #waits: Histogram;
+  readonly #uses: Histogram;
+  readonly #timeouts: Counter;
   readonly #unsubscribe: () => void;
 
   constructor(options: PoolOptions) {
@@ -51,9 +57,16 @@ export class Pool extends pg.Pool {
     });
     this.name = options.name;
     this.max = options.max;
-    this.#telemetry = options.telemetry;
+    const { metrics } = options.telemetry;
     this.#acquireTimeoutMs = options.acquireTimeoutMs;
-    this.#unsubscribe = this.#reportState(options.min ?? 0);
+    this.#labels = { db_client_connection_pool_name: options.name };
+    this.#waits = metrics.histogram('db_client_connection_wait_time_seconds');
+    this.#uses = metrics.histogram('db_client_connection_use_time_seconds');
+    this.#timeouts = metrics.counter('db_client_connection_timeouts_total');
+    this.#unsubscribe = this.#reportState(metrics, options.min ?? 0);
+    // pg-pool listens to idle connections alone: one that breaks while it is held, between two statements, would end
+    // the process. Whoever holds it gets the error from the next statement.
+    this.on('connect', (client) => client.on('error', ignoreLoss));
     const logger = options.telemetry.logger.child({ component: 'database', pool: options.name });
     // Without a listener an idle connection that the server closes would end the process; pg-pool has removed it already.
     this.on('error', (error) => {
@@ -80,15 +93,13 @@ export class Pool extends pg.Pool {
   }
 
   async #connectMeasured(): Promise<pg.PoolClient> {
-    const labels = { db_client_connection_pool_name: this.name };
-    const { metrics } = this.#telemetry;
     const askedAt = performance.now();
     let client: pg.PoolClient;
     try {
       client = await super.connect();
     } catch (error) {
       if (!(error instanceof Error) || !timeoutPattern.test(error.message)) throw error;
-      metrics.counter('db_client_connection_timeouts_total').inc(labels);
+      this.#timeouts.inc(this.#labels);
       throw new AppError(
         'OVERLOADED',
         `Cannot get a database connection of pool "${this.name}": none of ${this.max} was free within ${this.#acquireTimeoutMs} ms`,
@@ -96,24 +107,18 @@ export class Pool extends pg.Pool {
       );
     }
     const gotAt = performance.now();
-    metrics.histogram('db_client_connection_wait_time_seconds').observe(labels, (gotAt - askedAt) / 1000);
+    this.#waits.observe(this.#labels, (gotAt - askedAt) / 1000);
     const release = client.release.bind(client);
-    // pg-pool listens to idle connections alone: one that breaks while it is held, between two statements, would end
-    // the process. Whoever holds it gets the error from the next statement.
-    const ignoreLoss = (): void => {};
-    client.on('error', ignoreLoss);
     client.release = (error) => {
-      client.removeListener('error', ignoreLoss);
-      metrics.histogram('db_client_connection_use_time_seconds').observe(labels, (performance.now() - gotAt) / 1000);
+      this.#uses.observe(this.#labels, (performance.now() - gotAt) / 1000);
       release(error);
     };
     return client;
   }
 
-  #reportState(min: number): () => void {
-    const { metrics } = this.#telemetry;
-    const labels = { db_client_connection_pool_name: this.name };
-    metrics.counter('db_client_connection_timeouts_total').inc(labels, 0);
+  #reportState(metrics: Metrics, min: number): () => void {
+    const labels = this.#labels;
+    this.#timeouts.inc(labels, 0);
     return metrics.onCollect(() => {
       const { used, idle, pending } = this.state;
       const count = metrics.gauge('db_client_connections');

@@ -27,8 +27,20 @@ export const pluginTypes: pg.CustomTypesConfig = {
     getTypeParser(oid, 'text')) as pg.CustomTypesConfig['getTypeParser'],
 };
 
+const zone = '+00';
+const space = 10;
+const secondsEnd = 19;
+const millisecondsEnd = 23;
+
 /** Postgres writes `2026-01-02 03:04:05.678901+00`; `infinity` stays as it is. */
 function toIsoTimestamp(text: string): string {
+  // In UTC and this side of the year 10000, the form itself is changed: a date need not be made to be written again.
+  if (text.endsWith(zone) && text[space] === ' ') {
+    const fraction = text.slice(secondsEnd, -zone.length);
+    if (fraction === '') return `${text.slice(0, space)}T${text.slice(space + 1, secondsEnd)}.000Z`;
+    if (fraction[0] === '.' && fraction.length <= 7)
+      return `${text.slice(0, space)}T${text.slice(space + 1, secondsEnd)}${fraction.slice(0, millisecondsEnd - secondsEnd).padEnd(4, '0')}Z`;
+  }
   if (text.endsWith('infinity')) return text;
   const date = new Date(getTypeParser(builtins.TIMESTAMPTZ, 'text')(text) as Date);
   return Number.isNaN(date.getTime()) ? text : date.toISOString();

@@ -7,12 +7,11 @@ import { runCapped, type CappedResult } from '#core/database/capped-query.ts';
 import { endConnection } from '#core/database/connection-end.ts';
 import { toDatabaseError, toErrorType } from '#core/database/database-error.ts';
 import type { Database } from '#core/database/database.ts';
-import { assertStatement } from '#core/database/statement-guard.ts';
 import type { Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { method, type Call, type Capability } from '../capability.ts';
-import { createStatementNames } from './statement-names.ts';
+import { createStatementNames, type KnownStatement } from './statement-names.ts';
 
 const Tx = Type.String({ minLength: 1, maxLength: 100 });
 const TxArgs = Type.Object({ tx: Tx }, { additionalProperties: false });
@@ -61,10 +60,8 @@ export function createDbCapability(options: DbCapabilityOptions): Capability {
       query: method<QueryInput>({
         args: QueryArgs,
         async run({ statement, values, tx }, call) {
-          assertStatement(statement.name, statement.text);
-          const plugin = call.instance.plugin.name;
-          const named = names.admit(plugin, statement);
-          const { rows, rowCount } = await runStatement({ statement, values, tx, named }, call);
+          const known = names.admit(call.instance.plugin.name, statement);
+          const { rows, rowCount } = await runStatement({ statement: known, values, tx }, call);
           return { rows, rowCount };
         },
       }),
@@ -91,11 +88,9 @@ export function createDbCapability(options: DbCapabilityOptions): Capability {
 }
 
 interface StatementRun {
-  readonly statement: Statement;
+  readonly statement: KnownStatement;
   readonly values: readonly unknown[];
   readonly tx: string | undefined;
-  /** Prepared on the server, and a label of its own. */
-  readonly named: boolean;
 }
 
 function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun, call: Call) => Promise<CappedResult> {
@@ -103,13 +98,12 @@ function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun
   const duration = telemetry.metrics.histogram('db_client_operation_duration_seconds');
   const bytesMax = config.pluginFrameMaxBytes - frameReserveBytes;
 
-  return async function run({ statement, values, tx, named }, { instance, signal, span }) {
+  return async function run({ statement, values, tx }, { instance, signal, span }) {
     const plugin = instance.plugin.name;
-    const operation = toOperation(statement.text);
     span.setAttributes({
       'db.system.name': 'postgresql',
       'db.namespace': plugin,
-      'db.operation.name': operation,
+      'db.operation.name': statement.operation,
       'db.query.summary': statement.name,
     });
     let startedAt = performance.now();
@@ -117,7 +111,7 @@ function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun
     const query = async (client: pg.PoolClient): Promise<CappedResult> => {
       // From here: waiting for the connection has a metric of its own.
       startedAt = performance.now();
-      const { name, text } = statement;
+      const { name, text, named } = statement;
       const result = await runCapped(client, {
         name,
         text,
@@ -138,17 +132,8 @@ function createStatementRunner(options: DbCapabilityOptions): (run: StatementRun
       errorType = toErrorType(mapped);
       throw mapped;
     } finally {
-      duration.observe(
-        {
-          plugin,
-          db_system_name: 'postgresql',
-          db_namespace: plugin,
-          db_operation_name: operation,
-          db_query_summary: named ? statement.name : 'other',
-          error_type: errorType,
-        },
-        (performance.now() - startedAt) / 1000,
-      );
+      const labels = errorType === '' ? statement.labels : { ...statement.labels, error_type: errorType };
+      duration.observe(labels, (performance.now() - startedAt) / 1000);
     }
   };
 }
@@ -181,9 +166,8 @@ async function runOutside(
 }
 
 /** The frame's limit holds for the JSON; it is written only where what Postgres sent leaves a doubt. */
-function assertFits(name: string, { rows, bytes }: CappedResult, bytesMax: number): void {
-  const keysBytes = rows.length === 0 ? 0 : rows.length * JSON.stringify(Object.keys(rows[0] as object)).length * 2;
-  if (bytes * escapeFactorMax + keysBytes <= bytesMax) return;
+function assertFits(name: string, { rows, bytes, keysBytes }: CappedResult, bytesMax: number): void {
+  if ((bytes + rows.length * keysBytes) * escapeFactorMax <= bytesMax) return;
   const size = Buffer.byteLength(JSON.stringify(rows));
   if (size <= bytesMax) return;
   throw new AppError(
@@ -193,27 +177,4 @@ function assertFits(name: string, { rows, bytes }: CappedResult, bytesMax: numbe
       details: { bytes: size, bytesMax },
     },
   );
-}
-
-const operations = new Set([
-  'select',
-  'insert',
-  'update',
-  'delete',
-  'merge',
-  'with',
-  'values',
-  'call',
-  'truncate',
-  'create',
-  'alter',
-  'drop',
-  'refresh',
-  'explain',
-]);
-
-/** Bounded, whatever the plugin writes. */
-function toOperation(text: string): string {
-  const word = /^\s*([a-z]+)/i.exec(text)?.[1]?.toLowerCase() ?? '';
-  return operations.has(word) ? word.toUpperCase() : 'OTHER';
 }
