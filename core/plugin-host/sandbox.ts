@@ -3,7 +3,7 @@
  * flags mean and what they leave open was tried on Node 26; see the README's security section.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -123,7 +123,9 @@ function importableFolders(folder: string): string[] {
     const packages = join(above, 'node_modules');
     if (existsSync(packages)) folders.push(packages);
   }
-  return [...new Set(folders)];
+  // A linked node_modules is read by its name and imported by its target.
+  const targets = folders.filter((path) => existsSync(path)).map((path) => realpathSync(path));
+  return [...new Set([...folders, ...targets])];
 }
 
 function toReadFlag(path: string): string {

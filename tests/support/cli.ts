@@ -11,15 +11,16 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs `returnit <args>` to its end, with these variables and no others of the test's. */
+/** Runs `returnit <args>` to its end, with these variables and no others of the test's. `from` is the project's folder. */
 export async function runCli(
   args: readonly string[],
   environment: Readonly<Record<string, string>> = {},
+  from: string = projectDir,
 ): Promise<CliResult> {
   const child = spawn(
     process.execPath,
-    ['--disable-warning=ExperimentalWarning', join(projectDir, 'core/main.ts'), ...args],
-    { cwd: projectDir, env: { PATH: process.env['PATH'] ?? '', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] },
+    ['--disable-warning=ExperimentalWarning', join(from, 'core/main.ts'), ...args],
+    { cwd: from, env: { PATH: process.env['PATH'] ?? '', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const [stdout, stderr, [code]] = await Promise.all([
     text(child.stdout),

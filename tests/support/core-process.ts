@@ -34,6 +34,24 @@ export interface CoreProcessOptions {
 }
 
 const startTimeoutMs = 60_000;
+const started = new Set<ChildProcess>();
+
+/** For `after`: what a failed test has left running is ended. */
+export async function killCores(): Promise<void> {
+  for (const child of started) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
+    const family = familyOf(child.pid ?? 0);
+    child.kill('SIGKILL');
+    await allEnd(family.slice(1).filter((pid) => !isPostgres(pid)));
+    for (const pid of family) if (isRunning(pid)) process.kill(pid, 'SIGQUIT');
+    await allEnd(family);
+  }
+}
+
+/** It outlives its core, for the next one to take over. */
+function isPostgres(pid: number): boolean {
+  return readStat(pid)?.name.startsWith('postgres') === true;
+}
 
 /** Starts the core and waits until it is ready. */
 export async function startCore(options: CoreProcessOptions): Promise<CoreProcess> {
@@ -59,6 +77,7 @@ export async function startCore(options: CoreProcessOptions): Promise<CoreProces
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
+  started.add(child);
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (chunk: Buffer) => (output.stdout += String(chunk)));
   child.stderr.on('data', (chunk: Buffer) => (output.stderr += String(chunk)));

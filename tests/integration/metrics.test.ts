@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import { startDemo } from '#core/cli/demo/demo.ts';
+import { orderReached } from '../support/journey.ts';
+import { watchBySocket } from '../support/live-client.ts';
+import { readSample, startPlatform, type TestPlatform } from '../support/platform.ts';
+import { findProgram, skipWithout } from '../support/programs.ts';
+
+/** Series that one process may export. */
+const seriesMax = 10_000;
+
+/** Names that dashboards and alerts are built on, by what they tell of. */
+const promised = {
+  http: ['http_server_request_duration_seconds', 'http_server_active_requests', 'http_client_request_duration_seconds'],
+  database: [
+    'db_client_operation_duration_seconds',
+    'db_client_connections',
+    'db_client_connection_max',
+    'db_client_connection_idle_min',
+    'db_client_connection_pending_requests',
+    'db_client_connection_timeouts_total',
+    'db_client_connection_wait_time_seconds',
+    'db_client_connection_use_time_seconds',
+    'db_client_connection_create_time_seconds',
+  ],
+  jobs: [
+    'returnit_job_queue_depth',
+    'returnit_job_oldest_age_seconds',
+    'returnit_job_duration_seconds',
+    'returnit_job_wait_seconds',
+    'returnit_jobs_total',
+    'returnit_job_last_success_timestamp_seconds',
+  ],
+  mqtt: [
+    'returnit_mqtt_messages_received_total',
+    'returnit_mqtt_messages_rejected_total',
+    'messaging_process_duration_seconds',
+    'returnit_mqtt_ack_duration_seconds',
+    'returnit_mqtt_batch_size',
+    'returnit_mqtt_inflight_messages',
+    'returnit_mqtt_connected',
+    'returnit_mqtt_last_message_timestamp_seconds',
+    'returnit_mqtt_reconnects_total',
+  ],
+  live: ['returnit_live_connections', 'returnit_live_connections_max'],
+  cache: ['returnit_cache_requests_total', 'returnit_cache_evictions_total', 'returnit_cache_entries'],
+  capabilities: ['returnit_plugin_capability_calls_total', 'returnit_plugin_capability_call_duration_seconds'],
+  plugins: [
+    'returnit_plugin_restarts_total',
+    'returnit_plugin_eventloop_time_seconds_total',
+    'returnit_plugin_heap_used_bytes',
+    'returnit_plugin_heap_limit_bytes',
+    'returnit_plugin_cpu_seconds_total',
+    'returnit_plugin_state',
+  ],
+  node: [
+    'process_cpu_seconds_total',
+    'process_resident_memory_bytes',
+    'nodejs_heap_size_used_bytes',
+    'nodejs_heap_size_total_bytes',
+    'nodejs_heap_size_limit_bytes',
+    'nodejs_heap_size_after_gc_bytes',
+    'nodejs_gc_duration_seconds',
+    'nodejs_eventloop_time_seconds_total',
+  ],
+  container: [
+    'returnit_container_info',
+    'returnit_container_cpu_usage_seconds_total',
+    'returnit_container_cpu_throttled_seconds_total',
+    'returnit_container_cpu_limit_cores',
+    'returnit_container_memory_working_set_bytes',
+    'returnit_container_memory_limit_bytes',
+    'returnit_container_oom_kills_total',
+  ],
+  itself: [
+    'returnit_log_messages_total',
+    'returnit_build_info',
+    'returnit_metrics_scrape_duration_seconds',
+    'returnit_metric_labelsets_dropped_total',
+  ],
+} as const;
+
+describe('/metrics of a platform with demo drivers', () => {
+  let platform: TestPlatform;
+  let stopDemo: () => Promise<void>;
+  let page: string;
+
+  before(async () => {
+    platform = await startPlatform();
+    const { addresses, authenticator, telemetry } = platform.app;
+    const controller = new AbortController();
+    const demo = await startDemo({
+      apiUrl: addresses.api,
+      mqttUrl: addresses.mqtt,
+      issueToken: (token) => authenticator.issueToken(token),
+      logger: telemetry.logger,
+      signal: controller.signal,
+      // The route of some minutes in some seconds.
+      speed: 30,
+    });
+    stopDemo = async () => {
+      controller.abort();
+      await demo.done;
+    };
+    const { orderId, token } = await demo.firstOrder;
+    const live = await watchBySocket({ url: addresses.api, token, channel: `orders/${orderId}/position` });
+    await live.next('closed');
+    live.close();
+    await orderReached(platform.anonymous(token), orderId, 'completed');
+    page = (await platform.ops('/metrics')).text;
+  });
+  after(async () => {
+    await stopDemo?.();
+    await platform?.stop();
+  });
+
+  it('has every name that is promised', () => {
+    const names = new Set(page.matchAll(/^# TYPE (\S+) /gm).map(([, name]) => name));
+    const missing = Object.values(promised)
+      .flat()
+      .filter((name) => !names.has(name));
+    assert.deepEqual(missing, []);
+  });
+
+  it('stays below the series that a process may have', () => {
+    const series = page.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+    assert.ok(series > 500 && series < seriesMax, `${series} series`);
+    assert.equal(readSample(page, 'returnit_metric_labelsets_dropped_total', {}), 0);
+  });
+
+  it('has no id of anything in a label', () => {
+    assert.doesNotMatch(page, /"[^"]*[0-9a-f]{8}-[0-9a-f]{4}-7[^"]*"|demo-driver-1/);
+  });
+
+  it('counts what the demo did', () => {
+    const atLeastOne = [
+      [
+        'http_server_request_duration_seconds_count',
+        { http_route: '/orders', http_response_status_code: '201', plugin: 'orders' },
+      ],
+      ['db_client_operation_duration_seconds_count', { plugin: 'tracking', db_system_name: 'postgresql' }],
+      ['db_client_operation_duration_seconds_count', { db_query_summary: 'insert_order' }],
+      ['returnit_jobs_total', { queue: 'payments.authorise', outcome: 'completed' }],
+      ['returnit_mqtt_messages_received_total', { messaging_destination_template: 'drivers/+/location' }],
+      ['returnit_mqtt_ack_duration_seconds_count', {}],
+      ['returnit_live_messages_sent_total', { transport: 'ws' }],
+      ['returnit_plugin_capability_calls_total', { plugin: 'orders', capability: 'db.query', outcome: 'ok' }],
+      ['returnit_plugin_state', { plugin: 'orders', state: 'ready' }],
+      ['returnit_plugin_cpu_seconds_total', { plugin: 'tracking' }],
+      ['returnit_tracking_fixes_total', { plugin: 'tracking', outcome: 'stored' }],
+      ['returnit_orders_steps_total', { plugin: 'orders', action: 'complete', outcome: 'moved' }],
+      ['process_cpu_seconds_total', {}],
+      ['returnit_container_memory_working_set_bytes', {}],
+    ] as const;
+    const absent = atLeastOne.filter(([name, labels]) => !(readSample(page, name, labels) > 0));
+    assert.deepEqual(absent, []);
+    assert.equal(readSample(page, 'returnit_plugin_capability_calls_total', { outcome: 'denied' }), 0);
+  });
+
+  it('shows the reasons of deaths at 0 before the first death', () => {
+    assert.match(page, /^returnit_plugin_restarts_total\{plugin="orders",reason="crash"\} 0$/m);
+  });
+
+  it('passes promtool check metrics', { skip: skipWithout(['promtool'], 'prometheus') }, async () => {
+    const promtool = spawn(findProgram('promtool'), ['check', 'metrics'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    promtool.stdin.end(page);
+    const [output, errors, [code]] = await Promise.all([
+      text(promtool.stdout),
+      text(promtool.stderr),
+      once(promtool, 'exit') as Promise<[number]>,
+    ]);
+    assert.equal(code, 0, output + errors);
+  });
+});

@@ -1,0 +1,84 @@
+/** The Postgres 15 of Debian on a free loopback port, in a temporary folder. */
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as pg from 'pg';
+import { until } from './until.ts';
+
+const binaries = '/usr/lib/postgresql/15/bin';
+const password = 'external-4711';
+
+export interface ExternalPostgres {
+  readonly url: string;
+  readonly password: string;
+  stop(): Promise<void>;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Postgres does not run as root: then it runs as the user that its package made. */
+function accountOf(): { readonly uid?: number; readonly gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const idOf = (option: string): number => Number(execFileSync('id', [option, 'postgres'], { encoding: 'utf8' }));
+  return { uid: idOf('-u'), gid: idOf('-g') };
+}
+
+export async function startExternalPostgres(): Promise<ExternalPostgres> {
+  const folder = mkdtempSync(join(tmpdir(), 'returnit-postgres15-'));
+  const account = accountOf();
+  if (account.uid !== undefined && account.gid !== undefined) chownSync(folder, account.uid, account.gid);
+  const cluster = join(folder, 'cluster');
+  execFileSync(
+    'sh',
+    [
+      '-c',
+      `umask 077; printf %s "$1" > "$2/pw"; exec "$3/initdb" -D "$2/cluster" -U admin -A scram-sha-256 --pwfile="$2/pw" -E UTF8 --no-sync`,
+      'sh',
+      password,
+      folder,
+      binaries,
+    ],
+    { ...account, stdio: 'pipe', cwd: folder },
+  );
+  const port = await freePort();
+  const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off' };
+  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const server = spawn(join(binaries, 'postgres'), ['-D', cluster, ...args], {
+    ...account,
+    cwd: folder,
+    stdio: 'ignore',
+  });
+  const url = `postgres://admin:${password}@127.0.0.1:${port}/postgres`;
+  await until('Postgres 15 answers', async () => {
+    const client = new pg.Client({ connectionString: url });
+    try {
+      await client.connect();
+      return true;
+    } catch {
+      return false; // It is starting.
+    } finally {
+      await client.end();
+    }
+  });
+  return {
+    url,
+    password,
+    async stop() {
+      const exited = once(server, 'exit');
+      // Fast shutdown.
+      server.kill('SIGINT');
+      await exited;
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
