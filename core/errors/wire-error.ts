@@ -15,7 +15,7 @@ const causeDepthMax = 4;
 
 /** Any thrown value as an envelope. */
 export function toWireError(error: unknown, depth = 0): WireError {
-  if (!(error instanceof Error)) return { code: 'PLUGIN_FAILED', message: String(error) };
+  if (!(error instanceof Error)) return { code: 'PLUGIN_FAILED', message: describe(error) };
   const { code, details } = error as { code?: unknown; details?: unknown };
   return {
     code: typeof code === 'string' ? code : 'PLUGIN_FAILED',
@@ -24,6 +24,15 @@ export function toWireError(error: unknown, depth = 0): WireError {
     ...(error.cause !== undefined && depth < causeDepthMax ? { cause: toWireError(error.cause, depth + 1) } : {}),
     ...(error.stack === undefined ? {} : { stack: error.stack }),
   };
+}
+
+/** Not every value that can be thrown can be made text: `Object.create(null)` cannot. */
+function describe(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return 'a value without a text form';
+  }
 }
 
 /** An envelope as an AppError; a code that the core does not know becomes `fallback` and stays in `details.code`. */

@@ -31,8 +31,8 @@ export async function readTraceFile(file: string): Promise<readonly RoutePoint[]
       cause === undefined ? {} : { cause },
     );
   };
-  const size = await stat(file).then(
-    (found) => found.size,
+  const { size } = await stat(file).then(
+    (found) => (found.isFile() ? found : fail('it is no file')),
     (error: unknown) => fail('there is no such file', error),
   );
   if (size > fileMaxBytes) fail(`it has ${size} bytes, at most ${fileMaxBytes} are read`);
@@ -72,9 +72,9 @@ function readGpx(text: string, fail: Fail): readonly TimedPoint[] {
   const { gpx } = parser.parse(text) as { gpx?: { trk?: { trkseg?: { trkpt?: GpxPoint[] }[] }[] } };
   const points = (gpx?.trk ?? []).flatMap((track) => (track.trkseg ?? []).flatMap((segment) => segment.trkpt ?? []));
   // Devices write points without a time when they have no fix: they say nothing about a drive.
-  return points
-    .filter(({ time }) => time !== undefined)
-    .map((point, index) => toPoint(point, `trkpt ${index + 1}`, fail));
+  return points.flatMap((point, index) =>
+    point.time === undefined ? [] : [toPoint(point, `trkpt ${index + 1}`, fail)],
+  );
 }
 
 interface GpxPoint {
@@ -84,29 +84,36 @@ interface GpxPoint {
 }
 
 function readCsv(text: string, fail: Fail): readonly TimedPoint[] {
-  let rows: readonly Record<string, string>[];
+  let rows: readonly { readonly record: Readonly<Record<string, string>>; readonly info: { readonly lines: number } }[];
   try {
-    rows = parseCsv<Record<string, string>>(text, { columns: true, trim: true, skip_empty_lines: true, bom: true });
+    rows = parseCsv(text, { columns: true, trim: true, skip_empty_lines: true, bom: true, info: true });
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error), error);
   }
-  return rows.map((row, index) => toPoint(row, `line ${index + 2}`, fail));
+  return rows.map(({ record, info }) => toPoint(record, `line ${info.lines}`, fail));
 }
 
 function readOwnTracks(text: string, fail: Fail): readonly TimedPoint[] {
   return text.split('\n').flatMap((line, index): TimedPoint[] => {
     if (line.trim() === '') return [];
     const place = `line ${index + 1}`;
-    let message: Readonly<Record<string, unknown>>;
-    try {
-      message = JSON.parse(line) as Readonly<Record<string, unknown>>;
-    } catch (error) {
-      return fail(`${place} must be one JSON object`, error);
-    }
+    const message = parseObject(line, (cause) => fail(`${place} must be one JSON object`, cause));
     // Other types (lwt, transition, waypoint) are part of a recording and no positions.
     if (message['_type'] !== 'location') return [];
     return [toPoint({ lat: message['lat'], lon: message['lon'], time: message['tst'] }, place, fail)];
   });
+}
+
+function parseObject(line: string, fail: (cause?: unknown) => never): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    return fail(error);
+  }
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : fail();
 }
 
 function toPoint(source: { lat?: unknown; lon?: unknown; time?: unknown }, place: string, fail: Fail): TimedPoint {
