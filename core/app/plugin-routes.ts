@@ -7,6 +7,18 @@ const PluginParams = Type.Object(
   { additionalProperties: false },
 );
 
+const PluginState = Type.Object(
+  {
+    name: Type.String(),
+    version: Type.String(),
+    state: Type.String({ description: 'stopped, starting, ready, backoff, quarantined, failed, stopping or held' }),
+    ready: Type.Boolean(),
+    detail: Type.Union([Type.String(), Type.Null()], { description: 'Why it is not ready' }),
+  },
+  { additionalProperties: false },
+);
+const PluginStates = Type.Object({ plugins: Type.Array(PluginState) }, { additionalProperties: false });
+
 /** What ops may do with plugins while the core runs. */
 export function addPluginRoutes(routes: RouteTable, host: PluginHost): void {
   const owner = { name: 'core', id: 'core' };
@@ -16,6 +28,7 @@ export function addPluginRoutes(routes: RouteTable, host: PluginHost): void {
     owner,
     summary: 'The plugins of this node and how they are',
     roles: ['ops'],
+    response: { 200: PluginStates },
     run: () => ({ status: 200, text: JSON.stringify({ plugins: host.status() }) }),
   });
   routes.add({
@@ -25,6 +38,7 @@ export function addPluginRoutes(routes: RouteTable, host: PluginHost): void {
     summary: 'Starts a quarantined plugin again; its deaths are forgotten',
     roles: ['ops'],
     params: PluginParams,
+    response: { 200: PluginState },
     run: async ({ params }) => ({
       status: 200,
       text: JSON.stringify(await host.release((params as { name: string }).name)),
