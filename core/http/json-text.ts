@@ -13,12 +13,29 @@ export function parseJson(bytes: Uint8Array): unknown {
     throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON: it must be UTF-8', { cause: error });
   }
   try {
-    return JSON.parse(text) as unknown;
+    const value = JSON.parse(text) as unknown;
+    assertWellFormed(text);
+    return value;
   } catch (error) {
+    if (error instanceof AppError) throw error;
     // The parser's own message quotes the text, and says where only sometimes; it is not kept.
     if (text.length > locatedLengthMax) throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON');
     throw new AppError('MALFORMED_JSON', `Cannot parse the body as JSON: ${describePlace(text, error)}`);
   }
+}
+
+const surrogateEscape = /\\u[dD][89a-fA-F]/;
+
+/**
+ * Half of a surrogate pair, which only an escape can bring in, is no character: neither Postgres nor UTF-8 can hold it
+ * (RFC 7493 §2.1 forbids it).
+ */
+function assertWellFormed(text: string): void {
+  if (!surrogateEscape.test(text)) return;
+  JSON.parse(text, (key, value: unknown) => {
+    if (key.isWellFormed() && (typeof value !== 'string' || value.isWellFormed())) return value;
+    throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON: a text in it has half of a surrogate pair');
+  });
 }
 
 function describePlace(text: string, error: unknown): string {

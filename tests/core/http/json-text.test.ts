@@ -27,6 +27,13 @@ describe('parseJson()', () => {
     });
   }
 
+  it('refuses half of a surrogate pair, in texts and in names, and takes whole ones', () => {
+    for (const text of [String.raw`["\ud800"]`, String.raw`{"\uDC00x":1}`, String.raw`[["a\udbffb"]]`]) {
+      assert.throws(() => parseJson(Buffer.from(text)), /half of a surrogate pair/);
+    }
+    assert.deepEqual(parseJson(Buffer.from(String.raw`["\ud83d\ude00", "\\ud800"]`)), ['😀', String.raw`\ud800`]);
+  });
+
   it('refuses bytes that are not UTF-8', () =>
     assert.throws(() => parseJson(Buffer.from([0x22, 0xff, 0x22])), /it must be UTF-8/));
 });
