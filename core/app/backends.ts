@@ -1,3 +1,4 @@
+import { toRole } from '#core/database/identifiers.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import type { Database } from '#core/database/database.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
@@ -52,20 +53,24 @@ export async function startBackends(
   return { admitted, authenticator, database, transactions, jobs, transport, credentials };
 }
 
-/** A plugin can write to the outbox past invoke(), but not with the core's seal: that is a denial like any other. */
+/**
+ * A plugin can write to the outbox past invoke(), but not with the core's seal: that is a denial like any other. It is
+ * counted for the role that was logged in: the plugin that the row names may be the victim.
+ */
 function auditForgery(
   { audit, parts }: Pick<Foundation, 'audit' | 'parts'>,
   { plugins }: AdmittedPlugins,
 ): Parameters<typeof startJobSystem>[0]['onForged'] {
-  const versions = new Map(plugins.map(({ manifest: { name, version } }) => [name, version]));
-  return ({ plugin: name, kind, name: resource }) => {
+  const byRole = new Map(plugins.map(({ manifest }) => [toRole(manifest.name), manifest]));
+  return ({ role, plugin: claimed, kind, name: resource }) => {
+    const forger = byRole.get(role);
     audit.denied({
-      plugin: { name, version: versions.get(name) ?? 'unknown' },
+      plugin: { name: forger?.name ?? role, version: forger?.version ?? 'unknown' },
       access: { permission: kind === 'event' ? 'events' : 'jobs', resource },
-      rule: 'the outbox row was not written by the core',
+      rule: `the outbox row was not written by the core: it claims to be of ${claimed}`,
       source: 'door',
     });
-    parts.host?.countDenial(name);
+    if (forger !== undefined) parts.host?.countDenial(forger.name);
   };
 }
 
