@@ -49,6 +49,8 @@ export class LocalSpan implements Span {
   #attributes: Attributes | undefined;
   /** The attributes given at the start belong to the caller until something is added. */
   #attributesOwned = false;
+  /** Of its own attributes. */
+  #attributesCount = 0;
   #events: SpanEvent[] | undefined;
   #links: readonly Link[] | undefined;
   #status: SpanStatus | undefined;
@@ -77,15 +79,24 @@ export class LocalSpan implements Span {
     if (this.#endedAtMs !== undefined) return this;
     if (!this.#attributesOwned) {
       this.#attributes = { ...this.#attributes };
+      this.#attributesCount = Object.keys(this.#attributes).length;
       this.#attributesOwned = true;
     }
     const attributes = this.#attributes as Attributes;
-    if (key in attributes || Object.keys(attributes).length < attributesMax) attributes[key] = value;
+    if (key in attributes) {
+      attributes[key] = value;
+    } else if (this.#attributesCount < attributesMax) {
+      this.#attributesCount += 1;
+      attributes[key] = value;
+    }
     return this;
   }
 
   setAttributes(attributes: Attributes): this {
-    for (const [key, value] of Object.entries(attributes)) if (value !== undefined) this.setAttribute(key, value);
+    for (const key in attributes) {
+      const value = attributes[key];
+      if (value !== undefined) this.setAttribute(key, value);
+    }
     return this;
   }
 

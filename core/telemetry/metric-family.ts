@@ -1,7 +1,8 @@
-import { context, trace, TraceFlags } from '@opentelemetry/api';
+import { context, TraceFlags } from '@opentelemetry/api';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createLabelSets, type LabelSets } from './label-sets.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
+import { spanOf } from './span-context.ts';
 
 /** The newest traced observation of a bucket. */
 interface Exemplar {
@@ -142,7 +143,7 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
 }
 
 function keepExemplar(child: HistogramChild, bucket: number, value: number): void {
-  const span = trace.getSpan(context.active())?.spanContext();
+  const span = spanOf(context.active())?.spanContext();
   if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return;
   const kept = child.exemplars[bucket];
   const timestamp = Date.now() / 1000;

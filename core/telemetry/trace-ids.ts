@@ -1,6 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 
 const poolBytes = 8192;
+const invalidSpanId = '0'.repeat(16);
+const invalidTraceId = '0'.repeat(32);
 
 /** Random ids of W3C Trace Context in lower-case hex. Random bytes are drawn for hundreds at a time. */
 export function createTraceIds(): { traceId(): string; spanId(): string } {
@@ -15,7 +17,7 @@ export function createTraceIds(): { traceId(): string; spanId(): string } {
     const id = pool.toString('hex', used, used + bytes);
     used += bytes;
     // All zeros is the invalid id; it is as likely as any other.
-    return /[^0]/.test(id) ? id : next(bytes);
+    return id === invalidSpanId || id === invalidTraceId ? next(bytes) : id;
   }
 
   return { traceId: () => next(16), spanId: () => next(8) };

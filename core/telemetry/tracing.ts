@@ -7,6 +7,7 @@ import {
   type Context,
   type Link,
   type Span,
+  type SpanOptions,
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
@@ -14,6 +15,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { createLocalTracer } from './local-tracer.ts';
 import type { Logger } from './logger.ts';
 import { redactText } from './redaction.ts';
+import { SpanInContext, spanOf } from './span-context.ts';
 import { spanKindNames, type SpanKindName, type SpanRecord } from './span-record.ts';
 import { parseTraceparent, toParentContext, toTraceparent } from './traceparent.ts';
 
@@ -126,7 +128,7 @@ export async function withSpan<T>(
   const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
   const span = startSpan(name, options, parent);
   try {
-    return await context.with(trace.setSpan(parent, span), fn, undefined, span);
+    return await context.with(new SpanInContext(parent, span), fn, undefined, span);
   } catch (error) {
     recordError(span, error);
     throw error;
@@ -137,15 +139,12 @@ export async function withSpan<T>(
 
 function startSpan(name: string, { kind, attributes, links }: WithSpanOptions, parent: Context): Span {
   const tracer = activeTracer ?? trace.getTracer('returnit');
-  return tracer.startSpan(
-    name,
-    {
-      kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
-      ...(attributes === undefined ? {} : { attributes }),
-      ...(links === undefined ? {} : { links: toLinks(links) }),
-    },
-    parent,
-  );
+  const options: SpanOptions = {
+    kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
+  };
+  if (attributes !== undefined) options.attributes = attributes;
+  if (links !== undefined) options.links = toLinks(links);
+  return tracer.startSpan(name, options, parent);
 }
 
 function toLinks(traceparents: readonly string[]): Link[] {
@@ -174,6 +173,6 @@ export function withTraceparent<T>(traceparent: string | undefined, fn: () => T)
 
 /** The active span for another process to continue, or undefined outside a span. */
 export function currentTraceparent(): string | undefined {
-  const active = trace.getSpan(context.active())?.spanContext();
+  const active = spanOf(context.active())?.spanContext();
   return active === undefined ? undefined : toTraceparent(active);
 }
