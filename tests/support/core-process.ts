@@ -126,12 +126,17 @@ function familyOf(root: number): number[] {
   return family;
 }
 
-function readStat(pid: number): { readonly state: string; readonly parent: number } | undefined {
+interface ProcessStat {
+  readonly name: string;
+  readonly state: string;
+  readonly parent: number;
+}
+
+function readStat(pid: number): ProcessStat | undefined {
   try {
-    const [state = '', parent = ''] = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return { state, parent: Number(parent) };
+    const [, name = '', state = '', parent = ''] =
+      /^\d+ \((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
+    return { name, state, parent: Number(parent) };
   } catch {
     return undefined; // It ended meanwhile.
   }
