@@ -33,16 +33,31 @@ export function registerPluginsReleaseCommand(plugins: Command, deps: ReleaseDep
       }).catch((cause: unknown) => {
         throw new AppError('CORE_NOT_RUNNING', `Cannot reach the core at ${api}`, { cause });
       });
-      const answer = (await response.json()) as { name?: string; state?: string; detail?: string; title?: string };
-      if (!response.ok)
-        throw new AppError(
-          'PLUGIN_UNAVAILABLE',
-          answer.detail ?? answer.title ?? `the core answered ${response.status}`,
-        );
+      const answer = await readAnswer(response);
+      if (!response.ok) {
+        const reason = answer.detail ?? answer.title ?? `the core answered ${response.status}`;
+        throw new AppError(response.status === 404 ? 'PLUGIN_UNKNOWN' : 'PLUGIN_UNAVAILABLE', reason);
+      }
       deps.stdout.write(
         flags.json === true
           ? `${JSON.stringify(answer)}\n`
           : `${answer.name ?? name} is ${answer.state ?? 'unknown'}\n`,
       );
     });
+}
+
+interface Answer {
+  readonly name?: string;
+  readonly state?: string;
+  readonly detail?: string;
+  readonly title?: string;
+}
+
+/** Something else may listen on the port of a core that was killed. */
+async function readAnswer(response: Response): Promise<Answer> {
+  try {
+    return (await response.json()) as Answer;
+  } catch (cause) {
+    throw new AppError('CORE_NOT_RUNNING', `Cannot reach the core: what listens at ${response.url} is none`, { cause });
+  }
 }
