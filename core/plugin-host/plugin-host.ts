@@ -105,16 +105,15 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     status: () => [...[...supervisors.values()].map(toStatus), ...admitted.held.map(toHeldStatus)],
     async release(name) {
       const supervisor = supervisors.get(name);
-      if (supervisor === undefined) {
-        throw new AppError(
-          'PLUGIN_UNKNOWN',
-          `Cannot release "${name}": there are ${[...supervisors.keys()].join(', ')}`,
-        );
-      }
+      if (supervisor === undefined) throw unknownPlugin(name, [...supervisors.keys()]);
       await supervisor.release();
       return toStatus(supervisor);
     },
   };
+}
+
+function unknownPlugin(name: string, names: readonly string[]): AppError {
+  return new AppError('PLUGIN_UNKNOWN', `Cannot release "${name}": there are ${names.join(', ')}`);
 }
 
 function toSandboxOptions(

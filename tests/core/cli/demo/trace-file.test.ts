@@ -19,7 +19,7 @@ async function write(t: TestContext, name: string, text: string): Promise<string
 const gpx = (points: string, version = '1.1'): string =>
   `<?xml version="1.0"?><gpx version="${version}" xmlns="http://www.topografix.com/GPX/1/${version.at(-1)}">` +
   `<trk><trkseg>${points}</trkseg></trk></gpx>`;
-const trkpt = (lat: unknown, lon: unknown, time?: string): string =>
+const trkpt = (lat: number, lon: number | string, time?: string): string =>
   `<trkpt lat="${lat}" lon="${lon}">${time === undefined ? '' : `<time>${time}</time>`}</trkpt>`;
 
 describe('readTraceFile()', () => {
@@ -112,7 +112,7 @@ describe('readTraceFile()', () => {
     }
     const folder = await createFolder(t);
     await assert.rejects(readTraceFile(join(folder, 'none.gpx')), { message: /: there is no such file$/ });
-    await assert.rejects(readTraceFile(`${folder}`), { code: 'INVALID_CONFIG' });
+    await assert.rejects(readTraceFile(folder), { code: 'INVALID_CONFIG' });
   });
 
   it('expands no entities', async (t) => {
