@@ -11,7 +11,7 @@ import { withSpan, withTraceparent } from '#core/telemetry/tracing.ts';
 import type { Audit } from './audit.ts';
 import { compileArguments, type ArgumentCheck } from './call-arguments.ts';
 import type { CallBudget } from './call-budget.ts';
-import { startCallDeadline } from './call-deadline.ts';
+import { CallDeadline } from './call-deadline.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Access, Call, Capability, CapabilityMethod } from './capability.ts';
 import { NotCapable } from './not-capable.ts';
@@ -102,22 +102,20 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
   const calls = metrics.counter('returnit_plugin_capability_calls_total');
   const durations = metrics.histogram('returnit_plugin_capability_call_duration_seconds');
 
-  async function run(instance: PluginInstance, request: InvokeRequest, span: Span): Promise<unknown> {
+  function run(instance: PluginInstance, request: InvokeRequest, span: Span): Promise<unknown> {
     const { method, name } = gate.admit(instance, request);
     const timeoutMs = Math.min(request.timeoutMs ?? options.callTimeoutMs, options.callTimeoutMs);
-    const deadline = startCallDeadline(name, timeoutMs, request.signal);
+    const deadline = new CallDeadline(name, timeoutMs, request);
     const call: Call = {
       instance,
       span,
-      signal: deadline.signal,
+      get signal() {
+        return deadline.signal;
+      },
       deadlineMs: Date.now() + timeoutMs,
       check: (access) => gate.authorize(instance, access),
     };
-    try {
-      return await Promise.race([method.run(request.args as never, call), deadline.expired]);
-    } finally {
-      deadline.clear();
-    }
+    return deadline.settle(() => method.run(request.args as never, call));
   }
 
   return {
