@@ -8,6 +8,7 @@ import { book, orderReached, placeOf } from '../support/journey.ts';
 import { driveOrder } from '../support/order-journey.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { skipWithout } from '../support/programs.ts';
+import { until } from '../support/until.ts';
 
 const skip = skipWithout(['postgres', 'initdb', 'mosquitto'], 'postgresql-15 mosquitto');
 
@@ -47,10 +48,17 @@ describe('DATABASE_URL and MQTT_URL', { skip }, () => {
 
   it('may go away and come back: nothing is lost', async () => {
     await mosquitto.end('SIGTERM');
+    await until('its absence is noticed', async () => (await platform.ops('/readyz')).status === 503);
     const customer = await platform.as('customer', 'c-outage');
     const { orderId } = await book(customer, placeOf(2));
     await orderReached(customer, orderId, 'scheduled');
     await mosquitto.start();
+    await until('the broker is reached again', async () => {
+      const { checks } = JSON.parse((await platform.ops('/readyz')).text) as {
+        checks: { name: string; state: string }[];
+      };
+      return checks.some(({ name, state }) => name === 'broker' && state === 'connected');
+    });
     await driveOrder({ platform, place: placeOf(3), name: 'reconnected' });
   });
 

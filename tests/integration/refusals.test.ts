@@ -165,7 +165,7 @@ describe('a start on a terminal', { skip: hasScript ? false : 'script(1) of util
   it('asks for each missing grant: y for this run, n denies, always is written', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'returnit-terminal-'));
     const project = await copyProject({ fixtures: ['faulty'], ungranted: ['faulty'], withCore: true });
-    const command = `${process.execPath} --disable-warning=ExperimentalWarning ${join(project.dir, 'core/main.ts')} start --plugins faulty`;
+    const command = `exec ${process.execPath} --disable-warning=ExperimentalWarning ${join(project.dir, 'core/main.ts')} start --plugins faulty`;
     const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
       cwd: project.dir,
       env: { PATH: process.env['PATH'] ?? '', TERM: 'dumb', DATA_DIR: dataDir, ...anyPort },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as pace } from 'node:timers/promises';
 import type { Api, Problem } from '../support/api-client.ts';
 import { runCli } from '../support/cli.ts';
 import { book, connectDevice, placeOf, type Device } from '../support/journey.ts';
@@ -19,6 +20,9 @@ interface DeathRecord {
   readonly message: string;
   readonly profile: string | null;
 }
+
+/** The others' traffic is steady, not as much as the machine can take. */
+const bystanderPaceMs = 20;
 
 /** Each way to die, and the reason that must be told. Buffers can end in either of two limits. */
 const deaths = [
@@ -88,14 +92,20 @@ describe('a plugin that dies', () => {
     it(`by ${way}: others answer, what is in flight gets 503, its reason is told, and it comes back`, async () => {
       await platform.reached('faulty', 'ready');
       const before = await restarts(reasons);
+      const deathsBefore = platform.deathsOf('faulty');
       const bystanders: number[] = [];
       const stop = new AbortController();
       const traffic = (async () => {
-        while (!stop.signal.aborted) bystanders.push((await customer.request('GET', '/orders')).status);
+        while (!stop.signal.aborted) {
+          bystanders.push((await customer.request('GET', '/orders')).status);
+          await pace(bystanderPaceMs);
+        }
       })();
       const inFlight = ops.request('GET', '/faulty/wait');
       await ops.request('POST', '/faulty/die', { body: { id: 'x', way } }).then(assertUnavailable);
       assertUnavailable(await inFlight);
+      // A call fails with the process; what it died of is known a moment later.
+      await platform.died('faulty', deathsBefore + 1);
       await platform.reached('faulty', 'ready');
       stop.abort();
       await traffic;
@@ -206,6 +216,7 @@ describe('a plugin that keeps dying', () => {
     for (let death = 1; death <= 3; death += 1) {
       await platform.reached('faulty', 'ready');
       assertUnavailable(await ops.request('POST', '/faulty/die', { body: { id: 'x', way: 'crash' } }));
+      await platform.died('faulty', death);
     }
     await platform.reached('faulty', 'quarantined');
     assert.equal(await platform.sample('returnit_plugin_quarantined', { plugin: 'faulty' }), 1);

@@ -43,7 +43,7 @@ export async function driveOrder({ platform, place, name }: JourneyOptions): Pro
 
     const watchers = await watchAll(platform, booked.orderId, [customer, driver, ops]);
     await assertRefused(platform, booked.orderId, stranger);
-    await assertMovesForward(watchers, device, place);
+    await assertMovesForward({ platform, watchers, device, place });
     for (const [step, status] of steps) {
       const { body } = await driver.request<Order>('POST', `/orders/${booked.orderId}/${step}`);
       assert.equal(body.status, status);
@@ -169,12 +169,15 @@ async function watchAll(platform: TestPlatform, orderId: string, callers: readon
   return clients;
 }
 
+interface Motion {
+  readonly platform: TestPlatform;
+  readonly watchers: readonly LiveClient[];
+  readonly device: { publish(place: Place, recordedAt?: Date): Promise<void> };
+  readonly place: Place;
+}
+
 /** Two positions and, between them, one that is older: nobody sees that one. */
-async function assertMovesForward(
-  watchers: readonly LiveClient[],
-  device: { publish(place: Place, recordedAt?: Date): Promise<void> },
-  place: Place,
-): Promise<void> {
+async function assertMovesForward({ platform, watchers, device, place }: Motion): Promise<void> {
   const startMs = Date.now();
   await device.publish(near(place, 4), new Date(startMs + 1000));
   await device.publish(near(place, 9), new Date(startMs - 30_000));
@@ -182,6 +185,9 @@ async function assertMovesForward(
   for (const watcher of watchers) {
     await watcher.next(({ data }) => data?.lat === near(place, 3).lat);
     const shown = watcher.values.map(({ data }) => ({ lat: data?.lat, lon: data?.lon }));
-    assert.deepEqual(shown, [near(place, 5), near(place, 4), near(place, 3)]);
+    const all = [near(place, 5), near(place, 4), near(place, 3)];
+    // Of what another broker hands over in one batch only the newest is shown.
+    const mayBeBatched = platform.config.mqttUrl !== null;
+    assert.deepEqual(shown, mayBeBatched && shown.length === 2 ? [all[0], all[2]] : all);
   }
 }

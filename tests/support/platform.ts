@@ -48,6 +48,9 @@ export interface TestPlatform {
   /** The finished spans of a trace, as the operations port shows them. */
   trace(traceId: string): Promise<readonly TreeSpan[]>;
   reached(plugin: string, state: string): Promise<void>;
+  /** Waits until a plugin has died this often, ever. */
+  died(plugin: string, times: number): Promise<void>;
+  deathsOf(plugin: string): number;
   stop(): Promise<void>;
 }
 
@@ -87,6 +90,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     return { status: response.status, text: await response.text() };
   };
 
+  const deathsOf = (plugin: string): number =>
+    logs.filter(({ msg }) => msg.startsWith(`plugin ${plugin} died of `)).length;
+
   return {
     app,
     config,
@@ -105,6 +111,10 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
     },
     async reached(plugin, state) {
       await until(`${plugin} is ${state}`, () => app.plugins().find(({ name }) => name === plugin)?.state === state);
+    },
+    deathsOf,
+    async died(plugin, times) {
+      await until(`${plugin} has died ${times} times`, () => deathsOf(plugin) >= times);
     },
     async stop() {
       await app.stop();
