@@ -62,6 +62,11 @@ export const settings = {
     description: 'Longest transaction of a plugin',
     min: 1,
   }),
+  dbHealthIntervalMs: integer('DB_HEALTH_INTERVAL_MS', 2000, {
+    description: 'How often the database is asked whether it answers, and the longest that may take',
+    min: 10,
+    max: 60_000,
+  }),
   dbRowsMax: integer('DB_ROWS_MAX', 10_000, { description: 'Rows that one query of a plugin may return', min: 1 }),
 
   // jobs and events
@@ -183,6 +188,10 @@ export const settings = {
   }),
   pluginCallsInFlightMax: integer('PLUGIN_CALLS_IN_FLIGHT_MAX', 256, {
     description: 'Calls in flight in each direction before reading pauses',
+    min: 1,
+  }),
+  pluginNotesPerSecondMax: integer('PLUGIN_NOTES_PER_SECOND_MAX', 20_000, {
+    description: 'Log lines and metric records that are taken of a plugin in a second; more are dropped and counted',
     min: 1,
   }),
   pluginFrameMaxBytes: integer('PLUGIN_FRAME_MAX_BYTES', 4_194_304, {

@@ -73,7 +73,9 @@ const PermissionsSchema = Type.Object(
     ),
     net: Type.Optional(Type.Object({ hosts: resources(expectedForm('net')), why: Why }, closed)),
     env: Type.Optional(Type.Object({ names: resources(expectedForm('env')), why: Why }, closed)),
-    read: Type.Optional(Type.Object({ paths: resources('Files or folders outside the own folder'), why: Why }, closed)),
+    read: Type.Optional(
+      Type.Object({ paths: resources('Files or folders outside the own folder, read with node:fs'), why: Why }, closed),
+    ),
     write: Type.Optional(refused(refusedPermissions.write)),
     run: Type.Optional(refused(refusedPermissions.run)),
     ffi: Type.Optional(refused(refusedPermissions.ffi)),

@@ -11,6 +11,7 @@ export interface SandboxLimits {
   readonly frameMaxBytes: number;
   readonly callsInFlightMax: number;
   readonly callsQueuedMax: number;
+  readonly notesPerSecondMax: number;
   readonly heartbeatMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly loopRatio: number;
@@ -35,6 +36,7 @@ export function toSandboxLimits(config: Config, manifest: ManifestLimits = {}): 
     frameMaxBytes: config.pluginFrameMaxBytes,
     callsInFlightMax: config.pluginCallsInFlightMax,
     callsQueuedMax: config.pluginCallsInFlightMax * queuedPerCallInFlight,
+    notesPerSecondMax: config.pluginNotesPerSecondMax,
     heartbeatMs: config.pluginHeartbeatMs,
     heartbeatTimeoutMs: config.pluginHeartbeatTimeoutMs,
     loopRatio: config.pluginLoopRatio,

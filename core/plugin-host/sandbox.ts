@@ -64,7 +64,8 @@ export function createSandboxes(): StartSandbox {
     const boot = await createBoot(options, await own);
     const child = spawn(process.execPath, [...childFlags, '--input-type=module', '--eval', boot.entry], {
       env: {},
-      cwd: '/',
+      // Node lets a thread that is not started from a file read its working directory as if that were its entry point.
+      cwd: await realpath(options.folder),
       // A process group of its own: the terminal's Ctrl-C is for the core, which then stops the plugin in order.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
@@ -110,6 +111,7 @@ async function createBoot(options: SandboxOptions, own: Sources & { entry: strin
     mainUrl: pathToFileURL(join(folder, main)).href,
     packagesUrl: pathToFileURL(join(dirname(packagesFolder), 'package.json')).href,
     importable: folders.map((path) => pathToFileURL(`${path}/`).href),
+    files: options.read.length > 0,
     threadFlags: ['--permission', ...[...folders.map((path) => `${path}/*`), ...options.read].map(toReadFlag)],
     env,
     limits: { ...limits, profileMaxBytes },

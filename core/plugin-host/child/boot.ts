@@ -19,6 +19,8 @@ export interface ChildBoot {
   readonly packagesUrl: string;
   /** Folders that modules may be imported from, as URLs. Node's loader reads past the permission model. */
   readonly importable: readonly string[];
+  /** Whether files outside its folder were granted: then it may import Node's file modules, which the flags confine. */
+  readonly files: boolean;
   /** Permission flags of the plugin's thread. */
   readonly threadFlags: readonly string[];
   /** The granted variables. */

@@ -7,15 +7,18 @@ interface CpuProfile {
   nodes: { id: number; children?: number[]; hitCount?: number }[];
 }
 
-/** How much longer than the profile itself a thread may take to hand it over. */
-const handOverMs = 2000;
+/** How much longer than the profile itself a thread may take to hand it over; on a busy machine that is long. */
+const handOverMs = 8000;
 
-/** A CPU profile of what the thread does now, as JSON of at most `profileMaxBytes`; null when none could be taken. */
-export async function profileThread(thread: Worker, limits: ChildLimits): Promise<string | null> {
+/**
+ * A CPU profile of what the thread does now, as JSON of at most `profileMaxBytes`; null when none could be taken. A
+ * thread that does not answer is in native code: it gets no more time than a profile takes.
+ */
+export async function profileThread(thread: Worker, limits: ChildLimits, answers: boolean): Promise<string | null> {
   try {
     const text = await Promise.race([
       takeProfile(thread, limits.profileMs),
-      giveUpAfter(limits.profileMs + handOverMs),
+      giveUpAfter(limits.profileMs + (answers ? handOverMs : 0)),
     ]);
     return text === null || text.length <= limits.profileMaxBytes ? text : shorten(text, limits.profileMaxBytes);
   } catch {

@@ -5,11 +5,11 @@
 import { Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import type { ThreadEnd } from '../protocol/control-frame.ts';
-import type { ChildBoot, ThreadBoot, ThreadReport } from './boot.ts';
+import type { ChildBoot, ChildLimits, ThreadBoot, ThreadReport } from './boot.ts';
 import { connectControl } from './control.ts';
 import { profileThread } from './profile.ts';
 import { createThreadPulse, type ThreadPulse } from './thread-pulse.ts';
-import { watchThread } from './watch-thread.ts';
+import { watchThread, type Stuck } from './watch-thread.ts';
 
 const heapYoungMiB = 16;
 
@@ -24,6 +24,7 @@ export function run(boot: ChildBoot): void {
   function end(reason: ThreadEnd, message: string, exitCode: number): void {
     if (ended) return;
     ended = true;
+    watch.stop();
     control.end({ t: 'end', reason, message: message.slice(0, 8192), exitCode });
   }
 
@@ -35,16 +36,21 @@ export function run(boot: ChildBoot): void {
   });
   thread.on('exit', (exitCode) => end('exit', `the plugin's thread ended with code ${exitCode}`, exitCode));
 
-  async function endLoop(heapFull: boolean): Promise<void> {
-    // The profile shows where it loops; the thread is ended whether or not one could be taken.
-    const profile = await profileThread(thread, boot.limits);
-    if (profile !== null) control.send({ t: 'profile', profile });
-    const loop = `the plugin's thread did not return to its event loop for ${boot.limits.loopMs} ms`;
-    if (heapFull) end('oom-heap', `${loop}, its heap of ${boot.limits.heapMiB} MiB is full`, 1);
-    else end('loop', loop, 1);
-  }
+  const watch = watchThread({ thread, pulse, limits: boot.limits, control, onStuck: (stuck) => void endStuck(stuck) });
 
-  watchThread({ thread, pulse, limits: boot.limits, control, onLoop: (heapFull) => void endLoop(heapFull) });
+  async function endStuck(stuck: Stuck): Promise<void> {
+    // The profile shows where it loops; the thread is ended whether or not one could be taken.
+    const profile = await profileThread(thread, boot.limits, stuck.how !== 'native');
+    const heapFull = stuck.heapFull || (await watch.heapFull());
+    if (watch.recovered()) return;
+    if (profile !== null) control.send({ t: 'profile', profile });
+    if (heapFull) end('oom-heap', `its heap of ${boot.limits.heapMiB} MiB is full, it did nothing but collect`, 1);
+    else end('loop', `the plugin's thread did not return to its event loop: it ${stuckText(stuck, boot.limits)}`, 1);
+  }
+}
+
+function stuckText({ how }: Stuck, { loopMs }: ChildLimits): string {
+  return how === 'waits' ? `has been waiting for ${loopMs} ms` : `has used the processor for ${loopMs} ms`;
 }
 
 function startThread(boot: ChildBoot, pulse: ThreadPulse): Worker {

@@ -1,6 +1,9 @@
 import { ProtocolViolation } from './protocol-violation.ts';
 
 const headerBytes = 4;
+/** UTF-8 takes at most three bytes for one unit of a JavaScript string. */
+const bytesPerUnitMax = 3;
+const slabBytes = 65_536;
 
 export interface FrameEncoder {
   /** Queues a frame for the one write of this tick. Throws a RangeError when it is larger than the cap. */
@@ -12,34 +15,45 @@ export function createFrameEncoder(options: {
   readonly frameMaxBytes: number;
   readonly write: (chunk: Buffer) => void;
 }): FrameEncoder {
-  let texts: string[] = [];
-  let sizes: number[] = [];
-  let total = 0;
+  let slab: Buffer = Buffer.allocUnsafeSlow(slabBytes);
+  /** What is written of the slab, and what of it has been handed on. */
+  let filled = 0;
+  let handedOn = 0;
 
   function flush(): void {
-    const chunk = Buffer.allocUnsafe(total);
-    let offset = 0;
-    for (const [index, text] of texts.entries()) {
-      offset = chunk.writeUInt32BE(sizes[index] ?? 0, offset);
-      offset += chunk.write(text, offset, 'utf8');
+    const chunk = slab.subarray(handedOn, filled);
+    handedOn = filled;
+    // A slab that one large frame needed is not kept.
+    if (slab.length > slabBytes) {
+      slab = Buffer.alloc(0);
+      filled = handedOn = 0;
     }
-    texts = [];
-    sizes = [];
-    total = 0;
-    options.write(chunk);
+    if (chunk.length > 0) options.write(chunk);
+  }
+
+  /** The rest of the slab when it is large enough; what was handed on is still being written from and stays as it is. */
+  function reserve(bytes: number): void {
+    if (slab.length - filled >= bytes) return;
+    const next = Buffer.allocUnsafeSlow(Math.max(slabBytes, filled - handedOn + bytes));
+    filled = slab.copy(next, 0, handedOn, filled);
+    slab = next;
+    handedOn = 0;
   }
 
   return {
     send(frame) {
       const text = JSON.stringify(frame);
-      const bytes = Buffer.byteLength(text);
-      if (bytes > options.frameMaxBytes) {
-        throw new RangeError(`the frame is ${bytes} bytes: at most ${options.frameMaxBytes} are allowed`);
+      const roomy = text.length * bytesPerUnitMax;
+      const bytes = roomy <= slabBytes ? roomy : Buffer.byteLength(text);
+      if (bytes > options.frameMaxBytes && Buffer.byteLength(text) > options.frameMaxBytes) {
+        const what = `the frame is ${Buffer.byteLength(text)} bytes`;
+        throw new RangeError(`${what}: at most ${options.frameMaxBytes} are allowed`);
       }
-      if (texts.length === 0) process.nextTick(flush);
-      texts.push(text);
-      sizes.push(bytes);
-      total += headerBytes + bytes;
+      reserve(headerBytes + bytes);
+      if (filled === handedOn) process.nextTick(flush);
+      const written = slab.write(text, filled + headerBytes, 'utf8');
+      slab.writeUInt32BE(written, filled);
+      filled += headerBytes + written;
     },
   };
 }
@@ -52,81 +66,97 @@ export interface FrameDecoder {
   resume(): void;
 }
 
+export interface FrameDecoderOptions {
+  readonly frameMaxBytes: number;
+  readonly onFrame: (frame: unknown) => void;
+  /** Whether a frame is let fall unread, by its first bytes and its size. @default none is */
+  readonly skip?: (data: Buffer, start: number, bytes: number) => boolean;
+}
+
 /**
  * Reads length-prefixed JSON incrementally. The cap is checked on the length, before a byte of the frame is kept, and
  * a frame that arrives in many pieces is joined once.
  */
-export function createFrameDecoder(options: {
-  readonly frameMaxBytes: number;
-  readonly onFrame: (frame: unknown) => void;
-}): FrameDecoder {
-  let pieces: Buffer[] = [];
-  let buffered = 0;
-  let needed = headerBytes;
-  let paused = false;
-  let running = false;
+export function createFrameDecoder(options: FrameDecoderOptions): FrameDecoder {
+  return new FrameReader(options);
+}
 
-  function join(): Buffer {
-    const [only] = pieces;
-    const joined = pieces.length === 1 && only !== undefined ? only : Buffer.concat(pieces, buffered);
-    pieces = [];
-    buffered = 0;
-    return joined;
+class FrameReader implements FrameDecoder {
+  readonly #options: FrameDecoderOptions;
+  #pieces: Buffer[] = [];
+  #buffered = 0;
+  #needed = headerBytes;
+  #paused = false;
+  #running = false;
+
+  constructor(options: FrameDecoderOptions) {
+    this.#options = options;
   }
 
-  function keep(rest: Buffer): void {
-    if (rest.length === 0) return;
-    pieces.push(rest);
-    buffered += rest.length;
+  push(chunk: Buffer): void {
+    this.#keep(chunk);
+    this.#run();
   }
 
-  function read(data: Buffer): number {
-    let offset = 0;
-    needed = headerBytes;
-    while (!paused && data.length - offset >= headerBytes) {
-      const length = data.readUInt32BE(offset);
-      if (length > options.frameMaxBytes) {
-        throw new ProtocolViolation(`it is ${length} bytes, at most ${options.frameMaxBytes} are allowed`);
-      }
-      needed = headerBytes + length;
-      if (data.length - offset < needed) break;
-      offset += needed;
-      needed = headerBytes;
-      options.onFrame(parseJson(data.toString('utf8', offset - length, offset)));
-    }
-    return offset;
+  pause(): void {
+    this.#paused = true;
   }
 
-  function run(): void {
-    if (running) return;
-    running = true;
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#needed = headerBytes;
+    this.#run();
+  }
+
+  #run(): void {
+    if (this.#running) return;
+    this.#running = true;
     try {
-      while (!paused && buffered >= needed) {
-        const data = join();
-        const consumed = read(data);
-        keep(consumed === 0 ? data : data.subarray(consumed));
+      while (!this.#paused && this.#buffered >= this.#needed) {
+        const data = this.#join();
+        const consumed = this.#read(data);
+        this.#keep(consumed === 0 ? data : data.subarray(consumed));
         if (consumed === 0) break;
       }
     } finally {
-      running = false;
+      this.#running = false;
     }
   }
 
-  return {
-    push(chunk) {
-      keep(chunk);
-      run();
-    },
-    pause() {
-      paused = true;
-    },
-    resume() {
-      if (!paused) return;
-      paused = false;
-      needed = headerBytes;
-      run();
-    },
-  };
+  #join(): Buffer {
+    const [only] = this.#pieces;
+    const joined = this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces, this.#buffered);
+    this.#pieces = [];
+    this.#buffered = 0;
+    return joined;
+  }
+
+  #keep(rest: Buffer): void {
+    if (rest.length === 0) return;
+    this.#pieces.push(rest);
+    this.#buffered += rest.length;
+  }
+
+  /** @returns how many bytes of `data` are done with */
+  #read(data: Buffer): number {
+    const { frameMaxBytes, skip, onFrame } = this.#options;
+    let offset = 0;
+    this.#needed = headerBytes;
+    while (!this.#paused && data.length - offset >= headerBytes) {
+      const length = data.readUInt32BE(offset);
+      if (length > frameMaxBytes) {
+        throw new ProtocolViolation(`it is ${length} bytes, at most ${frameMaxBytes} are allowed`);
+      }
+      this.#needed = headerBytes + length;
+      if (data.length - offset < this.#needed) break;
+      const start = offset + headerBytes;
+      offset += this.#needed;
+      this.#needed = headerBytes;
+      if (skip?.(data, start, length) !== true) onFrame(parseJson(data.toString('utf8', start, offset)));
+    }
+    return offset;
+  }
 }
 
 // JSON.parse makes `__proto__` an own property; a later merge by assignment would then reach a prototype. Such keys are

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { AppError } from '#core/errors/app-error.ts';
 import { toWireError, type WireError } from '#core/errors/wire-error.ts';
-import { createFrameDecoder, createFrameEncoder } from './frame-codec.ts';
+import { createFrameDecoder, createFrameEncoder, type FrameDecoder, type FrameEncoder } from './frame-codec.ts';
 import { checkFrame } from './frame-check.ts';
 import type { Frame, NoteFrame } from './frame.ts';
 import { createIncomingCalls, type IncomingCall, type IncomingCalls } from './incoming-calls.ts';
-import { createOutgoingCalls, type CallOptions, type OutgoingCalls } from './outgoing-calls.ts';
+import { createNoteLimit, type NoteLimit } from './note-limit.ts';
+import { OutgoingCalls, type CallOptions } from './outgoing-calls.ts';
 import { ProtocolViolation } from './protocol-violation.ts';
 
 export interface PeerOptions {
@@ -15,12 +16,16 @@ export interface PeerOptions {
   readonly callsInFlightMax: number;
   readonly callsQueuedMax: number;
   readonly callTimeoutMs: number;
+  /** Notes taken in a second; more are dropped unread. @default without limit */
+  readonly notesPerSecondMax?: number;
   readonly onCall: (call: IncomingCall) => unknown;
   readonly onNote: (note: NoteFrame) => void;
   /** How an error of the other side is thrown here. */
   readonly toError: (wire: WireError) => Error;
   /** Called once, when the other side broke the protocol. The peer has stopped; the caller ends the process. */
   readonly onViolation: (violation: ProtocolViolation) => void;
+  /** Called once, when so many notes had to be dropped that it is no burst any more. */
+  readonly onFlood?: (dropped: number) => void;
   /** Called once, when the other side has gone. */
   readonly onClose: () => void;
   /** Stacks go from a plugin to the core's log, never the other way. @default false */
@@ -36,6 +41,7 @@ export interface Peer {
   idle(): Promise<void>;
   readonly framesSent: number;
   readonly framesReceived: number;
+  readonly notesDropped: number;
   readonly outgoing: Pick<OutgoingCalls, 'inFlight' | 'queued' | 'traceparents'>;
   readonly incoming: Pick<IncomingCalls, 'size' | 'traceparents'>;
 }
@@ -45,166 +51,211 @@ export interface Peer {
  * that wait, the frame being read, and bytes that the other side does not take.
  */
 export function createPeer(options: PeerOptions): Peer {
-  const { stream } = options;
-  let closed = false;
-  let reading = true;
-  let framesSent = 0;
-  let framesReceived = 0;
-  const unsentMaxBytes = 4 * options.frameMaxBytes;
+  return new StreamPeer(options);
+}
 
-  const encoder = createFrameEncoder({
-    frameMaxBytes: options.frameMaxBytes,
-    write: (chunk) => {
-      if (closed || !stream.writable) return;
-      stream.write(chunk);
-      if (stream.writableLength > unsentMaxBytes) {
-        violate(
-          new ProtocolViolation(`${stream.writableLength} bytes wait for a reader, at most ${unsentMaxBytes} may`),
-        );
-      } else if (stream.writableNeedDrain) updateReading();
-    },
-  });
-  const decoder = createFrameDecoder({
-    frameMaxBytes: options.frameMaxBytes,
-    onFrame: (frame) => receive(checkFrame(frame)),
-  });
-  const outgoing = createOutgoingCalls({
-    ...options,
-    writable: () => !stream.writableNeedDrain,
-    send,
-  });
-  const incoming = createIncomingCalls({
-    callsInFlightMax: options.callsInFlightMax,
-    run: options.onCall,
-    answer,
-    fail: (id, error) => sendError(id, error),
-    onSettled: () => {
-      if (!reading) updateReading();
-    },
-  });
+class StreamPeer implements Peer {
+  readonly outgoing: OutgoingCalls;
+  readonly incoming: IncomingCalls;
+  framesSent = 0;
+  framesReceived = 0;
+  readonly #options: PeerOptions;
+  readonly #stream: Duplex;
+  readonly #encoder: FrameEncoder;
+  readonly #decoder: FrameDecoder;
+  readonly #notes: NoteLimit;
+  readonly #unsentMaxBytes: number;
+  /** Whether the frame being read has been counted as a note already. */
+  #counted = false;
+  #closed = false;
+  #reading = true;
 
-  function send(frame: Frame): void {
-    encoder.send(frame);
-    framesSent += 1;
+  constructor(options: PeerOptions) {
+    const { stream, frameMaxBytes, callsInFlightMax } = options;
+    this.#options = options;
+    this.#stream = stream;
+    this.#unsentMaxBytes = 4 * frameMaxBytes;
+    this.#notes = createNoteLimit({
+      notesPerSecondMax: options.notesPerSecondMax ?? Infinity,
+      onFlood: (dropped) => options.onFlood?.(dropped),
+      now: () => performance.now(),
+    });
+    this.#encoder = createFrameEncoder({ frameMaxBytes, write: (chunk) => this.#write(chunk) });
+    this.#decoder = createFrameDecoder({
+      frameMaxBytes,
+      onFrame: (frame) => this.#receive(checkFrame(frame)),
+      skip: (data, start, bytes) => {
+        this.#counted = isUnanswered(data, start);
+        return this.#counted && this.#drops(bytes);
+      },
+    });
+    this.outgoing = new OutgoingCalls({
+      ...options,
+      writable: () => !stream.writableNeedDrain,
+      send: (frame) => this.#send(frame),
+    });
+    this.incoming = createIncomingCalls({
+      callsInFlightMax,
+      run: options.onCall,
+      answer: (id, value) => this.#answer(id, value),
+      fail: (id, error) => this.#sendError(id, error),
+      onSettled: () => {
+        if (!this.#reading) this.#updateReading();
+      },
+    });
+    this.#listen();
   }
 
-  function answer(id: number, value: unknown): void {
-    if (closed) return;
+  get notesDropped(): number {
+    return this.#notes.dropped;
+  }
+
+  call(method: string, args: unknown, options: CallOptions = {}): Promise<unknown> {
+    if (!this.#closed) return this.outgoing.call(method, args, options);
+    return Promise.reject(new AppError('PLUGIN_UNAVAILABLE', `Cannot call ${method}: the connection is closed`));
+  }
+
+  note(method: string, args: unknown, traceparent?: string): void {
+    if (this.#closed || this.#stream.writableLength > this.#unsentMaxBytes / 2) return;
+    this.#send(traceparent === undefined ? { t: 'note', method, args } : { t: 'note', method, args, traceparent });
+  }
+
+  close(error: Error): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#decoder.pause();
+    this.#stream.pause();
+    this.incoming.cancelAll(error);
+    this.outgoing.failAll(error);
+  }
+
+  idle(): Promise<void> {
+    return this.incoming.idle();
+  }
+
+  #listen(): void {
+    const stream = this.#stream;
+    stream.on('data', (chunk: Buffer) => {
+      if (!this.#closed) this.#guarded(() => this.#decoder.push(chunk));
+    });
+    stream.on('drain', () => {
+      this.#updateReading();
+      this.outgoing.sendQueued();
+    });
+    // A killed process resets its end; unhandled, that error would end the core.
+    stream.on('error', () => stream.destroy());
+    stream.once('close', () => this.#options.onClose());
+    stream.once('end', () => stream.destroy());
+  }
+
+  #write(chunk: Buffer): void {
+    const stream = this.#stream;
+    if (this.#closed || !stream.writable) return;
+    stream.write(chunk);
+    if (stream.writableLength > this.#unsentMaxBytes) {
+      const what = `${stream.writableLength} bytes wait for a reader, at most ${this.#unsentMaxBytes} may`;
+      this.#violate(new ProtocolViolation(what));
+    } else if (stream.writableNeedDrain) this.#updateReading();
+  }
+
+  #send(frame: Frame): void {
+    this.#encoder.send(frame);
+    this.framesSent += 1;
+  }
+
+  #answer(id: number, value: unknown): void {
+    if (this.#closed) return;
     try {
-      send({ t: 'ok', id, value });
+      this.#send({ t: 'ok', id, value });
     } catch (error) {
       const what = error instanceof Error ? error.message : String(error);
-      sendError(id, new AppError('INVALID_CALL', `Cannot answer call: ${what}`));
+      this.#sendError(id, new AppError('INVALID_CALL', `Cannot answer call: ${what}`));
     }
   }
 
-  function sendError(id: number, error: unknown): void {
-    if (closed) return;
+  #sendError(id: number, error: unknown): void {
+    if (this.#closed) return;
     const wire = toWireError(error);
-    const visible = options.exposeStack === true ? wire : withoutStack(wire);
+    const visible = this.#options.exposeStack === true ? wire : withoutStack(wire);
     try {
-      send({ t: 'error', id, error: visible });
+      this.#send({ t: 'error', id, error: visible });
     } catch {
       // Its details do not fit a frame, or are no JSON: the code and the message still tell what happened.
-      send({ t: 'error', id, error: { code: wire.code.slice(0, 64), message: wire.message.slice(0, 1024) } });
+      this.#send({ t: 'error', id, error: { code: wire.code.slice(0, 64), message: wire.message.slice(0, 1024) } });
     }
   }
 
-  function receive(frame: Frame): void {
-    if (closed) return;
-    framesReceived += 1;
+  /** Over the limit a note is dropped before it is parsed: a flood must cost the receiver next to nothing. */
+  #drops(bytes: number): boolean {
+    if (this.#closed || this.#notes.take(bytes)) return false;
+    this.framesReceived += 1;
+    return true;
+  }
+
+  #receive(frame: Frame): void {
+    if (this.#closed) return;
+    this.framesReceived += 1;
+    const unanswered = frame.t === 'note' || frame.t === 'cancel';
+    if (unanswered && !this.#counted && !this.#notes.take(0)) return;
     switch (frame.t) {
       case 'call':
-        incoming.accept(frame);
-        if (incoming.full) updateReading();
+        this.incoming.accept(frame);
+        if (this.incoming.full) this.#updateReading();
         break;
       case 'ok':
-        outgoing.answer(frame.id, frame.value);
+        this.outgoing.answer(frame.id, frame.value);
         break;
       case 'error':
-        outgoing.fail(frame.id, options.toError(frame.error));
+        this.outgoing.fail(frame.id, this.#options.toError(frame.error));
         break;
       case 'cancel':
-        incoming.cancel(frame.id, new AppError('CANCELLED', 'Cannot finish call: the caller no longer waits'));
+        this.incoming.cancel(frame.id, new AppError('CANCELLED', 'Cannot finish call: the caller no longer waits'));
         break;
       case 'note':
-        options.onNote(frame);
+        this.#options.onNote(frame);
         break;
     }
   }
 
   /** Who sends without taking the answers, or more than it may, is simply not read: its own pipe fills, not our memory. */
-  function updateReading(): void {
-    if (closed) return;
-    const wanted = !incoming.full && !stream.writableNeedDrain;
-    if (wanted === reading) return;
-    reading = wanted;
+  #updateReading(): void {
+    if (this.#closed) return;
+    const wanted = !this.incoming.full && !this.#stream.writableNeedDrain;
+    if (wanted === this.#reading) return;
+    this.#reading = wanted;
     if (!wanted) {
-      decoder.pause();
-      stream.pause();
+      this.#decoder.pause();
+      this.#stream.pause();
       return;
     }
-    guarded(() => decoder.resume());
-    if (reading) stream.resume();
+    this.#guarded(() => this.#decoder.resume());
+    if (this.#reading) this.#stream.resume();
   }
 
-  function guarded(work: () => void): void {
+  #guarded(work: () => void): void {
     try {
       work();
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
-      violate(error);
+      this.#violate(error);
     }
   }
 
-  function violate(violation: ProtocolViolation): void {
-    if (closed) return;
+  #violate(violation: ProtocolViolation): void {
+    if (this.#closed) return;
     // The owner closes with an error that says what it means for who waits; if it does not, this one is told.
-    options.onViolation(violation);
-    close(violation);
+    this.#options.onViolation(violation);
+    this.close(violation);
   }
+}
 
-  function close(error: Error): void {
-    if (closed) return;
-    closed = true;
-    decoder.pause();
-    stream.pause();
-    incoming.cancelAll(error);
-    outgoing.failAll(error);
-  }
-
-  stream.on('data', (chunk: Buffer) => {
-    if (!closed) guarded(() => decoder.push(chunk));
-  });
-  stream.on('drain', () => {
-    updateReading();
-    outgoing.sendQueued();
-  });
-  // A killed process resets its end; unhandled, that error would end the core.
-  stream.on('error', () => stream.destroy());
-  stream.once('close', () => options.onClose());
-  stream.once('end', () => stream.destroy());
-
-  return {
-    call: (method, args, callOptions = {}) =>
-      closed
-        ? Promise.reject(new AppError('PLUGIN_UNAVAILABLE', `Cannot call ${method}: the connection is closed`))
-        : outgoing.call(method, args, callOptions),
-    note(method, args, traceparent) {
-      if (closed || stream.writableLength > unsentMaxBytes / 2) return;
-      send({ t: 'note', method, args, ...(traceparent === undefined ? {} : { traceparent }) });
-    },
-    close,
-    idle: () => incoming.idle(),
-    get framesSent() {
-      return framesSent;
-    },
-    get framesReceived() {
-      return framesReceived;
-    },
-    outgoing,
-    incoming,
-  };
+/**
+ * Whether a frame is one that nobody answers, a note or a cancellation, told by how the encoder begins it:
+ * `{"t":"note"`, `{"t":"cancel"`. One that begins otherwise is read in full, and then it is known.
+ */
+function isUnanswered(data: Buffer, start: number): boolean {
+  const first = data[start + 6];
+  return data[start + 5] === 0x22 && (first === 0x6e || (first === 0x63 && data[start + 8] === 0x6e));
 }
 
 function withoutStack(wire: WireError): WireError {

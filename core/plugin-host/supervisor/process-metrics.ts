@@ -28,8 +28,9 @@ export function createProcessMetrics({ metrics }: ProcessTelemetry, { name }: Pl
   const inFlight = metrics.gauge('returnit_plugin_calls_in_flight');
   const bytes = metrics.counter('returnit_plugin_channel_bytes_total');
   const frames = metrics.counter('returnit_plugin_channel_frames_total');
+  const notesDropped = metrics.counter('returnit_plugin_notes_dropped_total');
   const handlers = metrics.histogram('returnit_plugin_handler_duration_seconds');
-  const seen = { cpuSeconds: 0, bytesRead: 0, bytesWritten: 0, framesReceived: 0, framesSent: 0 };
+  const seen = { cpuSeconds: 0, bytesRead: 0, bytesWritten: 0, framesReceived: 0, framesSent: 0, notesDropped: 0 };
 
   /** By how much a total grew since it was last looked at. */
   function growth(total: keyof typeof seen, value: number): number {
@@ -55,6 +56,7 @@ export function createProcessMetrics({ metrics }: ProcessTelemetry, { name }: Pl
       bytes.inc({ ...plugin, direction: 'to_plugin' }, growth('bytesWritten', data.bytesWritten));
       frames.inc({ ...plugin, direction: 'to_core' }, growth('framesReceived', peer.framesReceived));
       frames.inc({ ...plugin, direction: 'to_plugin' }, growth('framesSent', peer.framesSent));
+      notesDropped.inc(plugin, growth('notesDropped', peer.notesDropped));
     },
     async handled(run) {
       const startedAtMs = performance.now();

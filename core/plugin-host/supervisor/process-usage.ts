@@ -22,3 +22,18 @@ export async function readProcessUsage(pid: number): Promise<ProcessUsage | null
     return null;
   }
 }
+
+/**
+ * How long the first thread of a process, its supervisor, has waited for a processor since it started, in milliseconds;
+ * null where the kernel does not tell.
+ */
+export async function readRunDelayMs(pid: number): Promise<number | null> {
+  try {
+    // Documentation/scheduler/sched-stats: time on the processor, time waiting for it (both in ns), timeslices.
+    const [, waitedNs] = (await readFile(`/proc/${pid}/schedstat`, 'utf8')).split(' ');
+    const waitedMs = Number(waitedNs) / 1e6;
+    return Number.isFinite(waitedMs) ? waitedMs : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,10 +1,11 @@
 import type { SampleFrame } from '../protocol/control-frame.ts';
 import type { SandboxLimits } from '../sandbox-limits.ts';
 import type { DeathReason, ProcessSample } from './death.ts';
-import { readProcessUsage, type ProcessUsage } from './process-usage.ts';
+import { readProcessUsage, readRunDelayMs, type ProcessUsage } from './process-usage.ts';
 
 /** Memory can grow by hundreds of MB a second: it is looked at more often than the heartbeat is. */
 const usageIntervalMaxMs = 250;
+const starvedRatio = 0.5;
 const bytesPerMiB = 1_048_576;
 
 export interface ProcessWatch {
@@ -14,58 +15,93 @@ export interface ProcessWatch {
   stop(): void;
 }
 
-/**
- * Looks at a plugin's process from the core. What the child reports of itself is believed for metrics only; memory is
- * taken from the kernel. Silence is counted in looks, not in time: a core that was busy itself must not kill.
- */
-export function watchProcess(options: {
+export interface ProcessWatchOptions {
   readonly pid: number;
   readonly limits: SandboxLimits;
   readonly onUsage: (usage: ProcessUsage) => void;
   readonly onLimit: (reason: DeathReason, message: string) => void;
-}): ProcessWatch {
-  const { limits } = options;
-  const intervalMs = Math.min(limits.heartbeatMs, usageIntervalMaxMs);
-  const silentLooksMax = Math.ceil(limits.heartbeatTimeoutMs / intervalMs);
-  let silentLooks = 0;
-  let looking = false;
-  let stopped = false;
-  let usage: ProcessUsage = { rssBytes: 0, cpuSeconds: 0 };
-  let reported = { heapUsedBytes: 0, heapLimitBytes: 0, loopDelaySeconds: 0, utilization: 0 };
+}
 
-  async function look(): Promise<void> {
-    if (looking) return;
-    looking = true;
-    const current = await readProcessUsage(options.pid);
-    looking = false;
-    if (stopped) return;
-    silentLooks += 1;
-    if (current !== null) {
-      usage = current;
-      options.onUsage(current);
+/**
+ * Looks at a plugin's process from the core. What the child reports of itself is believed for metrics only; memory is
+ * taken from the kernel. Silence is counted in looks, not in time: a core that was busy itself must not kill; and a look
+ * at a process that was waiting for a processor does not count: a busy machine must not kill either.
+ */
+export function watchProcess(options: ProcessWatchOptions): ProcessWatch {
+  return new IntervalWatch(options);
+}
+
+class IntervalWatch implements ProcessWatch {
+  readonly #options: ProcessWatchOptions;
+  readonly #silentLooksMax: number;
+  readonly #timer: NodeJS.Timeout;
+  #silentLooks = 0;
+  #looking = false;
+  #stopped = false;
+  #lookedAtMs = performance.now();
+  #runDelayMs: number | null = null;
+  #usage: ProcessUsage = { rssBytes: 0, cpuSeconds: 0 };
+  #reported = { heapUsedBytes: 0, heapLimitBytes: 0, loopDelaySeconds: 0, utilization: 0 };
+
+  constructor(options: ProcessWatchOptions) {
+    const { heartbeatMs, heartbeatTimeoutMs } = options.limits;
+    const intervalMs = Math.min(heartbeatMs, usageIntervalMaxMs);
+    this.#options = options;
+    this.#silentLooksMax = Math.ceil(heartbeatTimeoutMs / intervalMs);
+    this.#timer = setInterval(() => void this.#look(), intervalMs);
+  }
+
+  get sample(): ProcessSample {
+    return { ...this.#usage, ...this.#reported };
+  }
+
+  heard({ heapUsedBytes, heapLimitBytes, loopDelaySeconds, activeMs, idleMs }: SampleFrame): void {
+    this.#silentLooks = 0;
+    const total = activeMs + idleMs;
+    const utilization = total > 0 ? activeMs / total : 0;
+    this.#reported = { heapUsedBytes, heapLimitBytes, loopDelaySeconds, utilization };
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    const [usage, starved] = await Promise.all([readProcessUsage(this.#options.pid), this.#isStarved()]);
+    this.#looking = false;
+    if (this.#stopped) return;
+    if (!starved) this.#silentLooks += 1;
+    if (usage !== null) {
+      this.#usage = usage;
+      this.#options.onUsage(usage);
     }
-    if (usage.rssBytes > limits.rssMiB * bytesPerMiB) {
-      const mib = Math.round(usage.rssBytes / bytesPerMiB);
-      options.onLimit('rss', `it used ${mib} MiB of resident memory: at most ${limits.rssMiB} MiB are allowed`);
-    } else if (silentLooks > silentLooksMax) {
-      options.onLimit('unresponsive', `it was silent for ${limits.heartbeatTimeoutMs} ms`);
+    this.#judge();
+  }
+
+  #judge(): void {
+    const { limits, onLimit } = this.#options;
+    if (this.#usage.rssBytes > limits.rssMiB * bytesPerMiB) {
+      const mib = Math.round(this.#usage.rssBytes / bytesPerMiB);
+      const what = `it used ${mib} MiB of resident memory: at most ${limits.rssMiB} MiB are allowed`;
+      // The engine lets a heap grow past its limit where it cannot stop the code that fills it.
+      const heapFull = this.#reported.heapUsedBytes >= limits.heapMiB * bytesPerMiB;
+      onLimit(heapFull ? 'oom-heap' : 'rss', heapFull ? `${what}, its heap is full` : what);
+    } else if (this.#silentLooks > this.#silentLooksMax) {
+      onLimit('unresponsive', `it was silent for ${limits.heartbeatTimeoutMs} ms`);
     }
   }
 
-  const timer = setInterval(() => void look(), intervalMs);
-  return {
-    heard(frame) {
-      silentLooks = 0;
-      const { heapUsedBytes, heapLimitBytes, loopDelaySeconds, activeMs, idleMs } = frame;
-      const total = activeMs + idleMs;
-      reported = { heapUsedBytes, heapLimitBytes, loopDelaySeconds, utilization: total > 0 ? activeMs / total : 0 };
-    },
-    get sample() {
-      return { ...usage, ...reported };
-    },
-    stop() {
-      stopped = true;
-      clearInterval(timer);
-    },
-  };
+  /** Whether its supervisor could not run for most of the time since the last look. */
+  async #isStarved(): Promise<boolean> {
+    const nowMs = performance.now();
+    const before = this.#runDelayMs;
+    const delayMs = await readRunDelayMs(this.#options.pid);
+    const passedMs = nowMs - this.#lookedAtMs;
+    this.#lookedAtMs = nowMs;
+    this.#runDelayMs = delayMs;
+    return delayMs !== null && before !== null && delayMs - before > starvedRatio * passedMs;
+  }
 }

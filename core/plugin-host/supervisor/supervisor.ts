@@ -4,8 +4,8 @@ import type { PluginIdentity, PluginInstance } from '#core/plugin-instance.ts';
 import type { DeathStore } from '../deaths.ts';
 import type { Death, DeathReason } from './death.ts';
 import { startPluginProcess, type PluginProcess, type PluginProcessOptions } from './plugin-process.ts';
-import { createRestartPolicy } from './restart-policy.ts';
-import { createStateMetrics } from './state-metrics.ts';
+import { createRestartPolicy, type RestartPolicy } from './restart-policy.ts';
+import { createStateMetrics, type StateMetrics } from './state-metrics.ts';
 import type { SupervisorState } from './supervisor-state.ts';
 
 /** The one list of what may follow what. */
@@ -54,121 +54,159 @@ export interface Supervisor {
 
 /** Keeps one plugin running: a state machine around its process. */
 export function createSupervisor(options: SupervisorOptions): Supervisor {
-  const { plugin, limits } = options.sandbox;
-  const log = options.telemetry.logger.child({ component: 'supervisor', plugin: plugin.name });
-  const policy = createRestartPolicy({ ...limits, now: options.now, random: options.random });
-  const metrics = createStateMetrics(options.telemetry, plugin, limits);
-  const listeners = new Set<(change: StateChange) => void>();
-  let state: SupervisorState = 'stopped';
-  let current: PluginProcess | null = null;
-  let lastDeath: Death | null = null;
-  let restartTimer: NodeJS.Timeout | undefined;
-  /** The start that is under way: stop() waits for it, so that no process is left behind. */
-  let launching: Promise<void> = Promise.resolve();
-  let stopping: Promise<void> | null = null;
+  return new ProcessSupervisor(options);
+}
 
-  function transition(to: SupervisorState, death?: Death): void {
-    const from = state;
-    assert(successors[from].includes(to), `plugin ${plugin.name} cannot go from ${from} to ${to}`);
-    state = to;
-    metrics.entered(to);
-    log.info({ from, to, ...(death === undefined ? {} : { reason: death.reason }) }, `plugin ${plugin.name} is ${to}`);
-    for (const listener of listeners) listener(death === undefined ? { from, to } : { from, to, death });
+class ProcessSupervisor implements Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #log: SupervisorOptions['telemetry']['logger'];
+  readonly #policy: RestartPolicy;
+  readonly #metrics: StateMetrics;
+  readonly #listeners = new Set<(change: StateChange) => void>();
+  /** Death records that are being written: stop() waits for them. */
+  readonly #recording = new Set<Promise<void>>();
+  #state: SupervisorState = 'stopped';
+  #current: PluginProcess | null = null;
+  #lastDeath: Death | null = null;
+  #restartTimer: NodeJS.Timeout | undefined;
+  /** The start that is under way: stop() waits for it, so that no process is left behind. */
+  #launching: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: SupervisorOptions) {
+    const { plugin, limits } = options.sandbox;
+    this.#options = options;
+    this.#log = options.telemetry.logger.child({ component: 'supervisor', plugin: plugin.name });
+    this.#policy = createRestartPolicy({ ...limits, now: options.now, random: options.random });
+    this.#metrics = createStateMetrics(options.telemetry, plugin, limits);
   }
 
-  async function launch(): Promise<void> {
-    transition('starting');
+  get plugin(): PluginIdentity {
+    return this.#options.sandbox.plugin;
+  }
+
+  get state(): SupervisorState {
+    return this.#state;
+  }
+
+  get ready(): boolean {
+    return this.#state === 'ready';
+  }
+
+  get instance(): PluginInstance | null {
+    return this.#current?.instance ?? null;
+  }
+
+  get pid(): number | null {
+    return this.#current?.pid ?? null;
+  }
+
+  get lastDeath(): Death | null {
+    return this.#lastDeath;
+  }
+
+  async start(): Promise<SupervisorState> {
+    this.#launching = this.#launch();
+    await this.#launching;
+    // A death during the start is handled in the same turn in which `gone` resolves; its consequence is the outcome.
+    if (this.#state === 'starting') await new Promise((resolve) => setImmediate(resolve));
+    return this.#state;
+  }
+
+  stop(): Promise<void> {
+    if (this.#state === 'stopped') return Promise.resolve();
+    this.#stopping ??= this.#stopOnce();
+    return this.#stopping;
+  }
+
+  async release(): Promise<SupervisorState> {
+    if (this.#state !== 'quarantined' && this.#state !== 'failed') {
+      const what = `it is ${this.#state}, not quarantined`;
+      throw new AppError('PLUGIN_NOT_QUARANTINED', `Cannot release ${this.plugin.name}: ${what}`);
+    }
+    this.#policy.reset();
+    return this.start();
+  }
+
+  kill(reason: DeathReason, message: string): void {
+    this.#current?.kill(reason, message);
+  }
+
+  onStateChange(listener: (change: StateChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #transition(to: SupervisorState, death?: Death): void {
+    const from = this.#state;
+    const { name } = this.plugin;
+    assert(successors[from].includes(to), `plugin ${name} cannot go from ${from} to ${to}`);
+    this.#state = to;
+    this.#metrics.entered(to);
+    this.#log.info({ from, to, ...(death === undefined ? {} : { reason: death.reason }) }, `plugin ${name} is ${to}`);
+    for (const listener of this.#listeners) listener(death === undefined ? { from, to } : { from, to, death });
+  }
+
+  async #launch(): Promise<void> {
+    this.#transition('starting');
     let launched: PluginProcess;
     try {
-      launched = await startPluginProcess(options);
+      launched = await startPluginProcess(this.#options);
     } catch (error) {
-      log.error({ err: error }, `plugin ${plugin.name} cannot be started`);
-      if (state === 'starting') transition('failed');
+      this.#log.error({ err: error }, `plugin ${this.plugin.name} cannot be started`);
+      if (this.#state === 'starting') this.#transition('failed');
       return;
     }
-    current = launched;
-    void launched.gone.then((death) => onGone(launched, death));
+    this.#current = launched;
+    void launched.gone.then((death) => this.#onGone(launched, death));
     await Promise.race([launched.ready, launched.gone]);
-    if (state === 'starting' && current === launched && !launched.instance.gone.aborted) transition('ready');
+    const alive = this.#current === launched && !launched.instance.gone.aborted;
+    if (this.#state === 'starting' && alive) this.#transition('ready');
   }
 
-  function onGone(launched: PluginProcess, death: Death | null): void {
-    if (current === launched) current = null;
+  #onGone(launched: PluginProcess, death: Death | null): void {
+    if (this.#current === launched) this.#current = null;
     if (death === null) return;
-    lastDeath = death;
-    metrics.died(death);
-    log.error(
-      { reason: death.reason, uptimeMs: death.uptimeMs, exitCode: death.exitCode, signal: death.signal },
-      `plugin ${plugin.name} died of ${death.reason}: ${death.message.slice(0, 2000)}`,
+    this.#lastDeath = death;
+    this.#metrics.died(death);
+    const { reason, uptimeMs, exitCode, signal, message } = death;
+    this.#log.error(
+      { reason, uptimeMs, exitCode, signal },
+      `plugin ${this.plugin.name} died of ${reason}: ${message.slice(0, 2000)}`,
     );
-    options.deaths.record(death).catch((error: unknown) => log.error({ err: error }, 'cannot keep death record'));
-    if (state !== 'starting' && state !== 'ready') return;
-    const next = policy.afterDeath(death.uptimeMs);
+    this.#record(death);
+    if (this.#state !== 'starting' && this.#state !== 'ready') return;
+    const next = this.#policy.afterDeath(uptimeMs);
     if (next === 'quarantine') {
-      transition('quarantined', death);
+      this.#transition('quarantined', death);
       return;
     }
-    transition('backoff', death);
-    restartTimer = setTimeout(() => {
-      launching = launch();
+    this.#transition('backoff', death);
+    this.#restartTimer = setTimeout(() => {
+      this.#launching = this.#launch();
     }, next.restartInMs);
   }
 
-  async function begin(): Promise<SupervisorState> {
-    launching = launch();
-    await launching;
-    // A death during the start is handled in the same turn in which `gone` resolves; its consequence is the outcome.
-    if (state === 'starting') await new Promise((resolve) => setImmediate(resolve));
-    return state;
+  #record(death: Death): void {
+    const recording = this.#options.deaths.record(death).then(
+      () => void this.#recording.delete(recording),
+      (error: unknown) => {
+        this.#recording.delete(recording);
+        this.#log.error({ err: error }, 'cannot keep death record');
+      },
+    );
+    this.#recording.add(recording);
   }
 
-  async function stopOnce(): Promise<void> {
-    clearTimeout(restartTimer);
-    transition('stopping');
-    await current?.stop();
-    await launching;
+  async #stopOnce(): Promise<void> {
+    clearTimeout(this.#restartTimer);
+    this.#transition('stopping');
+    await this.#current?.stop();
+    await this.#launching;
     // The process may have come up while we were stopping.
-    await current?.stop();
-    transition('stopped');
-    stopping = null;
+    await this.#current?.stop();
+    await Promise.all(this.#recording);
+    this.#transition('stopped');
+    this.#stopping = null;
   }
-
-  return {
-    plugin,
-    get state() {
-      return state;
-    },
-    get ready() {
-      return state === 'ready';
-    },
-    get instance() {
-      return current?.instance ?? null;
-    },
-    get pid() {
-      return current?.pid ?? null;
-    },
-    get lastDeath() {
-      return lastDeath;
-    },
-    start: begin,
-    stop() {
-      if (state === 'stopped') return Promise.resolve();
-      stopping ??= stopOnce();
-      return stopping;
-    },
-    async release() {
-      if (state !== 'quarantined' && state !== 'failed') {
-        throw new AppError('PLUGIN_NOT_QUARANTINED', `Cannot release ${plugin.name}: it is ${state}, not quarantined`);
-      }
-      policy.reset();
-      return begin();
-    },
-    kill(reason, message) {
-      current?.kill(reason, message);
-    },
-    onStateChange(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
 }

@@ -57,6 +57,14 @@ const callMetrics: readonly MetricDefinition[] = [
     owner: 'plugin-host',
   },
   {
+    name: 'returnit_plugin_notes_dropped_total',
+    type: 'counter',
+    help: 'One-way frames of a plugin that were dropped unread because it sent more in a second than it may',
+    unit: 'notes',
+    labels: ['plugin'],
+    owner: 'plugin-host',
+  },
+  {
     name: 'returnit_plugin_channel_bytes_total',
     type: 'counter',
     help: 'Bytes on the channel to a plugin, by direction (to_core, to_plugin)',

@@ -16,9 +16,10 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     assert.equal(await plugin.supervisor.start(), 'ready');
     assert.deepEqual(
       plugin.calls.map(({ method }) => method),
-      ['http.route', 'jobs.work'],
+      ['http.route', 'jobs.work', 'jobs.work'],
     );
-    assert.deepEqual((plugin.notes[0]?.args as { fields: object }).fields, { env: { ECHO_KEY: 'granted' } });
+    const [logged] = plugin.notes as { args: { fields?: object } }[];
+    assert.deepEqual(logged?.args.fields, { env: { ECHO_KEY: 'granted' } });
     const reply = await plugin.supervisor.instance?.handle(1, { body: { value: 5 } });
     assert.deepEqual(reply, { status: 200, body: { value: 5 } });
   });
@@ -47,7 +48,7 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     await plugin.reached('quarantined');
     assert.match((await plugin.metrics.render()).body, /returnit_plugin_quarantined\{plugin="boot-failure"\} 1/);
     assert.equal(await plugin.supervisor.release(), 'backoff');
-    await assert.rejects(plugin.supervisor.release(), { code: 'PLUGIN_UNAVAILABLE' });
+    await assert.rejects(plugin.supervisor.release(), { code: 'PLUGIN_NOT_QUARANTINED' });
   });
 
   it('says where plugin code cannot be read', { timeout }, async () => {

@@ -4,9 +4,10 @@ import type { Registrations } from './registrations.ts';
 
 type Verb = keyof Http;
 type Run = (request: HttpRequest) => HttpReply | Promise<HttpReply>;
+type Route = [path: string, options: RouteOptions, run: Run];
 
 export function createHttp(core: CoreConnection, registrations: Registrations): Http {
-  function register(verb: Verb, path: string, options: RouteOptions, run: Run): void {
+  function register(verb: Verb, [path, options, run]: Route): void {
     registrations.add('http.route', `route ${verb.toUpperCase()} ${path}`, () => ({
       verb,
       path,
@@ -20,7 +21,6 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
     }));
   }
 
-  const on = (verb: Verb): RegisterRoute =>
-    ((path: string, options: RouteOptions, run: Run) => register(verb, path, options, run)) as RegisterRoute;
+  const on = (verb: Verb): RegisterRoute => ((...route: Route) => register(verb, route)) as RegisterRoute;
   return Object.freeze({ get: on('get'), post: on('post'), put: on('put'), patch: on('patch'), delete: on('delete') });
 }

@@ -24,8 +24,9 @@ const allowed: ReadonlySet<string> = new Set([
 
 /** What a plugin uses instead, by the module's or package's name. */
 const instead: Readonly<Record<string, string>> = {
-  fs: 'ctx.db or ctx.cache keep data; files that the plugin brings are imported',
-  'fs/promises': 'ctx.db or ctx.cache keep data; files that the plugin brings are imported',
+  fs: 'ctx.db or ctx.cache keep data, files that the plugin brings are imported, others need a grant of "read"',
+  'fs/promises':
+    'ctx.db or ctx.cache keep data, files that the plugin brings are imported, others need a grant of "read"',
   http: 'ctx.http takes requests, fetch() makes them',
   https: 'fetch() makes requests',
   http2: 'fetch() makes requests',
@@ -47,8 +48,17 @@ const instead: Readonly<Record<string, string>> = {
   pino: 'ctx.log writes logs',
 };
 
-export function isAllowedBuiltin(name: string): boolean {
-  return allowed.has(withoutScheme(name));
+/** Only for a plugin with a `read` grant: the permission model confines them to its folder and the granted paths. */
+const fileModules: ReadonlySet<string> = new Set(['fs', 'fs/promises']);
+
+export type BuiltinPolicy = (name: string) => boolean;
+
+/** @param files whether files outside the plugin's folder were granted */
+export function createBuiltinPolicy(files: boolean): BuiltinPolicy {
+  return (name) => {
+    const bare = withoutScheme(name);
+    return allowed.has(bare) || (files && fileModules.has(bare));
+  };
 }
 
 export function insteadOf(specifier: string): string {

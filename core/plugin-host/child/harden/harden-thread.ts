@@ -1,6 +1,7 @@
 import type { ChildBoot, ThreadReport } from '../boot.ts';
 import type { CoreConnection } from '../core-connection.ts';
 import { createFetch } from '../fetch.ts';
+import { createBuiltinPolicy } from './builtin-modules.ts';
 import { lockGlobals } from './globals-lock.ts';
 import { installImportPolicy } from './import-policy.ts';
 import { reportNativeDenials } from './native-denials.ts';
@@ -14,6 +15,7 @@ export function hardenThread(options: {
 }): void {
   reportNativeDenials(options.report);
   lockGlobals(createFetch(options.core));
-  installImportPolicy(options.boot);
-  lockProcess();
+  const policy = createBuiltinPolicy(options.boot.files);
+  installImportPolicy(options.boot, policy);
+  lockProcess(policy);
 }

@@ -1,7 +1,7 @@
 import { isBuiltin, registerHooks } from 'node:module';
 import type { ChildBoot } from '../boot.ts';
 import { NotCapable } from '../plugin-error.ts';
-import { insteadOf, isAllowedBuiltin } from './builtin-modules.ts';
+import { insteadOf, type BuiltinPolicy } from './builtin-modules.ts';
 
 const allowedFormats: ReadonlySet<string> = new Set(['module', 'json', 'builtin']);
 /** Packages that bring a form for servers without sockets use it: it is built on fetch. */
@@ -12,7 +12,7 @@ const extraConditions = ['workerd', 'worker'];
  * because a CommonJS module is handed `require` and with it all of Node. It teaches more than it protects: the
  * permission model stands behind it.
  */
-export function installImportPolicy(boot: ChildBoot): void {
+export function installImportPolicy(boot: ChildBoot, isAllowedBuiltin: BuiltinPolicy): void {
   const ownPrefix = boot.coreUrl;
   const pluginPrefix = boot.mainUrl.slice(0, boot.mainUrl.lastIndexOf('/') + 1);
   const isOwn = (url: string | undefined): boolean =>

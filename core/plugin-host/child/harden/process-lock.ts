@@ -1,7 +1,7 @@
 import { Module, syncBuiltinESMExports } from 'node:module';
 import v8 from 'node:v8';
 import { NotCapable } from '../plugin-error.ts';
-import { insteadOf, isAllowedBuiltin } from './builtin-modules.ts';
+import { insteadOf, type BuiltinPolicy } from './builtin-modules.ts';
 
 /**
  * Functions of `process` that reach beyond the thread: other processes, native code, the process's identity, its
@@ -38,7 +38,7 @@ const hidden = ['mainModule', 'report', 'moduleLoadList'] as const;
 type Replaceable = Record<string, unknown>;
 
 /** Takes away what the permission model leaves open (design.md, "The sandbox"). Nothing of it can be put back. */
-export function lockProcess(): void {
+export function lockProcess(isAllowedBuiltin: BuiltinPolicy): void {
   const target = process as unknown as Replaceable;
   for (const name of forbidden) replace(target, name, refuse(`process.${name}`));
   for (const name of hidden) replace(target, name, undefined);
@@ -57,7 +57,7 @@ function lockLoader(): void {
   for (const name of ['_load', 'registerHooks', 'register', 'createRequire', 'runMain', 'syncBuiltinESMExports']) {
     replace(loader, name, refuse(`Module.${name}`));
   }
-  replace(v8 as unknown as Replaceable, 'setFlagsFromString', refuse('v8.setFlagsFromString'));
+  replace(v8, 'setFlagsFromString', refuse('v8.setFlagsFromString'));
   syncBuiltinESMExports();
 }
 
@@ -67,6 +67,6 @@ function refuse(what: string): () => never {
   };
 }
 
-function replace(target: Replaceable, name: string, value: unknown): void {
+function replace(target: object, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: false, configurable: false, enumerable: false });
 }
