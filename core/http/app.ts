@@ -32,14 +32,17 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
   const logger = telemetry.logger.child({ component: 'http' });
   const app = new Koa<HttpState>();
   app.use(httpTelemetry({ telemetry, routes, config }));
-  app.use(securityHeaders());
-  app.use(problems(logger));
-  app.use(routing(Math.ceil(config.pluginRestartDelayMs / 1000)));
-  app.use(authentication(options.authenticator));
-  app.use(cancellation(options.inFlight));
-  app.use(body(config));
-  app.use(validation());
-  app.use(response());
+  app.use(
+    problems(logger, [
+      securityHeaders(),
+      routing(Math.ceil(config.pluginRestartDelayMs / 1000)),
+      authentication(options.authenticator),
+      cancellation(options.inFlight),
+      body(config),
+      validation(),
+      response(),
+    ]),
+  );
   app.on('error', (error: unknown) => logger.error({ err: error }, 'Request failed outside its middleware'));
   return app;
 }

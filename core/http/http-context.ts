@@ -22,3 +22,10 @@ export interface HttpState {
 
 export type HttpContext = Koa.ParameterizedContext<HttpState>;
 export type HttpMiddleware = Koa.Middleware<HttpState>;
+
+/**
+ * One step of answering a request; the next one follows unless it throws or has answered. Steps that need not wait do
+ * not: nine middlewares around each other cost nine promises for each request.
+ */
+export type HttpStep = (ctx: HttpContext) => StepResult | Promise<StepResult>;
+export type StepResult = 'answered' | undefined;

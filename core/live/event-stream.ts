@@ -41,7 +41,8 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
 
   return {
     take(request, response) {
-      const path = pathOf(request);
+      // Every request is offered: to make a URL of each costs more than to route it.
+      const path = request.url?.includes(livePath.slice(1)) === true ? pathOf(request) : undefined;
       if (path === undefined || !path.startsWith(`${livePath}/`)) return false;
       // An error means that the client is gone, which `close` reports as well.
       response.on('error', () => undefined);

@@ -1,7 +1,7 @@
 import type { Principal } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Authenticator } from '../authentication.ts';
-import type { HttpMiddleware } from '../http-context.ts';
+import type { HttpStep } from '../http-context.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 
 const anonymous: Principal = Object.freeze({ id: 'anonymous', role: 'anonymous' });
@@ -9,8 +9,8 @@ const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 const realm = 'Bearer realm="returnit"';
 
 /** Who calls, and whether the route is for them. A token that is sent must be valid, on public routes as well. */
-export function authentication(authenticator: Pick<Authenticator, 'verify'>): HttpMiddleware {
-  return async (ctx, next) => {
+export function authentication(authenticator: Pick<Authenticator, 'verify'>): HttpStep {
+  return async (ctx) => {
     const { route } = ctx.state;
     const header = ctx.req.headers.authorization;
     const principal = header === undefined ? anonymous : await verify(authenticator, header);
@@ -32,7 +32,7 @@ export function authentication(authenticator: Pick<Authenticator, 'verify'>): Ht
       }
     }
     ctx.state.principal = principal;
-    return next();
+    return undefined;
   };
 }
 

@@ -1,7 +1,7 @@
 import { getRawBody } from 'raw-body';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import type { HttpContext, HttpStep } from '../http-context.ts';
 import { parseJson } from '../json-text.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 
@@ -10,14 +10,14 @@ export type BodyOptions = Pick<Config, 'httpBodyMaxBytes' | 'httpRequestTimeoutM
 const jsonType = /^application\/(?:json|[\w.-]+\+json)(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i;
 
 /** Reads the JSON body of a route that has one; refuses a body where none is taken. Nothing is read before it is known to be wanted. */
-export function body(options: BodyOptions): HttpMiddleware {
-  return async (ctx, next) => {
+export function body(options: BodyOptions): HttpStep {
+  return (ctx) => {
     const { route } = ctx.state;
     const { headers } = ctx.req;
     const hasBody = headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
     if (route.body === undefined) {
       if (hasBody) throw new RequestRefusal('MALFORMED_REQUEST', `Cannot accept a body: ${route.name} takes none`);
-      return next();
+      return undefined;
     }
     if (!hasBody) {
       throw new RequestRefusal('VALIDATION_FAILED', `Cannot ${route.name} without a body: it must be JSON`, {
@@ -25,9 +25,12 @@ export function body(options: BodyOptions): HttpMiddleware {
       });
     }
     assertReadable(ctx);
-    ctx.state.body = parseJson(await read(ctx, options));
-    return next();
+    return take(ctx, options);
   };
+}
+
+async function take(ctx: HttpContext, options: BodyOptions): Promise<undefined> {
+  ctx.state.body = parseJson(await read(ctx, options));
 }
 
 function assertReadable(ctx: HttpContext): void {

@@ -1,14 +1,17 @@
 import { AppError } from '#core/errors/app-error.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
-import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
 import { problemContentType, toProblem } from '../problem-details.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 
-/** Turns whatever is thrown below into problem details. The one place that logs a request's failure. */
-export function problems(logger: Logger): HttpMiddleware {
-  return async (ctx, next) => {
+/** Takes the steps and turns whatever they throw into problem details. The one place that logs a request's failure. */
+export function problems(logger: Logger, steps: readonly HttpStep[]): HttpMiddleware {
+  return async (ctx) => {
     try {
-      await next();
+      for (const step of steps) {
+        const result = step(ctx);
+        if ((result instanceof Promise ? await result : result) === 'answered') return;
+      }
     } catch (error) {
       answer(ctx, error, logger);
     }

@@ -1,11 +1,11 @@
-import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import type { HttpContext, HttpStep, StepResult } from '../http-context.ts';
 import type { RouteResponse } from '../route.ts';
 
 const json = 'application/json; charset=utf-8';
 
 /** The end of the line: runs the route and sends what it answers. */
-export function response(): HttpMiddleware {
-  return async (ctx) => {
+export function response(): HttpStep {
+  return async (ctx): Promise<StepResult> => {
     const { state } = ctx;
     send(
       ctx,
@@ -23,6 +23,7 @@ export function response(): HttpMiddleware {
         state.route,
       ),
     );
+    return 'answered';
   };
 }
 

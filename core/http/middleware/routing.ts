@@ -1,9 +1,9 @@
-import type { HttpMiddleware } from '../http-context.ts';
+import type { HttpStep } from '../http-context.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 
 /** Finds the route or answers 404, 405 and OPTIONS. A route whose process is gone answers 503 at once. */
-export function routing(unavailableRetrySeconds: number): HttpMiddleware {
-  return (ctx, next) => {
+export function routing(unavailableRetrySeconds: number): HttpStep {
+  return (ctx) => {
     const { match } = ctx.state;
     if (match.kind === 'none') {
       throw new RequestRefusal(
@@ -16,7 +16,7 @@ export function routing(unavailableRetrySeconds: number): HttpMiddleware {
       if (isOptions) {
         ctx.set('allow', match.allow);
         ctx.status = 204;
-        return undefined;
+        return 'answered';
       }
       throw new RequestRefusal(
         'METHOD_NOT_ALLOWED',
@@ -37,6 +37,6 @@ export function routing(unavailableRetrySeconds: number): HttpMiddleware {
       );
     }
     ctx.state.route = route;
-    return next();
+    return undefined;
   };
 }

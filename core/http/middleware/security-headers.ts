@@ -1,4 +1,4 @@
-import type { HttpMiddleware } from '../http-context.ts';
+import type { HttpStep } from '../http-context.ts';
 
 /**
  * An API answers data to programs: nothing may be framed, sniffed, cached by default or run. Strict-Transport-Security is
@@ -13,9 +13,9 @@ const headers = Object.entries({
 });
 
 /** Set first, so that a route's own `cache-control` or the documentation's policy can replace them. */
-export function securityHeaders(): HttpMiddleware {
-  return (ctx, next) => {
+export function securityHeaders(): HttpStep {
+  return (ctx) => {
     for (const [name, value] of headers) ctx.res.setHeader(name, value);
-    return next();
+    return undefined;
   };
 }

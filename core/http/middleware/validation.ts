@@ -1,4 +1,4 @@
-import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import type { HttpContext, HttpStep } from '../http-context.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import type { SchemaCheck } from '../schema-compiler.ts';
 import type { Coerce } from '../text-coercion.ts';
@@ -9,8 +9,8 @@ type FoundErrors = NonNullable<RequestRefusal['errors']>;
 const queryLengthMax = 4096;
 
 /** Checks path, query and body against the route's schemas and tells all that is wrong at once. */
-export function validation(): HttpMiddleware {
-  return (ctx, next) => {
+export function validation(): HttpStep {
+  return (ctx) => {
     const { state } = ctx;
     const { route } = state;
     state.params = typed(readParams(ctx), route.coerceParams);
@@ -20,7 +20,7 @@ export function validation(): HttpMiddleware {
       (route.query === undefined ? ctx.querystring === '' : route.query.matches(state.query)) &&
       (route.body === undefined || route.body.matches(state.body));
     if (!isValid) throw explain(ctx);
-    return next();
+    return undefined;
   };
 }
 
