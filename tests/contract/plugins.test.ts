@@ -133,7 +133,7 @@ describe('every plugin', () => {
     }
     const deaths = platform.logs.filter(({ msg }) => / died of /.test(msg));
     assert.deepEqual(
-      deaths.map(({ plugin }) => plugin).sort(),
+      deaths.map(({ plugin = '' }) => plugin).sort(),
       [...names].sort(),
       'the kills of this test, and no other death',
     );

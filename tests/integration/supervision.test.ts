@@ -46,10 +46,9 @@ describe('a plugin that dies', () => {
       fixtures: ['faulty'],
       config: {
         pluginHeartbeatMs: 200,
-        // Longer than it takes to fill the heap, which is a loop as well.
-        pluginLoopMs: 2000,
         pluginProfileMs: 200,
-        pluginRestartDelayMs: 50,
+        // It doubles with each death, and there are many.
+        pluginRestartDelayMs: 2,
         // The tests of each way kill it more often than would be borne.
         pluginQuarantineDeaths: 100,
         jobRetryDelayMs: 1000,
