@@ -1,6 +1,7 @@
 import { toRole } from '#core/database/identifiers.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import type { Database } from '#core/database/database.ts';
+import { createDatabaseHealth } from '#core/database/health.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
@@ -39,7 +40,10 @@ export async function startBackends(
   ]);
   const database = await openDatabase(postgres.url, admitted, { config, telemetry });
   cleanup.defer(() => database.stop());
-  parts.database = database;
+  const health = createDatabaseHealth({ database, telemetry, config });
+  cleanup.defer(() => health.stop());
+  await health.start();
+  parts.database = health;
   const transactions = createTransactions({ database, telemetry, config });
   cleanup.defer(() => transactions.stop());
   const jobs = await startJobSystem({

@@ -1,11 +1,11 @@
-import type { Database } from '#core/database/database.ts';
+import type { DatabaseHealth } from '#core/database/health.ts';
 import type { Check, Readiness } from '#core/http/operations.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { PluginHost } from '#core/plugin-host/plugin-host.ts';
 
 /** What the core consists of as far as it has come up. */
 export interface Parts {
-  readonly database?: Database;
+  readonly database?: Pick<DatabaseHealth, 'state'>;
   readonly transport?: MqttTransport;
   readonly host?: PluginHost;
   readonly listening: boolean;
@@ -22,7 +22,7 @@ export function toReadiness(parts: Parts): Readiness {
       ready: parts.listening && !parts.stopping,
       state: parts.stopping ? 'stopping' : parts.listening ? 'running' : 'starting',
     },
-    database: toCheck(parts.database !== undefined, 'connected', 'starting'),
+    database: toDatabaseCheck(parts.database),
     broker: toBrokerCheck(parts.transport),
   };
   for (const { name, ready, state, detail } of parts.host?.status() ?? []) {
@@ -33,6 +33,12 @@ export function toReadiness(parts: Parts): Readiness {
 
 function toCheck(ready: boolean, yes: string, no: string): Check {
   return { ready, state: ready ? yes : no };
+}
+
+function toDatabaseCheck(health: Parts['database']): Check {
+  const { up = false, lastError = null, checkedAt = null } = health?.state ?? {};
+  const check = toCheck(up, 'connected', checkedAt === null ? 'starting' : 'disconnected');
+  return lastError === null ? check : { ...check, detail: lastError };
 }
 
 function toBrokerCheck(transport: MqttTransport | undefined): Check {

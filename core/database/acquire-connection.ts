@@ -2,7 +2,10 @@ import type pg from 'pg';
 import type { PluginPool } from './database.ts';
 
 /** A connection, unless the signal aborts first: the connection then goes back as soon as it comes. */
-export async function acquireConnection(pool: PluginPool, signal: AbortSignal): Promise<pg.PoolClient> {
+export async function acquireConnection(
+  pool: Pick<PluginPool, 'connect'>,
+  signal: AbortSignal,
+): Promise<pg.PoolClient> {
   signal.throwIfAborted();
   const connecting = pool.connect();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
