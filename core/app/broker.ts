@@ -3,8 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import type { Database } from '#core/database/database.ts';
+import { toDatabaseError } from '#core/database/database-error.ts';
 import type { Listener } from '#core/jobs/listener.ts';
-import { createCredentialStore, credentialChannel } from '#core/mqtt/credential-store.ts';
+import { createCredentialStore, credentialChannel, type CredentialDatabase } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
@@ -23,7 +24,7 @@ export async function createBroker(
   options: BrokerOptions,
 ): Promise<{ readonly transport: MqttTransport; readonly credentials: Credentials }> {
   const { config, telemetry, database } = options;
-  const credentials = createCredentials({ store: createCredentialStore(database.admin) });
+  const credentials = createCredentials({ store: createCredentialStore(toCredentialDatabase(database)) });
   await options.listener.listen(credentialChannel, {
     onNotification: (username) => credentials.changed(username),
     onReconnect: () => credentials.changed(null),
@@ -34,6 +35,19 @@ export async function createBroker(
       ? createEmbeddedBroker({ config, telemetry, credentials })
       : createExternalClient({ config: { ...config, mqttUrl }, telemetry, nodeId: await loadNodeId(config.dataDir) });
   return { transport, credentials };
+}
+
+/** The store knows nothing of Postgres; a database that is away is told as such. */
+function toCredentialDatabase({ admin }: Database): CredentialDatabase {
+  return {
+    async query(query) {
+      try {
+        return await admin.query(query);
+      } catch (error) {
+        throw toDatabaseError(error, query.name);
+      }
+    },
+  };
 }
 
 /** A broker keeps this node's session under its id: the same after a restart, and no other node's. */

@@ -6,6 +6,21 @@ const queryCanceled = '57014';
 /** Data exceptions quote the value at fault. */
 const dataException = '22';
 const connectionFailure = '08006';
+/** The class of connection exceptions; and what a server says that stops, has crashed, or is starting. */
+const unreachableState = /^(08|57P0[123]$)/;
+/** How pg names the loss of a connection where the operating system reported no error. */
+const lostPattern = /^Connection (terminated|ended)|is not queryable$/;
+
+/** Whether a statement failed since the server is away: the same one may succeed once it is back. */
+export function isUnreachable(error: unknown): boolean {
+  if (error instanceof AppError) return error.code === 'DATABASE_UNREACHABLE';
+  if (error instanceof pg.DatabaseError) return unreachableState.test(error.code ?? '');
+  // `localhost` is several addresses: when none answers, Node reports all of them in one.
+  if (error instanceof AggregateError) return error.errors.some(isUnreachable);
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  return 'syscall' in error || code?.startsWith('ERR_STREAM_') === true || lostPattern.test(error.message);
+}
 
 /**
  * A failed statement as plugins see it: `details.sqlstate` tells them what happened (`23505`: already there), with the
@@ -13,17 +28,19 @@ const connectionFailure = '08006';
  */
 export function toDatabaseError(error: unknown, statement: string): AppError {
   if (error instanceof AppError) return error;
+  const isAway = isUnreachable(error);
   if (!(error instanceof pg.DatabaseError)) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return new AppError('DATABASE_ERROR', `Cannot run statement "${statement}": ${reason}`, {
-      details: { sqlstate: connectionFailure },
-      cause: error,
-    });
+    return new AppError(
+      isAway ? 'DATABASE_UNREACHABLE' : 'DATABASE_ERROR',
+      `Cannot run statement "${statement}": ${reasonOf(error)}`,
+      { details: isAway ? { sqlstate: connectionFailure } : {}, cause: error },
+    );
   }
   const { code: sqlstate = 'XX000', constraint, table } = error;
   const message = sqlstate.startsWith(dataException) ? error.message.replaceAll(/"[^"]*"/g, '"…"') : error.message;
+  const code = isAway ? 'DATABASE_UNREACHABLE' : 'DATABASE_ERROR';
   return new AppError(
-    sqlstate === queryCanceled ? 'TIMEOUT' : 'DATABASE_ERROR',
+    sqlstate === queryCanceled ? 'TIMEOUT' : code,
     `Cannot run statement "${statement}": ${message}`,
     {
       details: {
@@ -34,6 +51,11 @@ export function toDatabaseError(error: unknown, statement: string): AppError {
       // The error itself stays behind: its `detail` and `where` hold rows.
     },
   );
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(', ');
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Label `error_type`: the SQLSTATE's class, or empty. */

@@ -30,9 +30,12 @@ export interface OpenTransactionOptions {
   onEnd(id: string, reason: string): void;
 }
 
+/** Why a transaction is over whose server went away: no fault of who uses it. */
+export const connectionLost = 'its connection was lost';
+
 type Outcome = 'commit' | 'rollback' | 'abandoned';
 
-/** @throws {AppError} DATABASE_ERROR */
+/** @throws {AppError} DATABASE_ERROR, DATABASE_UNREACHABLE */
 export async function createOpenTransaction(options: OpenTransactionOptions): Promise<OpenTransaction> {
   try {
     await options.client.query('begin');
@@ -47,7 +50,7 @@ class TrackedTransaction implements OpenTransaction {
   readonly id = randomBytes(18).toString('base64url');
   readonly #options: OpenTransactionOptions;
   readonly #timer: NodeJS.Timeout;
-  readonly #onLost = (): void => void this.abandon('its connection was lost');
+  readonly #onLost = (): void => void this.abandon(connectionLost);
   /** The end of the last call that was queued. */
   #tail: Promise<unknown> = Promise.resolve();
   #endReason: string | undefined;
@@ -142,8 +145,9 @@ class TrackedTransaction implements OpenTransaction {
   }
 
   #assertOpen(): void {
-    if (this.#endReason !== undefined)
-      throw new AppError('INVALID_CALL', `Cannot use the transaction: ${this.#endReason}`);
+    if (this.#endReason === undefined) return;
+    const code = this.#endReason === connectionLost ? 'DATABASE_UNREACHABLE' : 'INVALID_CALL';
+    throw new AppError(code, `Cannot use the transaction: ${this.#endReason}`);
   }
 
   #finish(outcome: Outcome, reason: string): void {

@@ -4,8 +4,9 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { acquireConnection } from './acquire-connection.ts';
+import { toDatabaseError } from './database-error.ts';
 import type { Database } from './database.ts';
-import { createOpenTransaction, type OpenTransaction } from './open-transaction.ts';
+import { connectionLost, createOpenTransaction, type OpenTransaction } from './open-transaction.ts';
 import { createSemaphore, type Semaphore } from './semaphore.ts';
 
 /** The open transactions of the plugins' processes. */
@@ -14,7 +15,7 @@ export interface Transactions {
    * Opens a transaction on a connection of the plugin's pool. It is rolled back at its deadline and when the process is gone.
    *
    * @returns its id: unguessable, and of no use to another process
-   * @throws {AppError} OVERLOADED when no connection was free in time: a plugin holds one fewer transaction than its
+   * @throws {AppError} DATABASE_UNREACHABLE; OVERLOADED when no connection was free in time: a plugin holds one fewer transaction than its
    * pool has connections, so that a query outside of them always gets its turn
    */
   begin(instance: PluginInstance, options?: BeginOptions): Promise<string>;
@@ -22,7 +23,8 @@ export interface Transactions {
    * Runs `work` on the transaction's connection: one at a time, in the order of the calls. When it leaves the
    * transaction in any way the connection is destroyed; when it fails in Postgres, the transaction can only be rolled back.
    *
-   * @throws {AppError} INVALID_CALL when the id is not one of this process, or is finished
+   * @throws {AppError} INVALID_CALL when the id is not one of this process, or is finished; DATABASE_UNREACHABLE when its
+   * connection was lost
    */
   use<T>(
     instance: PluginInstance,
@@ -91,7 +93,8 @@ function createRegistry(): Registry {
       const transaction = state?.open.get(tx);
       if (transaction !== undefined) return transaction;
       const reason = state?.ended.get(tx) ?? 'this process has no transaction of this id';
-      throw new AppError('INVALID_CALL', `Cannot use the transaction: ${reason}`);
+      const code = reason === connectionLost ? 'DATABASE_UNREACHABLE' : 'INVALID_CALL';
+      throw new AppError(code, `Cannot use the transaction: ${reason}`);
     },
     hasEnded: (instance, tx) => instances.get(instance)?.ended.has(tx) === true,
   };
@@ -135,7 +138,7 @@ export function createTransactions({ database, telemetry, config }: Transactions
       });
     } catch (error) {
       semaphore.give();
-      throw error;
+      throw signal.aborted ? error : toDatabaseError(error, 'begin');
     }
     allOpen.add(transaction);
     state.open.set(transaction.id, transaction);

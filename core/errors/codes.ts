@@ -40,7 +40,7 @@ export const errorCodes = {
   INVALID_CONFIG: { status: 500, title: 'Invalid configuration' },
   DATA_DIR_IN_USE: { status: 500, title: 'Data folder in use' },
   PORT_IN_USE: { status: 500, title: 'Port in use' },
-  DATABASE_UNREACHABLE: { status: 500, title: 'Cannot reach the database' },
+  DATABASE_UNREACHABLE: { status: 503, title: 'Cannot reach the database' },
   DATABASE_ERROR: { status: 500, title: 'Database error' },
   MIGRATION_FAILED: { status: 500, title: 'Migration failed' },
   BROKER_UNREACHABLE: { status: 500, title: 'Cannot reach the MQTT broker' },

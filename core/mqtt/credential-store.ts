@@ -19,7 +19,7 @@ export interface CredentialStore {
   revoke(username: string, plugin: string): Promise<'revoked' | 'unknown' | 'foreign'>;
 }
 
-/** Structural: a `pg.Pool`, or whatever queries as one. */
+/** Structural: a `pg.Pool`, or whatever queries as one. Its AppErrors are passed on. */
 export interface CredentialDatabase {
   query(query: {
     readonly name: string;
@@ -63,6 +63,7 @@ export function createCredentialStore(database: CredentialDatabase): CredentialS
     try {
       return await database.query({ name, text, values });
     } catch (error) {
+      if (error instanceof AppError) throw error;
       throw new AppError('DATABASE_ERROR', `Cannot run statement "${name}": the database refused it`, { cause: error });
     }
   }

@@ -5,7 +5,7 @@ import type { Config } from '#core/config/settings.ts';
 import { acquireConnection } from '#core/database/acquire-connection.ts';
 import { runCapped, type CappedResult } from '#core/database/capped-query.ts';
 import { endConnection } from '#core/database/connection-end.ts';
-import { toDatabaseError, toErrorType } from '#core/database/database-error.ts';
+import { isUnreachable, toDatabaseError, toErrorType } from '#core/database/database-error.ts';
 import type { Database } from '#core/database/database.ts';
 import type { Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
@@ -155,12 +155,16 @@ async function runOutside(
     ended = endConnection(client, { admin: database.admin, telemetry });
   };
   signal.addEventListener('abort', abort, { once: true });
+  let isLost = false;
   try {
     return await query(client);
+  } catch (error) {
+    isLost = isUnreachable(error);
+    throw error;
   } finally {
     signal.removeEventListener('abort', abort);
-    // Of a connection that is lost, pg knows an old status: pg-pool itself drops those.
-    if (ended === undefined) client.release(client.getTransactionStatus() !== 'I');
+    // Of a connection that is lost, pg knows an old status, and the pool would give it to the next statement.
+    if (ended === undefined) client.release(isLost || client.getTransactionStatus() !== 'I');
     else await ended;
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { trace } from '@opentelemetry/api';
+import { Pool } from '#core/database/pool.ts';
 import { preparePlugins } from '#core/database/plugin-roles.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
@@ -289,5 +290,54 @@ describe('db.begin, db.commit, db.rollback', () => {
     const { body } = await fixture.telemetry.metrics.render();
     assert.match(body, /returnit_db_transactions_open\{plugin="orders"\} 0/);
     assert.match(body, /returnit_db_transactions_total\{plugin="orders",outcome="abandoned"\} 3/);
+  });
+});
+
+describe('a database that goes away', () => {
+  const away = { code: 'DATABASE_UNREACHABLE' };
+  const terminate = async (pid: unknown): Promise<void> => {
+    await fixture.database.admin.query({ text: 'select pg_terminate_backend($1)', values: [pid] });
+  };
+
+  it('is told as such by the statement that it cuts off', async () => {
+    const pending = fixture.run('query', sql('select pg_sleep(60)'));
+    const failed = assert.rejects(pending, { ...away, details: { sqlstate: '57P01' } });
+    await waitUntil(async () => (await countActive()) === 1);
+    const { rows } = await fixture.database.admin.query({
+      text: "select pid from pg_stat_activity where usename = 'returnit_orders' and state = 'active' and datname = current_database()",
+    });
+    await terminate((rows[0] as { pid: number }).pid);
+    await failed;
+    assert.equal((await fixture.run('query', sql('select 1 as one'))).rowCount, 1);
+  });
+
+  it('is told as such by what follows in a transaction', async () => {
+    const { tx } = await fixture.run('begin', {});
+    const { rows } = await fixture.run('query', sql('select pg_backend_pid() as pid', [], tx));
+    await terminate(rows[0].pid);
+    await waitUntil(async () =>
+      fixture.run('query', sql('select 1', [], tx)).then(
+        () => false,
+        () => true,
+      ),
+    );
+    await assert.rejects(fixture.run('query', sql('select 1', [], tx)), away);
+    await assert.rejects(fixture.run('commit', { tx }), away);
+  });
+
+  it('is told as such when no connection can be opened', async () => {
+    const url = fixture.database.url.replace(/@[^/]+/, '@127.0.0.1:1').replace(/\?.*$/, '');
+    const pool = new Pool({
+      name: 'orders',
+      url,
+      max: 2,
+      idleTimeoutMs: 1000,
+      acquireTimeoutMs: 5000,
+      telemetry: fixture.telemetry,
+    });
+    const database = { ...fixture.database, pluginPool: () => Object.assign(pool, { plugin: 'orders' }) };
+    const transactions = createTransactions({ ...fixture, database });
+    await assert.rejects(transactions.begin(orders), away);
+    await pool.stop(0);
   });
 });
