@@ -19,6 +19,7 @@ import { createMetricsCapability } from '#core/plugin-host/capabilities/metrics.
 import { createMqttCapability } from '#core/plugin-host/capabilities/mqtt.ts';
 import { createNetCapability } from '#core/plugin-host/capabilities/net.ts';
 import { createPermissionsCapability } from '#core/plugin-host/capabilities/permissions.ts';
+import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 
@@ -33,6 +34,7 @@ export interface CapabilitiesOptions {
   readonly routes: RouteTable;
   readonly telemetry: Telemetry;
   readonly config: Config;
+  readonly stateOf: (plugin: string) => SupervisorState | undefined;
 }
 
 export interface Capabilities {
@@ -54,6 +56,7 @@ export function createCapabilities(options: CapabilitiesOptions): Capabilities {
       routeTable: routes,
       config,
       callTimeoutMsOf: (plugin) => callTimeouts.get(plugin) ?? config.pluginCallTimeoutMs,
+      stateOf: options.stateOf,
     }),
     createDbCapability(options),
     jobs,

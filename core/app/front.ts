@@ -5,6 +5,7 @@ import { createEventStreams } from '#core/live/event-stream.ts';
 import { createLiveHub } from '#core/live/hub.ts';
 import { createLiveWebSocket } from '#core/live/websocket.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
+import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import type { Backends } from './backends.ts';
 import { createCapabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
@@ -25,7 +26,8 @@ export async function startFront(
   const { admitted, authenticator, transport, jobs } = backends;
   const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax });
   const hub = createLiveHub({ config, telemetry, verify: (token) => authenticator.verify(token) });
-  const capabilities = createCapabilities({ ...backends, hub, routes, telemetry, config });
+  const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
+  const capabilities = createCapabilities({ ...backends, hub, routes, telemetry, config, stateOf });
   cleanup.defer(() => capabilities.stop());
   const host = createPluginHost({
     admitted,

@@ -4,6 +4,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { toRouteResponse } from './plugin-reply.ts';
 import { RequestRefusal } from './request-refusal.ts';
 import type { Route, RouteDefinition } from './route.ts';
+import { unavailable } from './unavailable.ts';
 
 /** One running process of a plugin, as far as HTTP needs it. */
 export interface PluginTarget {
@@ -82,14 +83,26 @@ function passedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
   return passed;
 }
 
+/** A server that crashed is started again within seconds. */
+const databaseRetrySeconds = 5;
+
+/** A plugin can say so of itself without reason: it deceives its own clients alone, and its error is in the log. */
+function isDatabaseOutage(error: unknown): boolean {
+  return (
+    error instanceof AppError &&
+    (error.code === 'DATABASE_UNREACHABLE' || error.details['because'] === 'DATABASE_UNREACHABLE')
+  );
+}
+
 /** What the plugin threw is for the log; the client learns what kind of failure it was. */
 function toRefusal(error: unknown, route: Route, options: PluginRunOptions): AppError {
   const code = error instanceof AppError ? error.code : undefined;
   const what = `Cannot answer "${route.name}" by plugin "${route.owner.name}"`;
   switch (code) {
     case 'PLUGIN_UNAVAILABLE':
-      return new RequestRefusal(code, `${what}: its process is gone`, {
-        headers: { 'retry-after': String(options.unavailableRetrySeconds) },
+      return unavailable(route, {
+        message: `${what}: its process is gone`,
+        retryAfterSeconds: options.unavailableRetrySeconds,
         cause: error,
       });
     case 'OVERLOADED':
@@ -101,6 +114,12 @@ function toRefusal(error: unknown, route: Route, options: PluginRunOptions): App
     case 'TIMEOUT':
       return new AppError(code, `${what} in time`, { cause: error });
     default:
+      if (isDatabaseOutage(error)) {
+        return new RequestRefusal('DATABASE_UNREACHABLE', `${what}: it cannot reach the database`, {
+          headers: { 'retry-after': String(databaseRetrySeconds) },
+          cause: error,
+        });
+      }
       return new AppError('PLUGIN_FAILED', `${what}: its handler failed`, { cause: error });
   }
 }

@@ -29,6 +29,7 @@ const serverDetails: Partial<Record<ErrorCode, string>> = {
   BUDGET_EXCEEDED: 'The server has too much to do at once; try again later',
   SHUTTING_DOWN: 'The server is shutting down; try again',
   PLUGIN_UNAVAILABLE: 'The part of the server that answers this is restarting; try again later',
+  DATABASE_UNREACHABLE: 'The database cannot be reached at the moment; try again later',
   AUTHENTICATION_UNAVAILABLE: 'Tokens cannot be checked at the moment; try again later',
 };
 const unexpectedDetail = 'The server failed to answer; the log has the reason under this trace id';

@@ -17,6 +17,14 @@ export interface RouteOwner {
   readonly id: string;
   /** Aborted when the process that answers is gone. */
   readonly gone?: AbortSignal;
+  /** Why it does not come back by itself, asked when the process is gone; undefined when it does. */
+  readonly outage?: () => Outage | undefined;
+}
+
+/** What clients are told of routes that nobody answers. */
+export interface Outage {
+  readonly detail: string;
+  readonly retryAfterSeconds: number;
 }
 
 /** A request that passed authentication and validation. */

@@ -44,6 +44,8 @@ export interface PluginHost {
   start(): Promise<void>;
   stop(): Promise<void>;
   status(): readonly PluginStatus[];
+  /** Undefined for a plugin that was not started. */
+  stateOf(plugin: string): SupervisorState | undefined;
   /** For a denial that was found elsewhere than at the door; too many in a minute end the plugin. */
   countDenial(plugin: string): void;
   /** Starts a quarantined plugin again. @throws {AppError} PLUGIN_UNKNOWN, PLUGIN_NOT_QUARANTINED */
@@ -103,6 +105,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     },
     countDenial,
     status: () => [...[...supervisors.values()].map(toStatus), ...admitted.held.map(toHeldStatus)],
+    stateOf: (plugin) => supervisors.get(plugin)?.state,
     async release(name) {
       const supervisor = supervisors.get(name);
       if (supervisor === undefined) throw unknownPlugin(name, [...supervisors.keys()]);

@@ -1,4 +1,5 @@
 import type { HttpStep } from '../http-context.ts';
+import { unavailable } from '../unavailable.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 
 /** Finds the route or answers 404, 405 and OPTIONS. A route whose process is gone answers 503 at once. */
@@ -28,13 +29,8 @@ export function routing(unavailableRetrySeconds: number): HttpStep {
     }
     const { route } = match;
     if (route.owner.gone?.aborted === true) {
-      throw new RequestRefusal(
-        'PLUGIN_UNAVAILABLE',
-        `Cannot answer "${route.name}": plugin "${route.owner.name}" is not running`,
-        {
-          headers: { 'retry-after': String(unavailableRetrySeconds) },
-        },
-      );
+      const message = `Cannot answer "${route.name}": plugin "${route.owner.name}" is not running`;
+      throw unavailable(route, { message, retryAfterSeconds: unavailableRetrySeconds });
     }
     ctx.state.route = route;
     return undefined;

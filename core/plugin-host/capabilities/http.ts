@@ -4,15 +4,18 @@ import type { Config } from '#core/config/settings.ts';
 import { roles } from '#core/http/authentication.ts';
 import { createPluginRun } from '#core/http/plugin-request.ts';
 import type { RouteTable } from '#core/http/route-table.ts';
-import type { Verb } from '#core/http/route.ts';
+import type { Outage, Verb } from '#core/http/route.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
 import { method, type Capability } from '../capability.ts';
+import type { SupervisorState } from '../supervisor/supervisor-state.ts';
 
 export interface HttpCapabilityOptions {
   readonly routeTable: RouteTable;
   readonly config: Pick<Config, 'httpRequestTimeoutMs' | 'pluginRestartDelayMs'>;
   /** The plugin's own limit of a call; the shorter of the two holds. @default the request's limit */
   readonly callTimeoutMsOf?: (plugin: string) => number;
+  /** @default every plugin restarts by itself */
+  readonly stateOf?: (plugin: string) => SupervisorState | undefined;
 }
 
 type RouteArgs = PluginCalls['http.route']['args'];
@@ -68,7 +71,12 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
           routeTable.add({
             verb: args.verb.toUpperCase() as Verb,
             path: args.path,
-            owner: { name, id: instance.id, gone: instance.gone },
+            owner: {
+              name,
+              id: instance.id,
+              gone: instance.gone,
+              outage: () => toOutage(options.stateOf?.(name)),
+            },
             summary: args.summary,
             roles: args.roles as readonly Role[] | 'public',
             params: args.params,
@@ -87,4 +95,25 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
       }),
     },
   };
+}
+
+/** As long as an operator takes at the very least. */
+const operatorRetrySeconds = 60;
+
+/** What only an operator can end: a client that comes every second meanwhile gains nothing. */
+function toOutage(state: SupervisorState | undefined): Outage | undefined {
+  if (state === 'quarantined') {
+    return {
+      detail:
+        'The part of the server that answers this is quarantined since it kept failing; an operator must release it',
+      retryAfterSeconds: operatorRetrySeconds,
+    };
+  }
+  if (state === 'failed') {
+    return {
+      detail: 'The part of the server that answers this cannot be started; an operator must see to it',
+      retryAfterSeconds: operatorRetrySeconds,
+    };
+  }
+  return undefined;
 }

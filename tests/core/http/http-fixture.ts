@@ -10,7 +10,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
 import { createHttpServer, type HttpServer } from '#core/http/server.ts';
-import { createHttpCapability } from '#core/plugin-host/capabilities/http.ts';
+import { createHttpCapability, type HttpCapabilityOptions } from '#core/plugin-host/capabilities/http.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { HandlerCalls, PluginCalls } from '#core/plugin-host/protocol/calls.ts';
 import { createLogger } from '#core/telemetry/logger.ts';
@@ -87,7 +87,10 @@ export interface HttpFixture {
   stop(): Promise<void>;
 }
 
-export async function startHttpFixture(overrides: Partial<Config> = {}): Promise<HttpFixture> {
+export async function startHttpFixture(
+  overrides: Partial<Config> = {},
+  stateOf: HttpCapabilityOptions['stateOf'] = () => 'ready',
+): Promise<HttpFixture> {
   const dataDir = await mkdtemp(join(tmpdir(), 'returnit-http-'));
   const config = loadConfig({}, { httpPort: 0, dataDir, logLevel: 'debug', ...overrides });
   const logs: Record<string, unknown>[] = [];
@@ -113,7 +116,7 @@ export async function startHttpFixture(overrides: Partial<Config> = {}): Promise
     version: '1.2.3',
   });
   const { port } = await http.start();
-  const capability = createHttpCapability({ routeTable: table, config });
+  const capability = createHttpCapability({ routeTable: table, config, stateOf });
   const sockets: Socket[] = [];
 
   const openSocket = async (): Promise<Socket> => {

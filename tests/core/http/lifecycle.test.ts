@@ -110,6 +110,31 @@ describe('createHttpServer()', () => {
     assert.deepEqual(await response.json(), { ok: true });
   });
 
+  const outages = [
+    ['quarantined', /is quarantined since it kept failing; an operator must release it$/],
+    ['failed', /cannot be started; an operator must see to it$/],
+  ] as const;
+  for (const [state, detail] of outages) {
+    it(`says that a plugin is ${state}, and to come back much later`, async () => {
+      const outage = await startHttpFixture({}, () => state);
+      const plugin = createFakePlugin();
+      plugin.handler = () => {
+        plugin.die();
+        return new Promise(() => undefined);
+      };
+      await outage.route(plugin, open);
+      for (const moment of ['while it answers', 'afterwards']) {
+        const response = await outage.request('/orders/1');
+        const problem = (await response.json()) as { code: string; detail: string };
+        assert.deepEqual([response.status, problem.code], [503, 'PLUGIN_UNAVAILABLE'], moment);
+        assert.equal(response.headers.get('retry-after'), '60');
+        assert.match(problem.detail, detail);
+        assert.doesNotMatch(problem.detail, /orders/);
+      }
+      await outage.stop();
+    });
+  }
+
   it('refuses connections above the limit', async () => {
     const small = await startHttpFixture({ httpConnectionsMax: 2 });
     await small.openSocket();

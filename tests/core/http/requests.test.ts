@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
+import type { WireError } from '#core/errors/wire-error.ts';
+import { toPluginFailure } from '#core/plugin-host/supervisor/verdict.ts';
 import { createFakePlugin, startHttpFixture, type FakePlugin, type HttpFixture } from './http-fixture.ts';
 
 interface Problem {
@@ -285,6 +287,29 @@ describe('requests', () => {
           (line) => line['trace_id'] === problem.trace_id && JSON.stringify(line['err']).includes('inner words'),
         ),
       );
+    });
+  }
+
+  const outage = { code: 'DATABASE_UNREACHABLE', message: 'inner words of the core' };
+  const thrown: readonly (readonly [string, WireError])[] = [
+    ['as it came', outage],
+    [
+      'as the cause of its own',
+      { code: 'ORDER_LOST', message: 'x', cause: { ...outage, message: 'y', cause: outage } },
+    ],
+  ];
+  for (const [how, wire] of thrown) {
+    it(`answers 503 when the database was away and the handler threw that error ${how}`, async () => {
+      plugin.handler = () => {
+        throw toPluginFailure('orders', wire);
+      };
+      const response = await fixture.request('/orders/7');
+      const problem = await problemOf(response);
+      assert.equal(response.status, 503);
+      assert.equal(response.headers.get('retry-after'), '5');
+      assert.equal(problem.code, 'DATABASE_UNREACHABLE');
+      assert.equal(problem.detail, 'The database cannot be reached at the moment; try again later');
+      assert.doesNotMatch(JSON.stringify(problem), /inner words/);
     });
   }
 });
