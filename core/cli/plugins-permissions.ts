@@ -36,7 +36,8 @@ export function registerPluginsPermissionsCommand(plugins: Command, deps: Plugin
     .argument('<name>')
     .option('--json', 'as JSON')
     .action(async (name: string, options: PluginPathOptions & { readonly json?: true }) => {
-      const { manifest } = await findPlugin(deps, options, name);
+      const plugin = await findPlugin(deps, options, name);
+      const { manifest } = plugin;
       const rules = collectRules({ manifest, grants: await readGrants(grantsPathOf(deps)) });
       const rows = permissionNames.flatMap((permission) => toRows(permission, rules[permission]));
       const missing = missingGrants(rules);
@@ -49,8 +50,7 @@ export function registerPluginsPermissionsCommand(plugins: Command, deps: Plugin
       }
       deps.stdout.write(describe(rows));
       for (const text of idle) deps.stdout.write(`\n${text} has no effect: plugin.json does not ask for it\n`);
-      if (missing.length > 0)
-        deps.stdout.write(`\nTo grant what is missing:\n  ${grantCommand(manifest.name, missing)}\n`);
+      if (missing.length > 0) deps.stdout.write(`\nTo grant what is missing:\n  ${grantCommand(plugin, missing)}\n`);
     });
 }
 

@@ -53,7 +53,7 @@ export async function admitPlugins(options: AdmitPluginsOptions): Promise<Admitt
   for (const notice of verified.notices) logger.info(notice);
   const manifests = verified.admitted.map(({ manifest }) => manifest);
   const { grants, flags, warnings } = await resolveGrants({
-    plugins: manifests,
+    plugins: verified.admitted,
     grantsPath: join(folder, 'grants.json'),
     heldNames: verified.held.map(({ plugin }) => plugin.manifest.name),
     flags: options.flags,

@@ -1,7 +1,7 @@
 /** From manifests, grants.json and flags to what holds for this run; asks for what is missing, or says how to grant it. */
 import { AppError } from '#core/errors/app-error.ts';
 import { nearestName } from './edit-distance.ts';
-import { grantCommand } from './grant-command.ts';
+import { grantAllCommand, grantCommand, type CommandSubject } from './grant-command.ts';
 import { askForGrants, type AnsweredGrant, type MissingGrant } from './grant-prompt.ts';
 import type { GrantChange } from './grants-edit.ts';
 import { writeGrantChange } from './grants-file.ts';
@@ -11,7 +11,7 @@ import { collectRules, idleGrants, missingGrants, type RunRules } from './permis
 
 export interface ResolveGrantsOptions {
   /** Those that are to start. */
-  readonly plugins: readonly Manifest[];
+  readonly plugins: readonly CommandSubject[];
   /** Names that flags may mention beside those: plugins that are held. @default [] */
   readonly heldNames?: readonly string[];
   readonly grantsPath: string;
@@ -35,19 +35,20 @@ export interface ResolvedGrants {
 
 /** @throws {AppError} GRANT_MISSING, INVALID_GRANTS, PLUGIN_UNKNOWN for a flag that names no plugin of this start */
 export async function resolveGrants(options: ResolveGrantsOptions): Promise<ResolvedGrants> {
-  const { plugins, grantsPath, flags = [], terminal, onGranted, now = Date.now } = options;
+  const { grantsPath, flags = [], terminal, onGranted, now = Date.now } = options;
+  const plugins = options.plugins.map(({ manifest }) => manifest);
   for (const flag of flags) assertPluginOf(flag, [...plugins.map(({ name }) => name), ...(options.heldNames ?? [])]);
   const grants = await readGrants(grantsPath);
   const missing = findMissing(plugins, grants, flags);
   if (missing.length === 0) return { grants, flags, warnings: findIdle(plugins, grants, flags) };
-  if (terminal === undefined) throw grantMissing(missing);
+  if (terminal === undefined) throw grantMissing(missing, options.plugins);
   const answers = await askForGrants({ missing, ...terminal });
   const unanswered = missing.slice(answers.length);
   for (const answer of answers.filter(({ answer }) => answer === 'always')) {
     await writeGrantChange(grantsPath, toChange(answer, now()));
     onGranted?.(answer);
   }
-  if (unanswered.length > 0) throw grantMissing(unanswered);
+  if (unanswered.length > 0) throw grantMissing(unanswered, options.plugins);
   const after = await readGrants(grantsPath);
   const runRules = [...flags, ...answers.filter(({ answer }) => answer !== 'always').map(toRunRules)];
   return { grants: after, flags: runRules, warnings: findIdle(plugins, after, flags) };
@@ -79,13 +80,19 @@ function findIdle(plugins: readonly Manifest[], grants: Grants, flags: readonly 
   );
 }
 
-function grantMissing(missing: readonly MissingGrant[]): AppError {
-  const lines = missing.map(({ plugin, permission, resource, why }) => {
-    const reason = why === undefined ? '' : ` (${why})`;
-    return `  ${plugin.name}@${plugin.version} asks for ${permission} access to "${resource}"${reason}\n    ${grantCommand(plugin.name, [{ permission, resource }])}`;
+function grantMissing(missing: readonly MissingGrant[], plugins: readonly CommandSubject[]): AppError {
+  const concerned = plugins.flatMap((plugin) => {
+    const items = missing.filter((item) => item.plugin.name === plugin.manifest.name);
+    return items.length === 0 ? [] : [{ plugin, items }];
   });
-  const names = [...new Set(missing.map(({ plugin }) => plugin.name))];
-  const all = names.map((name) => `    npx returnit plugins grant ${name} --all-requested`);
+  const lines = concerned.flatMap(({ plugin, items }) => {
+    const { name, version } = plugin.manifest;
+    return items.map((item) => {
+      const reason = item.why === undefined ? '' : ` (${item.why})`;
+      return `  ${name}@${version} asks for ${item.permission} access to "${item.resource}"${reason}\n    ${grantCommand(plugin, [item])}`;
+    });
+  });
+  const all = concerned.map(({ plugin }) => `    ${grantAllCommand(plugin)}`);
   return new AppError(
     'GRANT_MISSING',
     `Cannot start: grants are missing\n${lines.join('\n')}\n  or all that a plugin asks for:\n${all.join('\n')}`,

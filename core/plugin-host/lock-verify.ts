@@ -3,7 +3,7 @@ import type { DiscoveredPlugin } from './discovery.ts';
 import { createLockEntry, lockKey, type Lock, type LockEntry, type RequestedLists } from './lock.ts';
 import { covers } from './permission-match.ts';
 import { permissionNames } from './permission-names.ts';
-import { quoteForShell } from './grant-command.ts';
+import { lockCommand } from './grant-command.ts';
 
 export interface HeldPlugin {
   readonly plugin: DiscoveredPlugin;
@@ -93,11 +93,6 @@ function whatDiffers(reason: HeldPlugin['reason'], locked: LockEntry | undefined
   if (locked === undefined) return 'it is not in plugins/plugins.lock';
   if (reason === 'asks-for-more') return `it asks for more than version ${locked.version} in plugins/plugins.lock`;
   return `its files differ from version ${locked.version} in plugins/plugins.lock`;
-}
-
-function lockCommand({ manifest, source, folder }: DiscoveredPlugin): string {
-  const path = source === 'external' ? ` --plugin-path ${quoteForShell(folder)}` : '';
-  return `npx returnit plugins lock ${manifest.name}${path}`;
 }
 
 function notice({ manifest }: DiscoveredPlugin, locked: LockEntry, found: LockEntry): string {

@@ -82,6 +82,18 @@ net         api.stripe.com:443  denied                      grants.json payments
     assert.equal(await run('permissions', 'idle'), 'It asks for nothing\n');
   });
 
+  it('prints a command that works for a plugin from outside the project', async (t) => {
+    const { folder, run } = await createProject(t);
+    const outside = join(folder, 'outside');
+    await mkdir(outside);
+    await writePlugin(outside, { name: 'parcels', permissions: { jobs: { queues: ['label'] } } });
+    const shown = await run('permissions', 'parcels', '--plugin-path', outside);
+    const command = `npx returnit plugins grant parcels --allow-jobs=label --plugin-path ${outside}/parcels`;
+    assert.equal(shown.split('\n').at(-2), `  ${command}`);
+    await run(...command.split(' ').slice(3));
+    assert.match(await run('permissions', 'parcels', '--plugin-path', outside), /label +granted/);
+  });
+
   it('says which plugins there are', async (t) => {
     const { run } = await createProject(t);
     await assert.rejects(run('permissions', 'payment'), {

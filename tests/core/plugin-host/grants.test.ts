@@ -149,7 +149,12 @@ function terminal(...lines: readonly string[]): { input: Readable; output: Writa
 }
 
 const resolve = async (folder: string, options: Partial<ResolveGrantsOptions>) =>
-  resolveGrants({ plugins: [payments], grantsPath: join(folder, 'grants.json'), now: () => 0, ...options });
+  resolveGrants({
+    plugins: [{ manifest: payments, source: 'project', folder: '/project/plugins/payments' }],
+    grantsPath: join(folder, 'grants.json'),
+    now: () => 0,
+    ...options,
+  });
 
 describe('resolveGrants()', () => {
   it('stops without a terminal, with the exact commands', async (t) => {
@@ -162,6 +167,20 @@ describe('resolveGrants()', () => {
     npx returnit plugins grant payments --allow-net=api.stripe.com:443
   or all that a plugin asks for:
     npx returnit plugins grant payments --all-requested`,
+    });
+  });
+
+  it('names the folder of a plugin from outside the project in the commands', async (t) => {
+    const plugin = { manifest: payments, source: 'external', folder: '/srv/my plugins/payments' } as const;
+    await assert.rejects(resolve(await createFolder(t), { plugins: [plugin] }), {
+      code: 'GRANT_MISSING',
+      message: `Cannot start: grants are missing
+  payments@1.0.0 asks for mqtt access to "subscribe drivers/+/location"
+    npx returnit plugins grant payments --allow-mqtt='subscribe drivers/+/location' --plugin-path '/srv/my plugins/payments'
+  payments@1.0.0 asks for net access to "api.stripe.com:443" (charge cards)
+    npx returnit plugins grant payments --allow-net=api.stripe.com:443 --plugin-path '/srv/my plugins/payments'
+  or all that a plugin asks for:
+    npx returnit plugins grant payments --all-requested --plugin-path '/srv/my plugins/payments'`,
     });
   });
 
