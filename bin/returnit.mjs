@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import path from 'node:path';
+import { coreFlags } from './core-flags.mjs';
 import { root, run } from './run.mjs';
 
-run(['--disable-sigusr1', '--disable-warning=ExperimentalWarning', path.join(root, 'core', 'main.ts'), ...process.argv.slice(2)]);
+run([...coreFlags, path.join(root, 'core', 'main.ts'), ...process.argv.slice(2)]);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { coreFlags } from '../../bin/core-flags.mjs';
 import { startTestServer } from '../support/postgres.ts';
 import type { BaselineSetup } from './koa-baseline.ts';
 
@@ -73,7 +74,7 @@ async function startPlatform(start: PlatformStart, children: ChildProcess[]): Pr
     MQTT_PORT: '0',
     OPS_PORT: '0',
   };
-  const main = ['--disable-warning=ExperimentalWarning', path.join(root, 'core/main.ts')];
+  const main = [...coreFlags, path.join(root, 'core/main.ts')];
   const child = spawn(process.execPath, [...nodeFlags, ...main, 'start'], {
     cwd: root,
     env,

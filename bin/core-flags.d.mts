@@ -1,0 +1,1 @@
+export const coreFlags: readonly string[];
