@@ -30,7 +30,9 @@ function install() {
   const [command, commandArgs] = npm?.endsWith('.js') ? [process.execPath, [npm, ...args]] : ['npm', args];
   const { status, error } = spawnSync(command, commandArgs, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   if (status !== 0) {
-    process.stderr.write(`Cannot install the dependencies: "npm ci" ${error ? error.message : `ended with ${status}`}\n`);
+    process.stderr.write(
+      `Cannot install the dependencies: "npm ci" ${error ? error.message : `ended with ${status}`}\n`,
+    );
     process.exit(1);
   }
 }
