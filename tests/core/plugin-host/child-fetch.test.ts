@@ -25,7 +25,7 @@ function fake(reply: Partial<Reply> | ((signal: AbortSignal | undefined) => Prom
     sent.push(args as Args);
     if (typeof reply === 'function') return reply(options?.signal);
     const { body = '', ...rest } = reply;
-    const whole: Reply = {
+    return {
       status: 200,
       statusText: 'OK',
       url: (args as Args).url,
@@ -33,8 +33,7 @@ function fake(reply: Partial<Reply> | ((signal: AbortSignal | undefined) => Prom
       headers: [],
       ...rest,
       body: Buffer.from(body).toString('base64'),
-    };
-    return whole as never;
+    } satisfies Reply;
   };
   const core = { call } as CoreConnection;
   return {
@@ -67,7 +66,7 @@ describe('createFetch()', () => {
   for (const [name, { body, text, type, duplex }] of Object.entries(bodies)) {
     it(`sends ${name}`, async () => {
       const plugin = fake();
-      await plugin.fetch(url, { method: 'POST', body, ...(duplex === undefined ? {} : { duplex }) } as RequestInit);
+      await plugin.fetch(url, { method: 'POST', body, ...(duplex === undefined ? {} : { duplex }) });
       assert.equal(plugin.body(), text);
       assert.equal(plugin.sent[0]?.method, 'POST');
       if (type !== undefined) assert.match(plugin.header('content-type') ?? '', type);
@@ -169,7 +168,8 @@ describe('createFetch()', () => {
     const denial = new NotCapable('requires net access');
     await assert.rejects(fake(() => Promise.reject(denial)).fetch(url), denial);
     await assert.rejects(fetch('not a url'), TypeError);
-    await assert.rejects(fetch(url, { method: 'GET', body: 'x' }), TypeError);
+    const withBody: RequestInit = { body: 'x' };
+    await assert.rejects(fetch(url, withBody), TypeError);
   });
 
   /** What Stripe's library does with the fetch it is given. */
@@ -197,7 +197,8 @@ describe('createFetch()', () => {
     });
     clearTimeout(timer);
     const received: Record<string, string> = {};
-    for (const [name, value] of response.headers.entries()) received[name] = value;
+    for (const [name, value] of response.headers) received[name] = value;
+    assert.deepEqual(received, Object.fromEntries(response.headers.entries()));
     assert.deepEqual(received, {
       'content-type': 'application/json',
       'request-id': 'req_1',
@@ -207,5 +208,8 @@ describe('createFetch()', () => {
     assert.equal(plugin.body(), 'amount=100&currency=eur');
     assert.equal(plugin.header('idempotency-key'), 'order-7');
     assert.equal(plugin.header('content-type'), 'application/x-www-form-urlencoded');
+
+    await plugin.fetch('https://api.stripe.com/v1/payment_intents/pi_1/cancel', { method: 'POST', headers, body: '' });
+    assert.equal(plugin.sent.at(-1)?.body, '', 'a POST without data has an empty body, not none');
   });
 });
