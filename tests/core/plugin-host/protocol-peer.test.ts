@@ -236,6 +236,29 @@ describe('createPeer()', () => {
     assert.deepEqual(seen, [1, 'ü😀', { a: [] }]);
   });
 
+  it('drops notes above the limit of a second however they are written, and reports a flood once', async () => {
+    let taken = 0;
+    const floods: number[] = [];
+    const flood = Promise.withResolvers<void>();
+    const { raw, peer } = hostile({
+      notesPerSecondMax: 10,
+      onNote: () => (taken += 1),
+      onFlood: (dropped) => {
+        floods.push(dropped);
+        flood.resolve();
+      },
+    });
+    const spellings = ['{"t":"note","method":"a.b"}', '{"method":"a.b","t":"note"}', '{"t":"cancel","id":9}'];
+    for (let round = 0; round < 50; round += 1) raw.write(Buffer.concat(spellings.map((text) => frame(text))));
+    await flood.promise;
+    raw.write(frame({ t: 'call', id: 1, method: 'a.b', args: 1 }));
+    await new Promise((resolve) => raw.once('data', resolve));
+    assert.deepEqual(floods, [101]);
+    assert.ok(taken <= 20, `${taken} notes`);
+    assert.ok(peer.notesDropped >= 101);
+    assert.ok(peer.framesReceived >= 150);
+  });
+
   it('drops __proto__ keys however they are written', async () => {
     const seen = Promise.withResolvers<unknown>();
     const { raw } = hostile({ onNote: (note) => seen.resolve(note.args) });
