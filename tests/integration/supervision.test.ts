@@ -47,6 +47,9 @@ describe('a plugin that dies', () => {
       config: {
         pluginHeartbeatMs: 200,
         pluginProfileMs: 200,
+        // No call ends by its deadline before the death that it waits for.
+        pluginCallTimeoutMs: 60_000,
+        httpRequestTimeoutMs: 60_000,
         // It doubles with each death, and there are many.
         pluginRestartDelayMs: 2,
         // The tests of each way kill it more often than would be borne.
@@ -220,7 +223,10 @@ describe('a plugin that keeps dying', () => {
     await platform.reached('faulty', 'quarantined');
     assert.equal(await platform.sample('returnit_plugin_quarantined', { plugin: 'faulty' }), 1);
     assert.equal(await platform.sample('returnit_plugin_state', { plugin: 'faulty', state: 'quarantined' }), 1);
-    assertUnavailable(await ops.request('GET', '/faulty/handled'));
+    const quarantined = await ops.request('GET', '/faulty/handled');
+    assertUnavailable(quarantined);
+    assert.equal(quarantined.headers.get('retry-after'), '60');
+    assert.match(quarantined.body.detail ?? '', /is quarantined since it kept failing; an operator must release it$/);
     const customer = await platform.as('customer', 'bystander');
     assert.equal((await book(customer, placeOf(6))).status, 'created');
 

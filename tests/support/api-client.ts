@@ -33,7 +33,7 @@ export interface Problem {
   readonly errors?: readonly { readonly in: string; readonly pointer: string; readonly detail: string }[];
 }
 
-const timeoutMs = 30_000;
+const timeoutMs = 90_000;
 
 /** Reads the description once; a path that is not in it is looked up again, since plugins come and go. */
 export function createApiChecks(url: string): {
