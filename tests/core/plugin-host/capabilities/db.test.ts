@@ -19,6 +19,7 @@ interface Fixture extends Awaited<ReturnType<typeof createDatabaseFixture>> {
     method: 'query' | 'begin' | 'commit' | 'rollback',
     args: object,
     options?: { signal?: AbortSignal; instance?: PluginInstance },
+    // oxlint-disable-next-line typescript/no-explicit-any -- what comes back crossed a process boundary: each test says what it expects
   ): Promise<any>;
 }
 
