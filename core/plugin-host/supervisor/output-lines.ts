@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 const lineMaxLength = 2048;
 const linesPerSecondMax = 100;
 const tailLines = 20;
+const windowMs = 1000;
 
 export interface OutputLines {
   /** The last lines, for the death record. */
@@ -25,19 +26,29 @@ export function readOutputLines(options: {
   let windowStartMs = options.now();
   let lines = 0;
   let dropped = 0;
+  let report: NodeJS.Timeout | undefined;
+
+  /** By a timer: after a flood there may be no further line that would bring it to light. */
+  function reportDropped(): void {
+    clearTimeout(report);
+    if (dropped > 0) options.onDropped(dropped);
+    dropped = 0;
+  }
 
   function emit(line: string): void {
     last = [...last.slice(1 - tailLines), line];
     const nowMs = options.now();
-    if (nowMs - windowStartMs >= 1000) {
+    if (nowMs - windowStartMs >= windowMs) {
       windowStartMs = nowMs;
       lines = 0;
-      if (dropped > 0) options.onDropped(dropped);
-      dropped = 0;
+      reportDropped();
     }
     lines += 1;
     if (lines <= linesPerSecondMax) options.onLine(line);
-    else dropped += 1;
+    else {
+      dropped += 1;
+      if (dropped === 1) report = setTimeout(reportDropped, windowMs).unref();
+    }
   }
 
   stream.setEncoding('utf8');
@@ -52,7 +63,7 @@ export function readOutputLines(options: {
   });
   stream.on('end', () => {
     if (partial !== '') emit(partial);
-    if (dropped > 0) options.onDropped(dropped);
+    reportDropped();
   });
   stream.on('error', () => stream.destroy());
   return { tail: () => last.join('\n') };

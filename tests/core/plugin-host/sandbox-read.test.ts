@@ -5,13 +5,10 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { AppError } from '#core/errors/app-error.ts';
 import { supervisePlugin } from '../../support/supervised-plugin.ts';
+import { until } from '../../support/until.ts';
 
 const own = join(import.meta.dirname, '../../fixtures/plugins/reader/plugin.json');
 const timeout = 30_000;
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 describe('a grant of read', { timeout: 60_000 }, () => {
   let folder = '';
@@ -58,7 +55,7 @@ describe('a grant of read', { timeout: 60_000 }, () => {
         },
         `${way} ${path}`,
       );
-      await until(() => plugin.nativeDenials.length > seen);
+      await until('the denial arrived', () => plugin.nativeDenials.length > seen);
       assert.equal(plugin.nativeDenials.at(-1)?.permission, permission);
       assert.equal(plugin.nativeDenials.at(-1)?.resource, join(path));
     }

@@ -3,12 +3,9 @@ import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { AppError } from '#core/errors/app-error.ts';
 import { supervisePlugin } from '../../support/supervised-plugin.ts';
+import { until } from '../../support/until.ts';
 
 const timeout = 30_000;
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
   it('is ready after setup() and all registrations, and answers calls', { timeout }, async () => {
@@ -81,7 +78,7 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     assert.equal(await plugin.supervisor.start(), 'ready');
     const pid = pidOf(plugin);
     await plugin.supervisor.stop();
-    await until(() => !existsSync(`/proc/${pid}`));
+    await until('the process is gone', () => !existsSync(`/proc/${pid}`));
   });
 
   it('rejects a handler at its deadline and goes on', { timeout }, async () => {
