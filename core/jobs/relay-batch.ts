@@ -79,20 +79,20 @@ function groupByQueue(
   rows: readonly OutboxRow[],
   subscribers: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, JobInsert[]> {
-  const jobs = new Map<string, JobInsert[]>();
-  const add = (queue: string, job: JobInsert): void => {
-    const known = jobs.get(queue);
-    if (known === undefined) jobs.set(queue, [job]);
-    else known.push(job);
+  const jobs = new Map<string, Map<string, JobInsert>>();
+  // Of several with one key the first counts; an insert of all of them would keep any.
+  const add = (queue: string, job: JobInsert & { readonly singletonKey: string }): void => {
+    const known = jobs.getOrInsertComputed(queue, () => new Map());
+    if (!known.has(job.singletonKey)) known.set(job.singletonKey, job);
   };
   for (const row of rows) {
     if (row.kind === 'job') add(row.name, toJob(row));
     else for (const plugin of subscribers.get(row.name) ?? []) add(eventQueue(plugin, row.name), toDelivery(row));
   }
-  return jobs;
+  return new Map([...jobs].map(([queue, byKey]) => [queue, [...byKey.values()]]));
 }
 
-function toJob(row: OutboxRow): JobInsert {
+function toJob(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
   const { startAfterSeconds, singletonKey, retryLimit } = JSON.parse(row.options) as SendOptions;
   const envelope: JobEnvelope = { data: JSON.parse(row.data), traceparent: row.traceparent };
   return {
@@ -104,7 +104,7 @@ function toJob(row: OutboxRow): JobInsert {
   };
 }
 
-function toDelivery(row: OutboxRow): JobInsert {
+function toDelivery(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
   const event: DomainEvent<unknown> = {
     id: row.id,
     name: row.name,
