@@ -50,7 +50,7 @@ for (const [name, errors] of Object.entries(codes)) {
     it('is granted exactly what it asks for', async () => {
       const text = readFileSync(join(root, 'grants.json'), 'utf8');
       const { grants } = parseGrants(text, 'plugins/grants.json').grants;
-      const { reason: _reason, ...granted } = grants[name] ?? {};
+      const { reason: _reason, grantedBy: _grantedBy, at: _at, ...granted } = grants[name] ?? {};
       assert.deepEqual(granted, requestedResources(await manifest()));
     });
 
