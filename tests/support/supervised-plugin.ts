@@ -9,7 +9,7 @@ import { createDeathStore } from '#core/plugin-host/deaths.ts';
 import { createSandboxes } from '#core/plugin-host/sandbox.ts';
 import { toSandboxLimits, type SandboxLimits } from '#core/plugin-host/sandbox-limits.ts';
 import type { Death } from '#core/plugin-host/supervisor/death.ts';
-import type { InvokeRequest } from '#core/plugin-host/supervisor/plugin-process.ts';
+import type { InvokeRequest } from '#core/plugin-host/invoke.ts';
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import { createSupervisor, type Supervisor } from '#core/plugin-host/supervisor/supervisor.ts';
 import { createLogger } from '#core/telemetry/logger.ts';

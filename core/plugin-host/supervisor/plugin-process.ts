@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Invoke, Note } from '../invoke.ts';
 import type { ControlFrame, EndFrame } from '../protocol/control-frame.ts';
 import type { IncomingCall } from '../protocol/incoming-calls.ts';
 import { createPeer, type Peer } from '../protocol/peer.ts';
@@ -14,19 +15,11 @@ import { createProcessMetrics, type ProcessMetrics, type ProcessTelemetry } from
 import { watchProcess, type ProcessWatch } from './process-watch.ts';
 import { judge, toPluginFailure, toVerdict, traceIdsOf, type Verdict } from './verdict.ts';
 
-export interface InvokeRequest {
-  readonly method: string;
-  readonly args: unknown;
-  readonly traceparent?: string | undefined;
-  readonly timeoutMs?: number | undefined;
-  readonly signal: AbortSignal;
-}
-
 export interface PluginProcessOptions {
   readonly sandbox: SandboxOptions;
   readonly startSandbox: StartSandbox;
-  readonly invoke: (instance: PluginInstance, request: InvokeRequest) => Promise<unknown>;
-  readonly note: (instance: PluginInstance, request: Omit<InvokeRequest, 'signal' | 'timeoutMs'>) => void;
+  readonly invoke: Invoke;
+  readonly note: Note;
   readonly onNativeDenial: (instance: PluginInstance, denial: { permission: string; resource: string }) => void;
   readonly currentTraceparent: () => string | undefined;
   readonly telemetry: ProcessTelemetry;
