@@ -2,7 +2,7 @@
  * Node's flags for the core.
  *
  * The young generation starts at the size that it would grow to and may double: a request's objects then die before
- * they are looked at. With V8's own sizes the collector's threads took an eighth of the CPU time of a request.
+ * they are looked at, and the collector has less to copy.
  */
 export const coreFlags = [
   '--disable-sigusr1',

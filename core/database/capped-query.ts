@@ -38,7 +38,7 @@ const descriptions = new WeakMap<ProtocolConnection, Map<string, RowDescription>
  *
  * It is one of the query classes that `client.query()` takes (as pg-cursor is): `submit` and `handle…` are called by pg,
  * which reads `name` and `text` to know what is prepared. pg's own Query sends each message as a write of its own and
- * asks for the columns of a prepared statement every time; those were a tenth of what a small query cost the core.
+ * asks for the columns of a prepared statement every time.
  */
 class CappedQuery {
   readonly name: string | undefined;
