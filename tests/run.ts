@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { startTestServer } from './support/postgres.ts';
+import { startTestServer } from './support/test-server.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 const testTimeoutMs = 180_000;

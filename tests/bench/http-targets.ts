@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { coreFlags } from '../../bin/core-flags.mjs';
-import { startTestServer } from '../support/postgres.ts';
+import { startTestServer } from '../support/test-server.ts';
 import type { BaselineSetup } from './koa-baseline.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');

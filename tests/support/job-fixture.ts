@@ -7,7 +7,8 @@ import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { OutboxRow } from '#core/jobs/relay-batch.ts';
 import { createEventsCapability } from '#core/plugin-host/capabilities/events.ts';
 import { createJobsCapability } from '#core/plugin-host/capabilities/jobs.ts';
-import { createDatabaseFixture, type TestTelemetry } from './postgres.ts';
+import { createDatabaseFixture } from './postgres.ts';
+import { type TestTelemetry } from './record-telemetry.ts';
 
 /** Short polls and retries, so that a test waits for what happens and not for the clock. */
 export const quickConfig = {

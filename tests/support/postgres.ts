@@ -4,63 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after } from 'node:test';
 import * as pg from 'pg';
-import { pino } from 'pino';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
-import { createDatabase, type Database } from '#core/database/database.ts';
-import { lockDataFolder } from '#core/database/data-folder.ts';
-import { startEmbeddedPostgres } from '#core/database/embedded-postgres.ts';
-import { migrateCore } from '#core/database/migrations.ts';
-import { createMetrics } from '#core/telemetry/metrics.ts';
-import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { ConnectionRequest } from '#core/database/connection-budget.ts';
-
-export interface TestTelemetry extends Telemetry {
-  /** What was logged, as objects. */
-  readonly lines: readonly Readonly<Record<string, unknown>>[];
-}
-
-/** Real metrics, and a log that is kept. */
-export function recordTelemetry(): TestTelemetry {
-  const lines: Record<string, unknown>[] = [];
-  const logger = pino(
-    { level: 'debug' },
-    { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
-  );
-  return { metrics: createMetrics({ labelSetsMax: 500 }), logger, lines };
-}
-
-export interface TestServer {
-  /** Of its superuser. */
-  readonly url: string;
-  stop(): Promise<void>;
-}
-
-/** For a runner that shares one server among all test files. The caller stops it. */
-export async function startTestServer(options: { readonly connectionsMax?: number } = {}): Promise<TestServer> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'returnit-test-'));
-  const folder = lockDataFolder(dataDir);
-  const postgres = await startEmbeddedPostgres({
-    dataDir,
-    connectionsMax: options.connectionsMax ?? 200,
-    telemetry: recordTelemetry(),
-    // What the tests wrote is thrown away: nothing is worth a flush.
-    settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
-  });
-  return {
-    url: postgres.url,
-    async stop() {
-      await postgres.stop();
-      folder.release();
-      rmSync(dataDir, { recursive: true, force: true });
-    },
-  };
-}
+import { createDatabase, type Database } from '#core/database/database.ts';
+import { migrateCore } from '#core/database/migrations.ts';
+import { recordTelemetry, type TestTelemetry } from './record-telemetry.ts';
+import { startTestServer, type TestServer } from './test-server.ts';
 
 let server: Promise<TestServer> | undefined;
 const testDatabaseUrl = loadTestServerUrl();
@@ -142,7 +94,7 @@ export interface DatabaseFixtureOptions {
 export async function createDatabaseFixture(options: DatabaseFixtureOptions = {}): Promise<{
   readonly database: Database;
   readonly config: Config;
-  readonly telemetry: ReturnType<typeof recordTelemetry>;
+  readonly telemetry: TestTelemetry;
   stop(): Promise<void>;
 }> {
   const test = await createTestDatabase();

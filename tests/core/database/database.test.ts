@@ -14,7 +14,8 @@ import { migrateCore } from '#core/database/migrations.ts';
 import { preparePlugins } from '#core/database/plugin-roles.ts';
 import { Pool } from '#core/database/pool.ts';
 import type { AppError } from '#core/errors/app-error.ts';
-import { createDatabaseFixture, recordTelemetry, useTestServer } from '../../support/postgres.ts';
+import { createDatabaseFixture, useTestServer } from '../../support/postgres.ts';
+import { recordTelemetry } from '../../support/record-telemetry.ts';
 
 const telemetry = recordTelemetry();
 

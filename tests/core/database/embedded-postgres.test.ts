@@ -18,12 +18,12 @@ import * as pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { isAlive } from '#core/database/postmaster.ts';
 import { Pool } from '#core/database/pool.ts';
-import { recordTelemetry } from '../../support/postgres.ts';
+import { recordTelemetry } from '../../support/record-telemetry.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'returnit-embedded-'));
 after(() => rmSync(root, { recursive: true, force: true }));
 const moduleUrl = new URL('../../../core/database/embedded-postgres.ts', import.meta.url).href;
-const supportUrl = new URL('../../support/postgres.ts', import.meta.url).href;
+const supportUrl = new URL('../../support/record-telemetry.ts', import.meta.url).href;
 
 const start = (dataDir: string, telemetry = recordTelemetry()): Promise<EmbeddedPostgres> =>
   startEmbeddedPostgres({ dataDir, connectionsMax: 10, telemetry });

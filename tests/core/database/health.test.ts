@@ -8,7 +8,7 @@ import { loadConfig } from '#core/config/config.ts';
 import { createDatabase, type Database } from '#core/database/database.ts';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { createDatabaseHealth, type DatabaseHealth } from '#core/database/health.ts';
-import { recordTelemetry } from '../../support/postgres.ts';
+import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { until } from '../../support/until.ts';
 
 const config = loadConfig({}, { dbPoolMin: 0, dbPoolMax: 10, dbHealthIntervalMs: 200 });

@@ -10,7 +10,7 @@ import { startEmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { migrateCore } from '#core/database/migrations.ts';
 import { startJobSystem } from '#core/jobs/job-system.ts';
 import { createSlots } from '#core/jobs/slots.ts';
-import { recordTelemetry } from '../../support/postgres.ts';
+import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { until } from '../../support/until.ts';
 
 describe('startJobSystem()', () => {

@@ -7,7 +7,7 @@ import { createBatcher, type Batcher, type BatcherOptions } from '#core/mqtt/bat
 import { parseVerdicts, toReasonLabel } from '#core/mqtt/batch-handling.ts';
 import { IncomingMessage } from '#core/mqtt/incoming-message.ts';
 import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
-import { recordTelemetry } from '../../support/postgres.ts';
+import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { batcherOptions, until } from './fixture.ts';
 
 interface Harness {

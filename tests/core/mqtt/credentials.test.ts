@@ -5,7 +5,8 @@ import { createListener } from '#core/jobs/listener.ts';
 import { createCredentialStore, credentialChannel } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Authentication, type Credentials } from '#core/mqtt/credentials.ts';
 import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
-import { createTestDatabase, recordTelemetry, type TestDatabase } from '../../support/postgres.ts';
+import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { until } from './fixture.ts';
 
 let database: TestDatabase;

@@ -7,7 +7,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
-import { recordTelemetry, type TestTelemetry } from '../../support/postgres.ts';
+import { recordTelemetry, type TestTelemetry } from '../../support/record-telemetry.ts';
 import { acceptAll, batcherOptions, createFixture, until, type Handler } from './fixture.ts';
 import { createMosquitto, skipWithoutMosquitto, type Mosquitto } from './mosquitto.ts';
 

@@ -12,7 +12,7 @@ import type { CredentialRecord, CredentialStore } from '#core/mqtt/credential-st
 import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
-import { recordTelemetry, type TestTelemetry } from '../../support/postgres.ts';
+import { recordTelemetry, type TestTelemetry } from '../../support/record-telemetry.ts';
 
 const deadlineMs = 15_000;
 
