@@ -49,7 +49,7 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
     '/tracking/orders/{orderId}/position',
     {
       summary: "The newest position of an order's driver, from the assignment to the completion",
-      roles: ['customer', 'driver', 'ops'],
+      roles: ['customer', 'partner', 'driver', 'ops'],
       params: OrderParams,
       response: { 200: OrderPosition },
     },

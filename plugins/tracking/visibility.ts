@@ -19,6 +19,8 @@ export type OrderPosition = Static<typeof OrderPosition>;
 /** An order as far as it decides who may see its driver. */
 export interface WatchedOrder {
   readonly customerId: string;
+  /** Who booked it for the customer; null when nobody did. */
+  readonly partnerId: string | null;
   readonly driverId: string | null;
   readonly status: string;
   readonly position: OrderPosition | null;
@@ -48,6 +50,7 @@ export function decideVisibility(order: WatchedOrder | undefined, principal: Pri
 function isInvolved(order: WatchedOrder, principal: Principal): boolean {
   if (principal.role === 'ops') return true;
   if (principal.role === 'customer') return order.customerId === principal.id;
+  if (principal.role === 'partner') return order.partnerId === principal.id;
   return principal.role === 'driver' && order.driverId === principal.id;
 }
 

@@ -1,5 +1,5 @@
 import type { Queryable, Statement } from '#plugin-api';
-import type { WatchedOrder, OrderPosition } from '../visibility.ts';
+import type { WatchedOrder } from '../visibility.ts';
 
 const trackOrderStatement: Statement = {
   name: 'track_order',
@@ -22,14 +22,6 @@ export async function closeOrder(db: Queryable, orderId: string): Promise<void> 
   await db.query(closeOrderStatement, [orderId]);
 }
 
-interface WatchedRow {
-  readonly customerId: string;
-  readonly partnerId: string | null;
-  readonly driverId: string | null;
-  readonly status: string;
-  readonly position: OrderPosition | null;
-}
-
 // Asked of the orders themselves: an answer from the events alone would lag behind what the customer has just been told.
 const findWatchedOrderStatement: Statement = {
   name: 'find_watched_order',
@@ -45,6 +37,6 @@ const findWatchedOrderStatement: Statement = {
 
 /** An order with its driver's newest position. */
 export async function findWatchedOrder(db: Queryable, orderId: string): Promise<WatchedOrder | undefined> {
-  const { rows } = await db.query<WatchedRow>(findWatchedOrderStatement, [orderId]);
+  const { rows } = await db.query<WatchedOrder>(findWatchedOrderStatement, [orderId]);
   return rows[0];
 }

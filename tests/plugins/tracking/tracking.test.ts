@@ -9,6 +9,7 @@ import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-con
 
 const pattern = 'orders/{orderId}/position';
 const customer: Principal = { id: 'c1', role: 'customer' };
+const partner: Principal = { id: 'p1', role: 'partner' };
 const ops: Principal = { id: 'o1', role: 'ops' };
 
 describe('tracking', () => {
@@ -27,13 +28,17 @@ describe('tracking', () => {
     orderId = randomUUIDv7();
   });
 
-  const setOrder = (status: string, driverId: string | null = 'd1'): Promise<unknown> =>
+  const setOrder = (
+    status: string,
+    driverId: string | null = 'd1',
+    partnerId: string | null = 'p1',
+  ): Promise<unknown> =>
     data.sql(
-      `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, driver_id, status,
+      `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, partner_id, driver_id, status,
           pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'customer', 'c1', 'c1', $2, $3, '{}', now(), now() + interval '1 hour', '[]', '{}', 1, 'EUR')
-        on conflict (order_id) do update set status = excluded.status, driver_id = excluded.driver_id`,
-      [orderId, driverId, status],
+        values ($1, 'x', 'partner', 'p1', 'c1', $4, $2, $3, '{}', now(), now() + interval '1 hour', '[]', '{}', 1, 'EUR')
+        on conflict (order_id) do update set status = excluded.status, partner_id = excluded.partner_id, driver_id = excluded.driver_id`,
+      [orderId, driverId, status, partnerId],
     );
   const toMessage = (secondsAgo: number, changes: object = {}, driverId = 'd1'): MqttMessage => ({
     topic: `drivers/${driverId}/location`,
@@ -95,13 +100,15 @@ describe('tracking', () => {
     ]);
   });
 
-  it("lets an order's customer and driver and ops watch while it is under way, and nobody at another time", async () => {
+  it("lets an order's customer, partner and driver and ops watch while it is under way, and nobody at another time", async () => {
     await receive(toMessage(1));
     const driver: Principal = { id: 'd1', role: 'driver' };
     const strangers: Principal[] = [
       { id: 'c2', role: 'customer' },
       { id: 'd2', role: 'driver' },
       { id: 'c1', role: 'partner' },
+      { id: 'p2', role: 'partner' },
+      { id: 'p1', role: 'customer' },
       { id: 'anonymous', role: 'anonymous' },
     ];
     for (const [status, visible] of [
@@ -115,7 +122,7 @@ describe('tracking', () => {
       ['cancelled', false],
     ] as const) {
       await setOrder(status, visible || status === 'completed' ? 'd1' : null);
-      for (const principal of [customer, ops, ...(visible ? [driver] : [])]) {
+      for (const principal of [customer, partner, ops, ...(visible ? [driver] : [])]) {
         const decision = await running.watch(pattern, principal, { orderId });
         assert.equal(decision.allowed, visible, `${principal.role} ${status}`);
         if (decision.allowed) {
@@ -136,6 +143,17 @@ describe('tracking', () => {
     }
     assert.equal((await running.watch(pattern, ops, { orderId: "x' or 1=1" })).allowed, false);
     assert.equal((await running.watch(pattern, ops, { orderId: randomUUIDv7() })).allowed, false);
+  });
+
+  it('shows a partner nothing of an order that a customer booked', async () => {
+    await receive(toMessage(1));
+    await setOrder('assigned', 'd1', null);
+    assert.equal((await running.watch(pattern, partner, { orderId })).allowed, false);
+    const reply = await running.request('GET /tracking/orders/{orderId}/position', {
+      principal: partner,
+      params: { orderId },
+    });
+    assert.equal(reply.code, 'POSITION_NOT_FOUND');
   });
 
   it('shows a history page by page, also of fixes within one millisecond', async () => {
