@@ -48,6 +48,7 @@ export const audience = {
   'order.completed': 'customer',
   'order.cancelled': 'customer',
   'payment.declined': 'customer',
+  'payment.failed': 'customer',
   'driver.assigned': 'driver',
   'driver.unavailable': 'customer',
 } as const satisfies Record<string, Recipient['role']>;

@@ -31,6 +31,10 @@ const english: Readonly<Record<NotifiedEvent, Template>> = {
     title: 'Your payment was declined',
     body: `The payment for your pickup was declined.${because(reason)} Please book again with another method.`,
   }),
+  'payment.failed': () => ({
+    title: 'We could not reserve your payment',
+    body: 'The payment provider did not answer for hours. If it has reserved anything, we have it given back. Please book again.',
+  }),
   'driver.assigned': () => ({ title: 'A new pickup for you', body: 'Open the order to see where and when.' }),
   'driver.unavailable': ({ final }) =>
     final === true

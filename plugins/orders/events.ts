@@ -1,7 +1,7 @@
 import type { PluginContext, Transaction } from '#plugin-api';
 import { takeStep, type Step } from './progress.ts';
 
-interface PaymentDeclined {
+interface PaymentRefused {
   readonly orderId: string;
   readonly reason: string;
 }
@@ -20,14 +20,16 @@ export function registerEvents(ctx: PluginContext): void {
     }),
   );
 
-  ctx.events.on<PaymentDeclined>('payment.declined', (event, tx) =>
-    follow(ctx, tx, {
-      orderId: event.data.orderId,
-      action: 'cancel',
-      actor: { kind: 'system', id: 'payments' },
-      reason: `payment declined: ${event.data.reason}`.slice(0, 200),
-    }),
-  );
+  for (const outcome of ['declined', 'failed']) {
+    ctx.events.on<PaymentRefused>(`payment.${outcome}`, (event, tx) =>
+      follow(ctx, tx, {
+        orderId: event.data.orderId,
+        action: 'cancel',
+        actor: { kind: 'system', id: 'payments' },
+        reason: `payment ${outcome}: ${event.data.reason}`.slice(0, 200),
+      }),
+    );
+  }
 
   ctx.events.on<DriverAssigned>('driver.assigned', (event, tx) =>
     follow(ctx, tx, {

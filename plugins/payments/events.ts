@@ -1,4 +1,5 @@
 import type { PluginContext, Transaction } from '#plugin-api';
+import { authorisation } from './payment.ts';
 import { cancelPayment, insertPayment } from './store.ts';
 
 /** The part of `order.created` that matters here. */
@@ -9,7 +10,7 @@ export interface OrderCreated {
   readonly payment: { readonly amountMinor: number; readonly currency: string; readonly method: string };
 }
 
-/** With back-off from 1 s doubling, this outlasts an outage of the provider of several hours. */
+/** Of a void: nobody waits for it but the customer's bank. */
 const retryLimit = 14;
 
 export function registerEvents(ctx: PluginContext): void {
@@ -21,7 +22,7 @@ export function registerEvents(ctx: PluginContext): void {
 export async function openPayment(tx: Transaction, order: OrderCreated): Promise<void> {
   const { orderId, customerId, partnerId, payment } = order;
   const isNew = await insertPayment(tx, { orderId, customerId, partnerId, status: 'pending', ...payment });
-  if (isNew) await tx.jobs.send('payments.authorise', { orderId }, { retryLimit });
+  if (isNew) await tx.jobs.send('payments.authorise', { orderId }, { retryLimit: authorisation.retryLimit });
 }
 
 export async function giveUp(tx: Transaction, orderId: string): Promise<void> {

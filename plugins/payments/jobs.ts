@@ -1,7 +1,7 @@
 import type { Database, Job, PluginContext, Transaction } from '#plugin-api';
-import { operationKey, settle, type Settlement } from './payment.ts';
+import { authorisation, operationKey, settle, type Settlement } from './payment.ts';
 import type { PaymentProvider } from './provider.ts';
-import { findVoiding, lockWaiting, markAsked, markVoided, recordSettlement } from './store.ts';
+import { findVoiding, lockWaiting, markAsked, markGivenUp, markVoided, recordSettlement } from './store.ts';
 
 interface PaymentJob {
   readonly orderId: string;
@@ -11,8 +11,18 @@ const retryLimit = 14;
 
 export function registerJobs(ctx: PluginContext, provider: PaymentProvider): void {
   ctx.jobs.work<PaymentJob>('payments.authorise', async (job) => {
-    const outcome = await authorise(ctx.db, provider, job);
-    ctx.metrics.increment('returnit_payments_total', { operation: 'authorise', outcome });
+    const count = (outcome: string): void =>
+      ctx.metrics.increment('returnit_payments_total', { operation: 'authorise', outcome });
+    try {
+      count(await authorise(ctx.db, provider, job));
+    } catch (error) {
+      // Whatever failed: an order must not wait for ever.
+      if (job.attempt >= authorisation.attemptsWaitedFor && (await giveUpWaiting(ctx.db, job.data.orderId))) {
+        count('unavailable');
+        ctx.log.error('payment given up: the provider does not answer', { orderId: job.data.orderId });
+      }
+      throw error;
+    }
   });
   ctx.jobs.work<PaymentJob>('payments.void', async (job) => {
     const outcome = await voidPayment(ctx.db, provider, job);
@@ -46,6 +56,20 @@ export async function authorise(
     await recordSettlement(tx, orderId, settlement);
     await announce(tx, { orderId, customerId: locked.customerId, settlement });
     return settlement.to;
+  });
+}
+
+/**
+ * Tells that no payment will come, once. Whether the provider holds the money is not known: the payment is `cancelling`,
+ * and the job's further attempts ask with the same key, so that what was authorised is given back.
+ */
+export async function giveUpWaiting(db: Database, orderId: string): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const givenUp = await markGivenUp(tx, orderId);
+    if (givenUp === undefined) return false;
+    const { customerId } = givenUp;
+    await tx.events.publish('payment.failed', { orderId, customerId, reason: 'provider-unavailable' });
+    return true;
   });
 }
 

@@ -3,8 +3,9 @@ import type { Authorisation } from './provider.ts';
 
 /**
  * pending -> authorised -> voiding -> voided, or pending -> declined.
- * cancelled: the order was cancelled before the provider was asked. cancelling: while it was being asked, so that the
- * answer decides between cancelled (declined) and voiding (authorised).
+ * cancelled: the order was cancelled before the provider was asked. cancelling: nobody wants the answer any more, because
+ * the order was cancelled meanwhile or has waited long enough, so that it decides between cancelled (declined) and voiding
+ * (authorised).
  */
 export const paymentStatuses = [
   'pending',
@@ -46,6 +47,12 @@ export const PaymentList = Type.Object(
 export function operationKey(orderId: string, operation: 'authorise' | 'void'): string {
   return `order:${orderId}:${operation}`;
 }
+
+/**
+ * With back-off from 1 s doubling to an hour, the attempts that an order waits for outlast an outage of the provider of
+ * about 3 hours. The further ones go on for days: only the provider can tell whether it holds the money.
+ */
+export const authorisation = { attemptsWaitedFor: 15, retryLimit: 100 } as const;
 
 export type Settlement =
   | { readonly to: 'authorised'; readonly reference: string }

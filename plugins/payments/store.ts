@@ -86,6 +86,22 @@ export async function recordSettlement(db: Queryable, orderId: string, settlemen
   ]);
 }
 
+const markGivenUpStatement: Statement = {
+  name: 'mark_payment_given_up',
+  text: `update payments set status = 'cancelling', updated_at = now()
+    where order_id = $1 and kind = 'authorisation' and status = 'pending'
+    returning customer_id as "customerId"`,
+};
+
+/** Undefined when nobody waits: the payment has its answer, or the order was cancelled. */
+export async function markGivenUp(
+  db: Queryable,
+  orderId: string,
+): Promise<Pick<LockedPayment, 'customerId'> | undefined> {
+  const { rows } = await db.query<Pick<LockedPayment, 'customerId'>>(markGivenUpStatement, [orderId]);
+  return rows[0];
+}
+
 const cancelPaymentStatement: Statement = {
   name: 'cancel_payment',
   text: `update payments

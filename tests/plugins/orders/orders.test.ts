@@ -138,11 +138,24 @@ describe('orders', () => {
     }
   });
 
-  it('cancels with the reason when the payment is declined', async () => {
+  it('cancels with the reason when the payment is declined or nobody answers', async () => {
+    for (const [outcome, reason] of [
+      ['declined', 'card_declined'],
+      ['failed', 'provider-unavailable'],
+    ]) {
+      const { orderId } = (await book(customer)).body;
+      await running.deliver(`payment.${outcome}`, { orderId, reason });
+      const { body } = await get(customer, orderId);
+      assert.deepEqual([body['status'], body['cancelReason']], ['cancelled', `payment ${outcome}: ${reason}`]);
+    }
+  });
+
+  it('is left alone by a failed payment when it has been paid', async () => {
     const { orderId } = (await book(customer)).body;
-    await running.deliver('payment.declined', { orderId, reason: 'card_declined' });
-    const { body } = await get(customer, orderId);
-    assert.deepEqual([body['status'], body['cancelReason']], ['cancelled', 'payment declined: card_declined']);
+    await running.deliver('payment.authorised', { orderId });
+    await act(customer, orderId, 'cancel');
+    await running.deliver('payment.failed', { orderId, reason: 'provider-unavailable' });
+    assert.equal((await get(customer, orderId)).body['cancelReason'], null);
   });
 
   it('lets one of many win when they move an order at the same moment', async () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { randomUUIDv7 } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { giveUp, openPayment } from '../../../plugins/payments/events.ts';
-import { authorise, voidPayment } from '../../../plugins/payments/jobs.ts';
-import { operationKey, settle } from '../../../plugins/payments/payment.ts';
+import { authorise, giveUpWaiting, voidPayment } from '../../../plugins/payments/jobs.ts';
+import { authorisation, operationKey, settle } from '../../../plugins/payments/payment.ts';
 import { plugin } from '../../../plugins/payments/plugin.ts';
 import type { Authorisation, AuthoriseRequest, PaymentProvider } from '../../../plugins/payments/provider.ts';
 import { sandboxLimitMinor, sandboxProvider } from '../../../plugins/payments/sandbox-provider.ts';
@@ -152,6 +152,55 @@ describe('payments', () => {
     assert.equal(await statusOf(), 'cancelling');
     assert.equal(await run(recording.provider), 'voiding');
     assert.equal(recording.holds.size, 1);
+  });
+
+  it('ends the waiting of an order when the provider was away for too long, once', async () => {
+    const running = await runPlugin(plugin, data.db);
+    await open('tok_unavailable');
+    const work = (attempt: number) => running.work('payments.authorise', { orderId }, attempt);
+    const { attemptsWaitedFor, retryLimit } = authorisation;
+    await assert.rejects(work(attemptsWaitedFor - 1), /Cannot reach the sandbox provider/);
+    assert.equal(await statusOf(), 'pending');
+    assert.deepEqual(sentFor(), ['payments.authorise']);
+    for (const attempt of [attemptsWaitedFor, attemptsWaitedFor + 1, retryLimit + 1]) {
+      await assert.rejects(work(attempt), /Cannot reach the sandbox provider/);
+      assert.equal(await statusOf(), 'cancelling');
+    }
+    assert.deepEqual(sentFor(), ['payments.authorise', 'payment.failed']);
+    const failed = data.find('payment.failed').at(-1);
+    assert.deepEqual(failed?.data, { orderId, customerId: 'c1', reason: 'provider-unavailable' });
+    assert.equal(running.counted('returnit_payments_total', { operation: 'authorise', outcome: 'unavailable' }), 1);
+  });
+
+  it('gives back what the provider had authorised when nobody waits any more', async () => {
+    // The provider took the money, and every answer is lost until after the order was given up.
+    const recording = createRecordingProvider(approve);
+    const deaf: PaymentProvider = {
+      ...recording.provider,
+      async authorise(request) {
+        await recording.provider.authorise(request);
+        throw new Error('no answer');
+      },
+    };
+    await open();
+    await assert.rejects(run(deaf), /no answer/);
+    assert.equal(await giveUpWaiting(data.db, orderId), true);
+    assert.equal(await giveUpWaiting(data.db, orderId), false);
+    // The order's cancellation, which follows, changes nothing.
+    await cancel();
+    assert.equal(await statusOf(), 'cancelling');
+    assert.equal(await run(recording.provider), 'voiding');
+    assert.equal(await voidPayment(data.db, recording.provider, { data: { orderId }, signal }), 'voided');
+    assert.deepEqual([...recording.holds.keys()], [operationKey(orderId, 'authorise')]);
+    assert.deepEqual(recording.voids, ['r1']);
+    assert.deepEqual(sentFor(), ['payments.authorise', 'payment.failed', 'payments.void', 'payment.voided']);
+  });
+
+  it('does not give up what has its answer', async () => {
+    await open();
+    await run(createRecordingProvider(approve).provider);
+    assert.equal(await giveUpWaiting(data.db, orderId), false);
+    assert.equal(await statusOf(), 'authorised');
   });
 
   it('shows payments to the owner and ops, and to nobody else', async () => {

@@ -62,7 +62,7 @@ export interface RunningPlugin {
   readonly recorded: Recorded;
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
   deliver(event: string, data: object, id?: string): Promise<void>;
-  work(queue: string, data: object): Promise<void>;
+  work(queue: string, data: object, attempt?: number): Promise<void>;
   receive(filter: string, messages: readonly MqttMessage[]): Promise<readonly Verdict[]>;
   watch(pattern: string, principal: Principal, params: Record<string, string>): Promise<WatchDecision>;
   counted(name: string, labels: Record<string, string>): number;
@@ -154,8 +154,8 @@ export async function runPlugin(plugin: Plugin, db: Database): Promise<RunningPl
     },
     deliver: (name, data, id) =>
       db.transaction((tx) => get(events, name)(toEvent(name, data, id) as DomainEvent<never>, tx)),
-    work: (queue, data) =>
-      get(workers, queue)({ id: 'j', queue, data, attempt: 1, signal: new AbortController().signal }),
+    work: (queue, data, attempt = 1) =>
+      get(workers, queue)({ id: 'j', queue, data, attempt, signal: new AbortController().signal }),
     receive: (filter, messages) => get(subscribers, filter)(messages),
     watch: (pattern, principal, params) => get(channels, pattern)({ principal, params }),
     counted: (name, labels) =>
