@@ -11,28 +11,27 @@ import { withSpan, withTraceparent } from '#core/telemetry/tracing.ts';
 import type { Audit } from './audit.ts';
 import { compileArguments, type ArgumentCheck } from './call-arguments.ts';
 import type { CallBudget } from './call-budget.ts';
-import { CallDeadline } from './call-deadline.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Access, Call, Capability, CapabilityMethod } from './capability.ts';
 import { NotCapable } from './not-capable.ts';
+import { OpenCall, type Caller } from './open-call.ts';
 import type { Permissions } from './permissions.ts';
 
 export type Outcome = 'ok' | 'error' | 'timeout' | 'denied' | 'budget' | 'cancelled';
 
-export interface InvokeRequest {
+export interface InvokeRequest extends Caller {
   /** `capability.method`, as in protocol/calls.ts. */
   readonly method: string;
   readonly args: unknown;
   readonly traceparent?: string | undefined;
   readonly timeoutMs?: number | undefined;
-  readonly signal: AbortSignal;
 }
 
 /** @throws {AppError} INVALID_CALL, NOT_CAPABLE, BUDGET_EXCEEDED, TIMEOUT, CANCELLED, or what the capability throws */
 export type Invoke = (instance: PluginInstance, request: InvokeRequest) => Promise<unknown>;
 
 /** One-way calls pass the same checks; a refusal is counted and audited, and nobody is told. */
-export type Note = (instance: PluginInstance, request: Omit<InvokeRequest, 'signal' | 'timeoutMs'>) => void;
+export type Note = (instance: PluginInstance, request: Omit<InvokeRequest, 'onCancel' | 'timeoutMs'>) => void;
 
 export interface InvokeOptions {
   readonly capabilities: readonly Capability[];
@@ -102,40 +101,32 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
   const calls = metrics.counter('returnit_plugin_capability_calls_total');
   const durations = metrics.histogram('returnit_plugin_capability_call_duration_seconds');
 
-  function run(instance: PluginInstance, request: InvokeRequest, span: Span): Promise<unknown> {
+  function run(instance: PluginInstance, request: InvokeRequest, span: Span): unknown {
     const { method, name } = gate.admit(instance, request);
     const timeoutMs = Math.min(request.timeoutMs ?? options.callTimeoutMs, options.callTimeoutMs);
-    const deadline = new CallDeadline(name, timeoutMs, request);
-    const call: Call = {
-      instance,
-      span,
-      get signal() {
-        return deadline.signal;
-      },
-      deadlineMs: Date.now() + timeoutMs,
-      check: (access) => gate.authorize(instance, access),
-    };
-    return deadline.settle(() => method.run(request.args as never, call));
+    const { authorize } = gate;
+    const call = new OpenCall({ capability: name, instance, span, timeoutMs, caller: request, authorize });
+    return call.settle((open) => method.run(request.args as never, open));
   }
 
   return {
-    async invoke(instance, request) {
+    invoke(instance, request) {
       const { name, version } = instance.plugin;
       const labels = { plugin: name, capability: gate.nameOf(request.method) };
       const attributes = { 'plugin.name': name, 'plugin.version': version };
-      const startedAtMs = performance.now();
-      let outcome: Outcome = 'ok';
-      try {
-        return await withSpan(labels.capability, { attributes, parent: request.traceparent }, (span) =>
-          run(instance, request, span),
-        );
-      } catch (error) {
-        outcome = toOutcome(error, logger.child({ plugin: instance.plugin.name, method: request.method }));
-        throw error;
-      } finally {
-        calls.inc({ ...labels, outcome });
-        durations.observe(labels, (performance.now() - startedAtMs) / 1000);
-      }
+      return withSpan(labels.capability, { attributes, parent: request.traceparent }, async (span) => {
+        const startedAtMs = performance.now();
+        let outcome: Outcome = 'ok';
+        try {
+          return await run(instance, request, span);
+        } catch (error) {
+          outcome = toOutcome(error, logger.child({ plugin: name, method: request.method }));
+          throw error;
+        } finally {
+          calls.inc({ ...labels, outcome });
+          durations.observe(labels, (performance.now() - startedAtMs) / 1000);
+        }
+      });
     },
 
     note(instance, request) {

@@ -120,15 +120,15 @@ export interface WithSpanOptions {
 }
 
 /** Runs `fn` in a new span, ends it when `fn` is done and records what it throws. */
-export async function withSpan<T>(
-  name: string,
-  options: WithSpanOptions,
-  fn: (span: Span) => Promise<T> | T,
-): Promise<T> {
+export function withSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> {
   const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
   const span = startSpan(name, options, parent);
+  return context.with(new SpanInContext(parent, span), endAfter<T>, undefined, span, fn);
+}
+
+async function endAfter<T>(span: Span, fn: (span: Span) => Promise<T> | T): Promise<T> {
   try {
-    return await context.with(new SpanInContext(parent, span), fn, undefined, span);
+    return await fn(span);
   } catch (error) {
     recordError(span, error);
     throw error;
@@ -168,7 +168,9 @@ export function recordError(span: Span, error: unknown): void {
 /** Runs `fn` as part of the trace that this traceparent names; an invalid or missing one changes nothing. */
 export function withTraceparent<T>(traceparent: string | undefined, fn: () => T): T {
   const parent = traceparent === undefined ? undefined : parseTraceparent(traceparent);
-  return parent === undefined ? fn() : context.with(trace.setSpanContext(context.active(), parent), fn);
+  return parent === undefined
+    ? fn()
+    : context.with(new SpanInContext(context.active(), trace.wrapSpanContext(parent)), fn);
 }
 
 /** The active span for another process to continue, or undefined outside a span. */

@@ -45,7 +45,7 @@ export interface SupervisedPlugin extends AsyncDisposable {
   readonly dataDir: string;
   readonly metrics: Metrics;
   readonly calls: InvokeRequest[];
-  readonly notes: Omit<InvokeRequest, 'signal' | 'timeoutMs'>[];
+  readonly notes: Omit<InvokeRequest, 'onCancel' | 'timeoutMs'>[];
   readonly nativeDenials: { permission: string; resource: string }[];
   /** Log records. */
   readonly logs: Record<string, unknown>[];

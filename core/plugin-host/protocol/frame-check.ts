@@ -45,7 +45,9 @@ export function checkFrame(value: unknown): Frame {
 }
 
 function build(type: Frame['t'], value: Fields): Frame {
-  if (type === 'note') return { t: 'note', method: method(value), args: value['args'], ...traceparent(value) };
+  if (type === 'note') {
+    return { t: 'note', method: method(value), args: value['args'], traceparent: traceparent(value) };
+  }
   const id = value['id'];
   if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 1) {
     throw new ProtocolViolation(`'id' of a ${type} frame must be a positive integer`);
@@ -53,7 +55,14 @@ function build(type: Frame['t'], value: Fields): Frame {
   if (type === 'ok') return { t: 'ok', id, value: value['value'] };
   if (type === 'cancel') return { t: 'cancel', id };
   if (type === 'error') return { t: 'error', id, error: wireError(value['error'], 0) };
-  return { t: 'call', id, method: method(value), args: value['args'], ...traceparent(value), ...timeout(value) };
+  return {
+    t: 'call',
+    id,
+    method: method(value),
+    args: value['args'],
+    traceparent: traceparent(value),
+    timeoutMs: timeout(value),
+  };
 }
 
 function method(value: Fields): string {
@@ -64,22 +73,22 @@ function method(value: Fields): string {
   return name;
 }
 
-function traceparent(value: Fields): { traceparent?: string } {
+function traceparent(value: Fields): string | undefined {
   const parent = value['traceparent'];
-  if (parent === undefined) return {};
+  if (parent === undefined) return undefined;
   if (typeof parent !== 'string' || !traceparentPattern.test(parent)) {
     throw new ProtocolViolation("'traceparent' must be a W3C traceparent");
   }
-  return { traceparent: parent };
+  return parent;
 }
 
-function timeout(value: Fields): { timeoutMs?: number } {
+function timeout(value: Fields): number | undefined {
   const timeoutMs = value['timeoutMs'];
-  if (timeoutMs === undefined) return {};
+  if (timeoutMs === undefined) return undefined;
   if (typeof timeoutMs !== 'number' || !(timeoutMs > 0) || timeoutMs > 0x7fff_ffff) {
     throw new ProtocolViolation("'timeoutMs' must be a number above 0");
   }
-  return { timeoutMs };
+  return timeoutMs;
 }
 
 function wireError(value: unknown, depth: number): WireError {

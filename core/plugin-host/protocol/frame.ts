@@ -12,9 +12,9 @@ export interface CallFrame {
   readonly method: string;
   readonly args: unknown;
   /** W3C traceparent of the span that makes the call. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
   /** Milliseconds that the sender will wait. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
 }
 
 export interface OkFrame {
@@ -40,7 +40,7 @@ export interface NoteFrame {
   readonly t: 'note';
   readonly method: string;
   readonly args: unknown;
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
 }
 
 export type Frame = CallFrame | OkFrame | ErrorFrame | CancelFrame | NoteFrame;

@@ -9,6 +9,7 @@ export class IncomingCall {
   readonly traceparent: string | undefined;
   readonly timeoutMs: number | undefined;
   #controller: AbortController | undefined;
+  #onCancel: (() => void) | undefined;
   #reason: Error | undefined;
 
   constructor(frame: CallFrame) {
@@ -28,13 +29,21 @@ export class IncomingCall {
     return this.#controller.signal;
   }
 
+  /** Has `listener` called once, when the other side no longer waits: at once when that is so already. The last one counts. */
+  onCancel(listener: () => void): void {
+    if (this.cancelled) listener();
+    else this.#onCancel = listener;
+  }
+
   get cancelled(): boolean {
     return this.#reason !== undefined;
   }
 
   cancel(reason: Error): void {
-    this.#reason ??= reason;
+    if (this.cancelled) return;
+    this.#reason = reason;
     this.#controller?.abort(reason);
+    this.#onCancel?.();
   }
 }
 

@@ -4,6 +4,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { Type } from 'typebox';
 import { AppError } from '#core/errors/app-error.ts';
 import { readAudit } from '#core/plugin-host/audit-read.ts';
+import { IncomingCall } from '#core/plugin-host/protocol/incoming-calls.ts';
 import { createAudit } from '#core/plugin-host/audit.ts';
 import { createCallBudget } from '#core/plugin-host/call-budget.ts';
 import { method, type Call, type Capability } from '#core/plugin-host/capability.ts';
@@ -64,14 +65,19 @@ describe('createInvoke()', () => {
       onDenied: ({ plugin }) => denied.push(plugin.name),
     });
     const instance = createFakeInstance('orders');
-    const { signal } = new AbortController();
     return {
       telemetry,
       denied,
       noted,
       records: () => readAudit({ dir, limit: 100 }),
       call: (request: Partial<InvokeRequest> = {}) =>
-        invoke(instance, { method: 'jobs.send', args: { queue: 'orders.bill' }, signal, traceparent, ...request }),
+        invoke(instance, {
+          method: 'jobs.send',
+          args: { queue: 'orders.bill' },
+          traceparent,
+          onCancel: () => undefined,
+          ...request,
+        }),
       note: (request: { method?: string; args?: unknown } = {}) =>
         note(instance, { method: 'jobs.tell', args: { queue: 'orders.bill' }, traceparent, ...request }),
       async counted(outcome: string, capability = 'jobs.send'): Promise<number> {
@@ -226,16 +232,17 @@ describe('createInvoke()', () => {
   });
 
   it('ends a call that the caller gave up, before and while it runs', async (t) => {
-    const caller = new AbortController();
+    const caller = new IncomingCall({ t: 'call', id: 1, method: 'jobs.send', args: {} });
+    const request = { onCancel: (listener: () => void) => caller.onCancel(listener) };
     const door = await create(t, {
       run: (call) =>
         new Promise((_, reject) => call.signal.addEventListener('abort', () => reject(call.signal.reason))),
     });
-    const call = door.call({ signal: caller.signal });
-    caller.abort();
+    const call = door.call(request);
+    caller.cancel(new Error('gone'));
     const expected = { code: 'CANCELLED', message: 'Cannot finish jobs.send: the caller no longer waits' };
     await assert.rejects(call, expected);
-    await assert.rejects(door.call({ signal: caller.signal }), expected);
+    await assert.rejects(door.call(request), expected);
     assert.equal(await door.counted('cancelled'), 2);
   });
 

@@ -87,9 +87,9 @@ export async function createFetch(
       args: Partial<FetchArgs> & { timeoutMs?: number } = {},
     ): Promise<FetchResult & { text: string }> {
       const { timeoutMs, ...given } = args;
+      const call = { method: 'net.fetch', onCancel: () => undefined };
       const request = { url, method: 'GET', headers: [], redirect: 'follow', ...given };
-      const { signal } = new AbortController();
-      const result = (await invoke(instance, { method: 'net.fetch', args: request, signal, timeoutMs })) as FetchResult;
+      const result = (await invoke(instance, { ...call, args: request, timeoutMs })) as FetchResult;
       return { ...result, text: Buffer.from(result.body, 'base64').toString() };
     },
   };
