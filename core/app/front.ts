@@ -6,6 +6,7 @@ import { createLiveHub } from '#core/live/hub.ts';
 import { createLiveWebSocket } from '#core/live/websocket.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
+import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
 import { createCapabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
@@ -24,7 +25,8 @@ export async function startFront(
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
   const { admitted, authenticator, transport, jobs } = backends;
-  const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax });
+  const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
+  const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
   const hub = createLiveHub({ config, telemetry, verify: (token) => authenticator.verify(token) });
   const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
   const capabilities = createCapabilities({ ...backends, hub, routes, telemetry, config, stateOf });

@@ -1,12 +1,13 @@
 import { AppError } from '#core/errors/app-error.ts';
 import { createPathTree, type PathTree } from './path-tree.ts';
-import { createRoute, type Route, type RouteDefinition, type RouteOwner } from './route.ts';
+import { createRoute, type Outage, type Route, type RouteDefinition, type RouteOwner } from './route.ts';
 
 export type RouteMatch =
   | { readonly kind: 'found'; readonly route: Route; readonly segments: readonly string[] }
   /** The path exists under other verbs. */
   | { readonly kind: 'other-verb'; readonly template: string; readonly allow: string }
-  | { readonly kind: 'none' };
+  /** `outage`: nobody has registered it, and the plugin that would is not ready. */
+  | { readonly kind: 'none'; readonly outage?: Outage };
 
 export interface RouteTable {
   /**
@@ -30,6 +31,8 @@ export interface RouteTable {
 export interface RouteTableOptions {
   /** @default 200 */
   readonly routesPerOwnerMax?: number;
+  /** Asked for paths without a route. @default nobody is awaited */
+  readonly outageOf?: (path: string) => Outage | undefined;
 }
 
 const none: RouteMatch = { kind: 'none' };
@@ -39,7 +42,7 @@ const none: RouteMatch = { kind: 'none' };
  * templates of one shape as the same path); a route changes its owner only to a later process of the same plugin.
  */
 export function createRouteTable(options: RouteTableOptions = {}): RouteTable {
-  const { routesPerOwnerMax = 200 } = options;
+  const { routesPerOwnerMax = 200, outageOf } = options;
   const routes = new Map<string, Route>();
   let tree: PathTree<Route> = createPathTree();
   let version = 0;
@@ -69,7 +72,10 @@ export function createRouteTable(options: RouteTableOptions = {}): RouteTable {
     remove: (ownerName) => drop((route) => route.owner.name === ownerName),
     match(verb, path) {
       const found = tree.find(path);
-      if (found === undefined) return none;
+      if (found === undefined) {
+        const outage = outageOf?.(path);
+        return outage === undefined ? none : { kind: 'none', outage };
+      }
       const route = found.verbs.get(verb === 'HEAD' ? 'GET' : verb);
       if (route !== undefined) return { kind: 'found', route, segments: found.segments };
       const [first] = found.verbs.values();

@@ -1,5 +1,5 @@
 import { RequestRefusal } from './request-refusal.ts';
-import type { Route } from './route.ts';
+import type { Outage, Route } from './route.ts';
 
 export interface UnavailableOptions {
   /** For the log. */
@@ -16,5 +16,13 @@ export function unavailable(route: Route, { message, retryAfterSeconds, cause }:
     headers: { 'retry-after': String(outage?.retryAfterSeconds ?? retryAfterSeconds) },
     ...(outage === undefined ? {} : { detail: outage.detail }),
     ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The answer of a path whose plugin has not registered its routes. */
+export function absent(path: string, { detail, retryAfterSeconds }: Outage): RequestRefusal {
+  return new RequestRefusal('PLUGIN_UNAVAILABLE', `Cannot answer "${path.slice(0, 200)}": ${detail}`, {
+    headers: { 'retry-after': String(retryAfterSeconds) },
+    detail,
   });
 }

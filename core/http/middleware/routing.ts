@@ -1,5 +1,5 @@
 import type { HttpStep } from '../http-context.ts';
-import { unavailable } from '../unavailable.ts';
+import { absent, unavailable } from '../unavailable.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 
 /** Finds the route or answers 404, 405 and OPTIONS. A route whose process is gone answers 503 at once. */
@@ -7,6 +7,7 @@ export function routing(unavailableRetrySeconds: number): HttpStep {
   return (ctx) => {
     const { match } = ctx.state;
     if (match.kind === 'none') {
+      if (match.outage !== undefined) throw absent(ctx.path, match.outage);
       throw new RequestRefusal(
         'NOT_FOUND',
         `Cannot find "${ctx.path.slice(0, 200)}": no route has this path; /openapi.json lists them`,
