@@ -7,6 +7,7 @@ import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import { admitPlugins, type AdmitPluginsOptions, type AdmittedPlugins } from '#core/plugin-host/admission.ts';
+import { createSandboxes, type StartSandbox } from '#core/plugin-host/sandbox.ts';
 import { createBroker } from './broker.ts';
 import type { Foundation } from './foundation.ts';
 import { openDatabase, startPostgres } from './storage.ts';
@@ -16,6 +17,7 @@ export type Admission = Pick<AdmitPluginsOptions, 'projectDir' | 'flags' | 'term
 /** What plugins reach through the core. */
 export interface Backends {
   readonly admitted: AdmittedPlugins;
+  readonly startSandbox: StartSandbox;
   readonly authenticator: Authenticator;
   readonly database: Database;
   readonly transactions: Transactions;
@@ -30,12 +32,17 @@ export async function startBackends(
   cleanup: AsyncDisposableStack,
 ): Promise<Backends> {
   const { config, telemetry, audit, parts } = foundation;
+  const sandboxes = createSandboxes();
   const [postgres, admitted, authenticator] = await settleAll([
     startPostgres({ config, telemetry }).then((running) => {
       cleanup.defer(() => running.stop());
       return running;
     }),
-    admitPlugins({ ...admission, config, audit, logger: telemetry.logger }),
+    admitPlugins({ ...admission, config, audit, logger: telemetry.logger }).then((plugins) => {
+      // Beside the database's start.
+      void sandboxes.prepare(plugins.plugins.map(({ folder, manifest: { main } }) => ({ folder, main })));
+      return plugins;
+    }),
     createAuthenticator({ config }),
   ]);
   const database = await openDatabase(postgres.url, admitted, { config, telemetry });
@@ -54,7 +61,16 @@ export async function startBackends(
   });
   cleanup.defer(() => jobs.stop());
   const { transport, credentials } = await createBroker({ config, telemetry, database, listener: jobs.listener });
-  return { admitted, authenticator, database, transactions, jobs, transport, credentials };
+  return {
+    admitted,
+    startSandbox: sandboxes.start,
+    authenticator,
+    database,
+    transactions,
+    jobs,
+    transport,
+    credentials,
+  };
 }
 
 /**

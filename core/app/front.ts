@@ -27,7 +27,7 @@ export async function startFront(
   const { admitted, authenticator, transport, jobs } = backends;
   const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
   const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
-  const hub = createLiveHub({ config, telemetry, verify: (token) => authenticator.verify(token) });
+  const hub = createLiveHub({ config, telemetry, verify: (token) => authenticator.verifySession(token) });
   const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
   const capabilities = createCapabilities({ ...backends, hub, routes, telemetry, config, stateOf });
   cleanup.defer(() => capabilities.stop());
@@ -37,6 +37,7 @@ export async function startFront(
     telemetry,
     config,
     capabilities: capabilities.all,
+    startSandbox: backends.startSandbox,
     readEnvironment: readGrantedEnvironment,
     onReady(instance) {
       capabilities.settle(instance).catch((error: unknown) => {

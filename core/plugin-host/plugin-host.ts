@@ -13,7 +13,7 @@ import { createInvoke } from './invoke.ts';
 import { createPluginLimits } from './plugin-limits.ts';
 import { effectiveGrants } from './permission-rules.ts';
 import { toSandboxLimits } from './sandbox-limits.ts';
-import { createSandboxes } from './sandbox.ts';
+import type { StartSandbox } from './sandbox.ts';
 import type { SupervisorState } from './supervisor/supervisor-state.ts';
 import { createSupervisor, type Supervisor } from './supervisor/supervisor.ts';
 
@@ -23,6 +23,7 @@ export interface PluginHostOptions {
   readonly audit: Audit;
   readonly telemetry: Telemetry;
   readonly config: Config;
+  readonly startSandbox: StartSandbox;
   /** The values of the granted variables: names, and `PREFIX_*`. */
   readonly readEnvironment: (names: readonly string[]) => Readonly<Record<string, string>>;
   /** A process has made all its registrations. */
@@ -75,7 +76,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     onDenied: ({ plugin }) => countDenial(plugin.name),
   });
   const shared = {
-    startSandbox: createSandboxes(),
+    startSandbox: options.startSandbox,
     invoke,
     note,
     onNativeDenial(instance: PluginInstance, denial: { readonly permission: string; readonly resource: string }) {

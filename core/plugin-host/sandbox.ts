@@ -3,7 +3,7 @@
  * flags mean and what they leave open was tried on Node 26; see the README's security section.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -12,12 +12,13 @@ import { pathToFileURL } from 'node:url';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { ChildBoot } from './child/boot.ts';
+import { createBundler, type Bundler } from './sandbox-bundle.ts';
+import { bundleOwnCode, type OwnCode } from './sandbox-child.ts';
+import { BuildRefused, createBuildQueue } from './sandbox-esbuild.ts';
 import type { SandboxLimits } from './sandbox-limits.ts';
-import { readSources, stripFile, type Sources } from './sandbox-sources.ts';
 
-const coreFolder = dirname(import.meta.dirname);
-const packagesFolder = join(dirname(coreFolder), 'node_modules');
 const profileMaxBytes = 1_048_576;
+const mainDefault = 'plugin.ts';
 
 const childFlags = [
   '--permission',
@@ -55,79 +56,74 @@ export interface Sandbox {
 
 export type StartSandbox = (options: SandboxOptions) => Promise<Sandbox>;
 
-/** Starts plugin processes. The child's own modules are read once. */
-export function createSandboxes(): StartSandbox {
-  let own: Promise<Sources & { entry: string }> | undefined;
-
-  return async function startSandbox(options) {
-    own ??= readOwnSources();
-    const boot = await createBoot(options, await own);
-    const child = spawn(process.execPath, [...childFlags, '--input-type=module', '--eval', boot.entry], {
-      env: {},
-      // Node lets a thread that is not started from a file read its working directory as if that were its entry point.
-      cwd: await realpath(options.folder),
-      // A process group of its own: the terminal's Ctrl-C is for the core, which then stops the plugin in order.
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-      windowsHide: true,
-    });
-    const [, stdout, stderr, data, control] = child.stdio as unknown as [null, Readable, Readable, Socket, Socket];
-    await spawned(child, options.plugin);
-    const message = Buffer.from(JSON.stringify(boot));
-    const header = Buffer.alloc(4);
-    header.writeUInt32BE(message.length);
-    control.on('error', () => control.destroy());
-    control.write(Buffer.concat([header, message]));
-    return { process: child, data, control, stdout, stderr };
-  };
+export interface Sandboxes {
+  readonly start: StartSandbox;
+  /** Bundles what will be started soon, while there is something else to wait for. */
+  prepare(plugins: readonly Pick<SandboxOptions, 'folder' | 'main'>[]): Promise<void>;
 }
 
-async function readOwnSources(): Promise<Sources & { entry: string }> {
-  const host = join(coreFolder, 'plugin-host');
-  const folders = [join(host, 'child'), join(host, 'protocol'), join(coreFolder, 'errors')];
-  const all = await Promise.all(folders.map((folder) => readSources(folder)));
-  const entry = await stripFile(join(host, 'child', 'entry.ts'));
+/** Starts plugin processes. The child's own modules are bundled once, a plugin when it has changed. */
+export function createSandboxes(): Sandboxes {
+  const build = createBuildQueue();
+  const bundle = createBundler(build);
+  let own: Promise<OwnCode> | undefined;
+
   return {
-    entry: `${entry}\n//# sourceURL=${pathToFileURL(join(host, 'child', 'entry.ts')).href}`,
-    sources: Object.assign({}, ...all.map(({ sources }) => sources)) as Record<string, string>,
-    broken: {},
+    async start(options) {
+      own ??= bundleOwnCode(build);
+      return startSandbox(options, await own, bundle);
+    },
+    async prepare(plugins) {
+      own ??= bundleOwnCode(build);
+      // What cannot be bundled is told when it is started.
+      await Promise.allSettled([own, ...plugins.map(({ folder, main = mainDefault }) => bundle({ folder, main }))]);
+    },
   };
 }
 
-async function createBoot(options: SandboxOptions, own: Sources & { entry: string }): Promise<ChildBoot> {
-  const { plugin, env, limits, main = 'plugin.ts' } = options;
-  const folder = await realpath(options.folder);
-  const { sources, broken } = await readSources(folder);
-  const folders = importableFolders(folder);
-  if (!existsSync(join(folder, main))) {
-    throw new AppError('INVALID_MANIFEST', `Cannot start ${plugin.name}: ${join(folder, main)} does not exist`);
+async function startSandbox(options: SandboxOptions, own: OwnCode, bundle: Bundler): Promise<Sandbox> {
+  const boot = await createBoot(options, own, bundle);
+  const child = spawn(process.execPath, [...childFlags, '--input-type=module', '--eval', boot.entry], {
+    env: {},
+    // Node lets a thread that is not started from a file read its working directory as if that were its entry point.
+    cwd: boot.files ? await realpath(options.folder) : dirname(process.execPath),
+    // A process group of its own: the terminal's Ctrl-C is for the core, which then stops the plugin in order.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    windowsHide: true,
+  });
+  const [, stdout, stderr, data, control] = child.stdio as unknown as [null, Readable, Readable, Socket, Socket];
+  await spawned(child, options.plugin);
+  const message = Buffer.from(JSON.stringify(boot));
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(message.length);
+  control.on('error', () => control.destroy());
+  control.write(Buffer.concat([header, message]));
+  return { process: child, data, control, stdout, stderr };
+}
+
+async function createBoot(options: SandboxOptions, own: OwnCode, bundle: Bundler): Promise<ChildBoot> {
+  const { plugin, env, limits, read, main = mainDefault } = options;
+  if (!existsSync(join(options.folder, main))) {
+    throw new AppError('INVALID_MANIFEST', `Cannot start ${plugin.name}: ${join(options.folder, main)} does not exist`);
   }
+  const folder = await realpath(options.folder);
+  const bundled = await bundle({ folder, main }).catch((error: unknown) => {
+    if (error instanceof BuildRefused) return error;
+    throw error;
+  });
+  const refused = bundled instanceof BuildRefused;
   return {
-    entry: own.entry,
-    sources: { ...own.sources, ...sources },
-    broken,
-    coreUrl: pathToFileURL(`${coreFolder}/`).href,
+    ...own,
+    main: { url: pathToFileURL(join(folder, main)).href, code: refused ? '' : bundled.code },
+    broken: refused ? `Cannot load ${join(folder, main)}: ${bundled.message}` : null,
     plugin: { name: plugin.name, version: plugin.version },
-    mainUrl: pathToFileURL(join(folder, main)).href,
-    packagesUrl: pathToFileURL(join(dirname(packagesFolder), 'package.json')).href,
-    importable: folders.map((path) => pathToFileURL(`${path}/`).href),
-    files: options.read.length > 0,
-    threadFlags: ['--permission', ...[...folders.map((path) => `${path}/*`), ...options.read].map(toReadFlag)],
+    files: read.length > 0,
+    // Its code is in this message: it needs no file, unless it was granted some. Then it may read its own as well.
+    threadFlags: ['--permission', ...(read.length > 0 ? [`${folder}/*`, ...read] : []).map(toReadFlag)],
     env,
     limits: { ...limits, profileMaxBytes },
   };
-}
-
-/** What the plugin's thread may read and import: its own folder and the packages that are found from there. */
-function importableFolders(folder: string): string[] {
-  const folders = [folder, packagesFolder];
-  for (let above = dirname(folder); above !== dirname(above); above = dirname(above)) {
-    const packages = join(above, 'node_modules');
-    if (existsSync(packages)) folders.push(packages);
-  }
-  // A linked node_modules is read by its name and imported by its target.
-  const targets = folders.filter((path) => existsSync(path)).map((path) => realpathSync(path));
-  return [...new Set([...folders, ...targets])];
 }
 
 function toReadFlag(path: string): string {

@@ -15,7 +15,7 @@ import { createSupervisor, type Supervisor } from '#core/plugin-host/supervisor/
 import { createLogger } from '#core/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
 
-const startSandbox = createSandboxes();
+const { start: startSandbox } = createSandboxes();
 const fixtures = join(import.meta.dirname, '../fixtures/plugins');
 
 /** Shorter than the product's, so that a test waits for hundreds of milliseconds where an operator waits for seconds. */

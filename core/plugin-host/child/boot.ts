@@ -1,24 +1,24 @@
+/** A module with all that it imports, and the URL by which its errors name it. */
+export interface ChildCode {
+  readonly url: string;
+  /** Emptied when it is loaded: the engine keeps its own copy. */
+  code: string;
+}
+
 /**
- * What the core hands to the child before anything of it runs. All code comes from here, with its types already
- * stripped: the child needs no compiler (18 MB a thread), reads no file of the core, and runs exactly the sources that
- * the core saw.
+ * What the core hands to the child before anything of it runs. All code comes from here, bundled by the core: the child
+ * needs no compiler (18 MB a thread), reads no file, and runs exactly what the core saw.
  */
 export interface ChildBoot {
-  /** Source of entry.ts: the plugin's thread starts with it too. */
+  /** JavaScript of entry.ts: the plugin's thread starts with it too. */
   readonly entry: string;
-  /** JavaScript by URL: the child's own modules and the plugin's TypeScript. */
-  readonly sources: Readonly<Record<string, string>>;
-  /** TypeScript of the plugin that could not be read, by URL: an error only if it is imported. */
-  readonly broken: Readonly<Record<string, string>>;
-  /** URL of the core's folder; `#core/…` resolves to it. */
-  readonly coreUrl: string;
+  readonly supervisor: ChildCode;
+  readonly thread: ChildCode;
+  /** The plugin's main module. */
+  readonly main: ChildCode;
+  /** Why the plugin could not be bundled: its thread fails with it. */
+  readonly broken: string | null;
   readonly plugin: { readonly name: string; readonly version: string };
-  /** URL of plugin.ts. */
-  readonly mainUrl: string;
-  /** Packages that the plugin's own folder does not have are looked up from here. */
-  readonly packagesUrl: string;
-  /** Folders that modules may be imported from, as URLs. Node's loader reads past the permission model. */
-  readonly importable: readonly string[];
   /** Whether files outside its folder were granted: then it may import Node's file modules, which the flags confine. */
   readonly files: boolean;
   /** Permission flags of the plugin's thread. */
@@ -42,7 +42,7 @@ export interface ChildLimits {
 }
 
 /** What the plugin's thread is started with. */
-export interface ThreadBoot extends ChildBoot {
+export interface ThreadBoot extends Omit<ChildBoot, 'supervisor'> {
   /** See thread-pulse.ts. */
   readonly pulse: SharedArrayBuffer;
 }

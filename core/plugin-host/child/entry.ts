@@ -3,12 +3,12 @@
  * exist only in the boot message.
  */
 import { readSync } from 'node:fs';
-import { registerHooks } from 'node:module';
+import { registerHooks, setSourceMapsSupport } from 'node:module';
 import { isMainThread, workerData } from 'node:worker_threads';
-import type { ChildBoot } from './boot.ts';
+import type { ChildBoot, ChildCode, ThreadBoot } from './boot.ts';
 
 const controlFd = 4;
-const boot: ChildBoot = isMainThread ? readBoot() : (workerData as ChildBoot);
+const boot = isMainThread ? readBoot() : (workerData as ThreadBoot);
 
 function readBoot(): ChildBoot {
   const bytes = readBytes(readBytes(4).readUInt32BE(0));
@@ -25,23 +25,23 @@ function readBytes(count: number): Buffer {
   return bytes;
 }
 
+const own = 'supervisor' in boot ? boot.supervisor : boot.thread;
+const modules = new Map<string, ChildCode>([own, boot.main].map((module) => [module.url, module]));
+
+// The maps stand in the code; they are read when the first error is looked at.
+setSourceMapsSupport(true);
 registerHooks({
   resolve(specifier, context, next) {
-    let url = specifier;
-    if (specifier.startsWith('#core/')) url = boot.coreUrl + specifier.slice('#core/'.length);
-    else if (/^\.\.?\//.test(specifier) && context.parentURL?.startsWith('file:') === true) {
-      url = new URL(specifier, context.parentURL).href;
-    }
-    const known = Object.hasOwn(boot.sources, url) || Object.hasOwn(boot.broken, url);
-    return known ? { url, format: 'module', shortCircuit: true } : next(specifier, context);
+    return modules.has(specifier) ? { url: specifier, format: 'module', shortCircuit: true } : next(specifier, context);
   },
   load(url, context, next) {
-    if (Object.hasOwn(boot.broken, url)) throw new SyntaxError(boot.broken[url]);
-    if (!Object.hasOwn(boot.sources, url)) return next(url, context);
-    return { format: 'module', source: boot.sources[url] ?? '', shortCircuit: true };
+    const module = modules.get(url);
+    if (module === undefined) return next(url, context);
+    const { code } = module;
+    module.code = '';
+    return { format: 'module', source: code, shortCircuit: true };
   },
 });
 
-const main = isMainThread ? 'supervisor.ts' : 'plugin-thread.ts';
-const { run } = (await import(`${boot.coreUrl}plugin-host/child/${main}`)) as { run: (boot: ChildBoot) => void };
+const { run } = (await import(own.url)) as { run: (boot: object) => void };
 run(boot);

@@ -18,8 +18,9 @@ export function run(boot: ThreadBoot): void {
     (error: unknown) => core.bootFailed(error),
   );
 
-  async function start({ mainUrl }: ThreadBoot): Promise<Plugin> {
-    const plugin = await importPlugin(mainUrl);
+  async function start({ main, broken }: ThreadBoot): Promise<Plugin> {
+    if (broken !== null) throw new SyntaxError(broken);
+    const plugin = await importPlugin(main.url);
     await plugin.setup(context);
     await registrations.close();
     await core.call('plugin.ready', {});

@@ -1,26 +1,41 @@
 import type { Worker } from 'node:worker_threads';
 import type { ChildLimits } from './boot.ts';
+import { toSourcePositions, type ProfileNode } from './profile-source.ts';
 
 interface CpuProfile {
   samples?: number[];
   timeDeltas?: number[];
-  nodes: { id: number; children?: number[]; hitCount?: number }[];
+  nodes: ProfileNode[];
 }
 
 /** How much longer than the profile itself a thread may take to hand it over; on a busy machine that is long. */
 const handOverMs = 8000;
 
+export interface ProfileOptions {
+  readonly limits: ChildLimits;
+  /** Whether it answers; a thread that does not is in native code. */
+  readonly answers: boolean;
+  /** The plugin's bundle, and its source map in base64. */
+  readonly source: { readonly url: string; readonly map: string };
+}
+
 /**
  * A CPU profile of what the thread does now, as JSON of at most `profileMaxBytes`; null when none could be taken. A
- * thread that does not answer is in native code: it gets no more time than a profile takes.
+ * thread that does not answer gets no more time than a profile takes.
  */
-export async function profileThread(thread: Worker, limits: ChildLimits, answers: boolean): Promise<string | null> {
+export async function profileThread(
+  thread: Worker,
+  { limits, answers, source }: ProfileOptions,
+): Promise<string | null> {
   try {
     const text = await Promise.race([
       takeProfile(thread, limits.profileMs),
       giveUpAfter(limits.profileMs + (answers ? handOverMs : 0)),
     ]);
-    return text === null || text.length <= limits.profileMaxBytes ? text : shorten(text, limits.profileMaxBytes);
+    if (text === null) return null;
+    const profile = JSON.parse(text) as CpuProfile;
+    if (source.map !== '') toSourcePositions(profile.nodes, source.url, source.map);
+    return toText(profile, limits.profileMaxBytes);
   } catch {
     // The thread ended by itself meanwhile: there is nothing left to profile.
     return null;
@@ -38,8 +53,9 @@ function giveUpAfter(timeoutMs: number): Promise<null> {
 }
 
 /** Without the samples in time the call tree with its hit counts remains: it is what shows the loop. */
-function shorten(text: string, maxBytes: number): string | null {
-  const profile = JSON.parse(text) as CpuProfile;
+function toText(profile: CpuProfile, maxBytes: number): string | null {
+  const whole = JSON.stringify(profile);
+  if (whole.length <= maxBytes) return whole;
   const short = JSON.stringify({ ...profile, samples: [], timeDeltas: [] });
   return short.length <= maxBytes ? short : null;
 }

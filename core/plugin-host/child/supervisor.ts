@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import type { ThreadEnd } from '../protocol/control-frame.ts';
 import type { ChildBoot, ChildLimits, ThreadBoot, ThreadReport } from './boot.ts';
 import { connectControl } from './control.ts';
+import { mapOf } from './profile-source.ts';
 import { profileThread } from './profile.ts';
 import { createThreadPulse, type ThreadPulse } from './thread-pulse.ts';
 import { watchThread, type Stuck } from './watch-thread.ts';
@@ -16,6 +17,7 @@ const heapYoungMiB = 16;
 export function run(boot: ChildBoot): void {
   const control = connectControl(new Socket({ fd: 4, readable: true, writable: true }));
   const pulse = createThreadPulse();
+  const source = { url: boot.main.url, map: mapOf(boot.main) };
   const thread = startThread(boot, pulse);
   // The one thread there will ever be.
   process.permission.drop('worker');
@@ -40,7 +42,7 @@ export function run(boot: ChildBoot): void {
 
   async function endStuck(stuck: Stuck): Promise<void> {
     // The profile shows where it loops; the thread is ended whether or not one could be taken.
-    const profile = await profileThread(thread, boot.limits, stuck.how !== 'native');
+    const profile = await profileThread(thread, { limits: boot.limits, answers: stuck.how !== 'native', source });
     const heapFull = stuck.heapFull || (await watch.heapFull());
     if (watch.recovered()) return;
     if (profile !== null) control.send({ t: 'profile', profile });
@@ -54,12 +56,16 @@ function stuckText({ how }: Stuck, { loopMs }: ChildLimits): string {
 }
 
 function startThread(boot: ChildBoot, pulse: ThreadPulse): Worker {
-  const workerData: ThreadBoot = { ...boot, pulse: pulse.memory };
-  return new Worker(new URL(`data:text/javascript,${encodeURIComponent(boot.entry)}`), {
+  const { supervisor: _supervisor, ...forThread } = boot;
+  const workerData: ThreadBoot = { ...forThread, pulse: pulse.memory };
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(boot.entry)}`), {
     workerData,
     name: boot.plugin.name,
     env: { ...boot.env },
     execArgv: [...boot.threadFlags],
     resourceLimits: { maxOldGenerationSizeMb: boot.limits.heapMiB, maxYoungGenerationSizeMb: heapYoungMiB },
   });
+  // The thread has its own copies by now.
+  for (const module of [boot.thread, boot.main]) module.code = '';
+  return thread;
 }
