@@ -169,6 +169,10 @@ export const settings = {
     description: 'Live connections of one principal',
     min: 1,
   }),
+  liveTokenGraceMs: integer('LIVE_TOKEN_GRACE_MS', 0, {
+    description: 'A live connection may outlive its token by this; then it is closed',
+    max: 86_400_000,
+  }),
   liveHeartbeatMs: integer('LIVE_HEARTBEAT_MS', 15_000, { description: 'Interval of live heartbeats', min: 100 }),
   liveBufferMaxBytes: integer('LIVE_BUFFER_MAX_BYTES', 65_536, {
     description: 'Unsent bytes above which a slow client gets only the newest value',

@@ -27,10 +27,19 @@ export interface IssueTokenOptions {
 export interface Authenticator {
   /** @throws {AppError} UNAUTHENTICATED with the reason, AUTHENTICATION_UNAVAILABLE when the keys cannot be fetched */
   verify(token: string): Promise<Principal>;
+  /** The same, for what outlives a request. @throws {AppError} as `verify` does */
+  verifySession(token: string): Promise<Session>;
   /** Signs with the local key. @throws {AppError} INVALID_CONFIG when the keys are another's (JWT_JWKS_URL) */
   issueToken(options: IssueTokenOptions): Promise<string>;
   /** The public half of the local key; no keys when they are another's. */
   readonly publicKeys: JSONWebKeySet;
+}
+
+/** Who it is, and until when the token says so. */
+export interface Session {
+  readonly principal: Principal;
+  /** Milliseconds since the epoch: from here on the token is refused. */
+  readonly expiresAtMs: number;
 }
 
 export interface AuthenticatorOptions {
@@ -39,9 +48,8 @@ export interface AuthenticatorOptions {
   readonly now?: () => number;
 }
 
-interface Verified {
-  readonly principal: Principal;
-  readonly validUntilMs: number;
+interface Verified extends Session {
+  readonly rememberedUntilMs: number;
 }
 
 const remoteAlgorithms = ['EdDSA', 'Ed25519', 'ES256', 'RS256', 'PS256'];
@@ -62,25 +70,33 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     local === undefined ? remoteKeys(config.jwtJwksUrl ?? '') : async () => local.publicKey;
   const verified = new LRUCache<string, Verified>({ max: config.httpTokensCachedMax });
 
+  async function verifySession(token: string): Promise<Session> {
+    const key = hash('sha256', token, 'base64');
+    const known = verified.get(key);
+    const nowMs = now();
+    if (known !== undefined && known.rememberedUntilMs > nowMs) return known;
+    if (token.length > tokenLengthMax) refuse(`the token must have at most ${tokenLengthMax} characters`);
+    const payload = await verifyToken(token, getKey, {
+      algorithms: local === undefined ? remoteAlgorithms : [signingAlgorithm],
+      issuer: config.jwtIssuer,
+      audience: config.jwtAudience,
+      requiredClaims: ['iss', 'aud', 'exp', 'sub', 'role'],
+      clockTolerance: clockToleranceSeconds,
+      currentDate: new Date(nowMs),
+    });
+    const { exp = 0 } = payload;
+    const session: Verified = {
+      principal: toPrincipal(payload),
+      expiresAtMs: (exp + clockToleranceSeconds) * 1000,
+      rememberedUntilMs: Math.min(exp * 1000, nowMs + cachedMs),
+    };
+    verified.set(key, session);
+    return session;
+  }
+
   return {
-    async verify(token) {
-      const key = hash('sha256', token, 'base64');
-      const known = verified.get(key);
-      const nowMs = now();
-      if (known !== undefined && known.validUntilMs > nowMs) return known.principal;
-      if (token.length > tokenLengthMax) refuse(`the token must have at most ${tokenLengthMax} characters`);
-      const payload = await verifyToken(token, getKey, {
-        algorithms: local === undefined ? remoteAlgorithms : [signingAlgorithm],
-        issuer: config.jwtIssuer,
-        audience: config.jwtAudience,
-        requiredClaims: ['iss', 'aud', 'exp', 'sub', 'role'],
-        clockTolerance: clockToleranceSeconds,
-        currentDate: new Date(nowMs),
-      });
-      const principal = toPrincipal(payload);
-      verified.set(key, { principal, validUntilMs: Math.min((payload.exp ?? 0) * 1000, nowMs + cachedMs) });
-      return principal;
-    },
+    verify: async (token) => (await verifySession(token)).principal,
+    verifySession,
     async issueToken({ role, subject, expiresInSeconds = 3600 }) {
       if (local === undefined) {
         throw new AppError(

@@ -1,5 +1,6 @@
 import type { Principal } from '#plugin-api';
 import { createWatcher, type LiveTransport, type Refusal, type Watcher } from './watcher.ts';
+import { callAt } from './call-at.ts';
 import type { ChannelTable } from './channel-table.ts';
 
 export interface LiveConnection {
@@ -17,6 +18,8 @@ export interface ConnectionOptions {
   readonly transport: LiveTransport;
   readonly channels: ChannelTable;
   readonly bufferMaxBytes: number;
+  /** Milliseconds since the epoch: the token's end. */
+  readonly endsAtMs: number;
   readonly onSent: () => void;
   readonly onSuperseded: () => void;
   readonly onEnd: () => void;
@@ -64,6 +67,20 @@ export function createConnection(options: ConnectionOptions): LiveConnection {
     return refuse(channel, decision);
   }
 
+  function end(): void {
+    if (ended) return;
+    ended = true;
+    cancelExpiry();
+    for (const watcher of watched.values()) drop(watcher);
+    options.onEnd();
+  }
+
+  const cancelExpiry = callAt(options.endsAtMs, () => {
+    transport.close('expired');
+    // A client that does not take its leave gets nothing more.
+    end();
+  });
+
   return {
     watch,
     unwatch(channel) {
@@ -71,11 +88,6 @@ export function createConnection(options: ConnectionOptions): LiveConnection {
       if (watcher !== undefined) drop(watcher);
     },
     flush: () => watched.forEach((watcher) => watcher.flush()),
-    end() {
-      if (ended) return;
-      ended = true;
-      for (const watcher of watched.values()) drop(watcher);
-      options.onEnd();
-    },
+    end,
   };
 }

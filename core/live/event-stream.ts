@@ -3,7 +3,7 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub } from './hub.ts';
 import { livePath, pathOf, toLiveProblem } from './live-request.ts';
-import type { LiveMessage, LiveTransport } from './watcher.ts';
+import { liveEndReasons, type LiveEnd, type LiveMessage, type LiveTransport } from './watcher.ts';
 
 export interface EventStreamsOptions {
   readonly config: Config;
@@ -24,19 +24,23 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   const { config, hub } = options;
 
   async function open(channel: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const principal = await hub.authenticate(request);
+    const session = await hub.authenticate(request);
     // A client that has gone meanwhile will not say so again.
     if (response.destroyed) return;
     const stream = createStream(channel, response);
-    const connection = hub.connect(principal, stream.transport);
+    const connection = hub.connect(session, stream.transport);
     response.on('drain', () => connection.flush());
     response.on('close', () => connection.end());
     if (!(await connection.watch(channel))) return;
     stream.begin();
     request.socket.setTimeout(0);
-    const heartbeat = setInterval(() => response.write(': alive\n\n'), config.liveHeartbeatMs);
+    const heartbeat = setInterval(() => {
+      // The last event was sent a beat ago, and the client has not taken it.
+      if (response.writableEnded) response.destroy();
+      else response.write(': alive\n\n');
+    }, config.liveHeartbeatMs);
     response.on('close', () => clearInterval(heartbeat));
-    if (response.destroyed || response.writableEnded) clearInterval(heartbeat);
+    if (response.destroyed || response.writableFinished) clearInterval(heartbeat);
   }
 
   return {
@@ -56,6 +60,8 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     },
   };
 }
+
+const closeCodes = { stopping: 'SHUTTING_DOWN', expired: 'UNAUTHENTICATED' } as const satisfies Record<LiveEnd, string>;
 
 /** Ends the response with the error, or, when events have been sent already, without a word. */
 function answer(response: ServerResponse, error: unknown): void {
@@ -82,6 +88,7 @@ function createStream(
   }
 
   function send({ type, ...value }: LiveMessage): void {
+    if (response.writableEnded) return;
     begin();
     response.write(`event: ${type}\ndata: ${JSON.stringify(value)}\n\n`);
     if (type === 'closed') response.end();
@@ -94,9 +101,11 @@ function createStream(
     },
     send,
     refuse: (_channel, { code, reason }) => answer(response, new AppError(code, `Cannot watch the channel: ${reason}`)),
-    close(reason) {
+    close(end) {
+      const reason = liveEndReasons[end];
+      if (response.writableEnded) return;
       if (response.headersSent) send({ type: 'closed', channel, reason });
-      else answer(response, new AppError('SHUTTING_DOWN', `Cannot watch the channel: ${reason}`));
+      else answer(response, new AppError(closeCodes[end], `Cannot watch the channel: ${reason}`));
     },
   };
   return { transport, begin };

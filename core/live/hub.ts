@@ -13,7 +13,14 @@ export interface LiveHubOptions {
   readonly config: Config;
   readonly telemetry: Telemetry;
   /** Rejects with UNAUTHENTICATED when the token is wrong. */
-  readonly verify: (token: string) => Promise<Principal>;
+  readonly verify: (token: string) => Promise<LiveSession>;
+}
+
+/** Who watches, and until when the token allows it. */
+export interface LiveSession {
+  readonly principal: Principal;
+  /** Milliseconds since the epoch. */
+  readonly expiresAtMs: number;
 }
 
 export interface LiveHub {
@@ -22,9 +29,13 @@ export interface LiveHub {
   publish(channel: string, data: object, version?: number): void;
   close(channel: string, reason: string): void;
   /** @throws {AppError} UNAUTHENTICATED */
-  authenticate(request: IncomingMessage): Promise<Principal>;
-  /** @throws {AppError} OVERLOADED when there are too many connections, SHUTTING_DOWN */
-  connect(principal: Principal, transport: LiveTransport): LiveConnection;
+  authenticate(request: IncomingMessage): Promise<LiveSession>;
+  /**
+   * The connection ends with the session.
+   *
+   * @throws {AppError} OVERLOADED when there are too many connections, SHUTTING_DOWN
+   */
+  connect(session: LiveSession, transport: LiveTransport): LiveConnection;
   /** Ends every connection, telling the clients. */
   stop(): void;
 }
@@ -37,13 +48,19 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
   const connections = new Map<LiveTransport, string>();
   let stopping = false;
 
-  function connect(principal: Principal, transport: LiveTransport): LiveConnection {
-    if (stopping) throw new AppError('SHUTTING_DOWN', 'Cannot open a live connection: the server is shutting down');
-    assertRoom([...connections.values()], principal, config);
+  function connect({ principal, expiresAtMs }: LiveSession, transport: LiveTransport): LiveConnection {
+    try {
+      if (stopping) throw new AppError('SHUTTING_DOWN', 'Cannot open a live connection: the server is shutting down');
+      assertRoom([...connections.values()], principal, config);
+    } catch (error) {
+      metrics.refused(error);
+      throw error;
+    }
     const { name } = transport;
     connections.set(transport, principal.id);
     metrics.open.add({ transport: name }, 1);
     return createConnection({
+      endsAtMs: expiresAtMs + config.liveTokenGraceMs,
       principal,
       transport,
       channels,
@@ -78,17 +95,10 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
         throw error;
       }
     },
-    connect(principal, transport) {
-      try {
-        return connect(principal, transport);
-      } catch (error) {
-        metrics.refused(error);
-        throw error;
-      }
-    },
+    connect,
     stop() {
       stopping = true;
-      for (const transport of connections.keys()) transport.close('the server is shutting down');
+      for (const transport of connections.keys()) transport.close('stopping');
     },
   };
 }

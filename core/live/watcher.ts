@@ -6,9 +6,18 @@ export interface LiveTransport {
   send(message: LiveMessage): void;
   /** The client may not watch this channel. */
   refuse(channel: string, refusal: Refusal): void;
-  /** Called once; the transport tells its client why. */
-  close(reason: string): void;
+  /** The transport tells its client why; what comes after is ignored. */
+  close(end: LiveEnd): void;
 }
+
+/** Why the server ends a connection. */
+export type LiveEnd = 'stopping' | 'expired';
+
+/** In words for the client. */
+export const liveEndReasons: Readonly<Record<LiveEnd, string>> = {
+  stopping: 'the server is shutting down',
+  expired: 'the token has expired: connect again with a new one',
+};
 
 export interface Refusal {
   readonly code: 'NOT_FOUND' | 'FORBIDDEN' | 'PLUGIN_UNAVAILABLE' | 'OVERLOADED';

@@ -1,13 +1,12 @@
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type RawData, type WebSocket } from 'ws';
-import type { Principal } from '#plugin-api';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { LiveHub } from './hub.ts';
+import type { LiveHub, LiveSession } from './hub.ts';
 import type { LiveConnection } from './connection.ts';
 import { livePath, pathOf, toLiveProblem } from './live-request.ts';
-import type { LiveMessage, LiveTransport } from './watcher.ts';
+import { liveEndReasons, type LiveEnd, type LiveMessage, type LiveTransport } from './watcher.ts';
 
 export interface LiveWebSocketOptions {
   readonly config: Config;
@@ -23,6 +22,8 @@ export interface LiveWebSocket {
 const protocol = 'returnit.live';
 const messageMaxBytes = 1024;
 const closingMaxMs = 1000;
+/** RFC 6455, section 7.4: 4000 and above are the application's; 4401 as HTTP's 401. */
+const closeCodes: Readonly<Record<LiveEnd, number>> = { stopping: 1001, expired: 4401 };
 
 /**
  * WebSocket: the client sends `{"watch": "orders/…/position"}` or `{"unwatch": "…"}`, and receives
@@ -41,11 +42,11 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
   heartbeat.unref();
 
   async function open(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const principal = await hub.authenticate(request);
-    server.handleUpgrade(request, socket, head, (client) => serve(client, principal));
+    const session = await hub.authenticate(request);
+    server.handleUpgrade(request, socket, head, (client) => serve(client, session));
   }
 
-  function serve(client: WebSocket, principal: Principal): void {
+  function serve(client: WebSocket, session: LiveSession): void {
     // What was held back for a slow client goes out as soon as it has taken what came before.
     const transport = toTransport(client, () => {
       flushers.get(client)?.flush();
@@ -53,7 +54,7 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
     });
     client.on('error', () => client.terminate());
     try {
-      const connection = hub.connect(principal, transport);
+      const connection = hub.connect(session, transport);
       client.on('close', () => connection.end());
       client.on('pong', () => alive.add(client));
       client.on('message', (data, isBinary) => {
@@ -100,7 +101,7 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
 /** A client that does not answer the closing is cut off. */
 async function closeAll(server: WebSocketServer): Promise<void> {
   const closed = [...server.clients].map((client) => new Promise((resolve) => client.once('close', resolve)));
-  for (const client of server.clients) client.close(1001, 'the server is shutting down');
+  for (const client of server.clients) client.close(closeCodes.stopping, liveEndReasons.stopping);
   const cut = setTimeout(() => server.clients.forEach((client) => client.terminate()), closingMaxMs);
   await Promise.all(closed);
   clearTimeout(cut);
@@ -145,6 +146,6 @@ function toTransport(client: WebSocket, onSent: () => void): LiveTransport {
     },
     send,
     refuse: (channel, { reason }) => send({ type: 'refused', channel, reason }),
-    close: (reason) => client.close(1001, reason),
+    close: (end) => client.close(closeCodes[end], liveEndReasons[end]),
   };
 }

@@ -73,6 +73,16 @@ describe('createAuthenticator() with the local key', () => {
     await rm(folder, { recursive: true });
   });
 
+  it('tells until when a token is accepted, also one it remembers', async () => {
+    const token = await authenticator.issueToken({ role: 'customer', subject: 'c-1', expiresInSeconds: 30 });
+    for (const _time of ['first', 'remembered']) {
+      const { principal, expiresAtMs } = await authenticator.verifySession(token);
+      assert.deepEqual(principal, { id: 'c-1', role: 'customer' });
+      // 5 s for clocks that differ.
+      assert.equal(expiresAtMs, (Math.floor(nowMs / 1000) + 35) * 1000);
+    }
+  });
+
   it('refuses a token when it expires, also one it remembers', async () => {
     const token = await authenticator.issueToken({ role: 'customer', subject: 'c-1', expiresInSeconds: 30 });
     await authenticator.verify(token);

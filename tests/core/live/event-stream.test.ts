@@ -124,6 +124,31 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
     );
   });
 
+  it('ends a stream with an event when its token expires, and one that has not begun with 401', async (t) => {
+    const server = await startLiveServer(t, {}, (token) =>
+      Promise.resolve({ principal: { role: 'customer', id: token }, expiresAtMs: Date.now() + 200 }),
+    );
+    const undecided = Promise.withResolvers<{ allowed: true }>();
+    server.hub.declare(pattern, {
+      plugin: 'tracking',
+      authorize: (_principal, { orderId }) =>
+        orderId === 'slow' ? undecided.promise : Promise.resolve({ allowed: true, snapshot: { n: 0 } }),
+    });
+    const { response, text, ended } = await open(server);
+    assert.equal(response.status, 200);
+    await ended;
+    assert.match(
+      text(),
+      /event: closed\ndata: {"channel":"orders\/1\/position","reason":"the token has expired: connect again with a new one"}\n\n$/,
+    );
+    const refused = await open(server, { path: 'orders/slow/position' });
+    assert.equal(refused.response.status, 401);
+    undecided.resolve({ allowed: true });
+    await refused.ended;
+    assert.match(refused.text(), /"code":"UNAUTHENTICATED"/);
+    await until('all are gone', async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0);
+  });
+
   it('ends streams with a reason when it stops, and answers later ones with 503', async (t) => {
     const server = await startLiveServer(t);
     server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });

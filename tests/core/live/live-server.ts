@@ -9,7 +9,7 @@ import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { createEventStreams } from '#core/live/event-stream.ts';
-import { createLiveHub, type LiveHub } from '#core/live/hub.ts';
+import { createLiveHub, type LiveHub, type LiveSession } from '#core/live/hub.ts';
 import { createLiveWebSocket, type LiveWebSocket } from '#core/live/websocket.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
 import { createTestTelemetry } from '../plugin-host/test-telemetry.ts';
@@ -48,11 +48,18 @@ export const allow: Authorize = () => Promise.resolve({ allowed: true, snapshot:
 export async function startLiveServer(
   t: TestContext,
   given: Partial<Config> = {},
-  verify: (token: string) => Promise<Principal> = verifyToken,
+  verify: (token: string) => Promise<Principal | LiveSession> = verifyToken,
 ): Promise<LiveServer> {
   const config = loadConfig({}, given);
   const telemetry = createTestTelemetry();
-  const hub = createLiveHub({ config, telemetry, verify });
+  const hub = createLiveHub({
+    config,
+    telemetry,
+    async verify(token) {
+      const session = await verify(token);
+      return 'principal' in session ? session : { principal: session, expiresAtMs: Infinity };
+    },
+  });
   const streams = createEventStreams({ config, hub });
   const sockets = createLiveWebSocket({ config, hub });
   const server = createServer((request, response) => {

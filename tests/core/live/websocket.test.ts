@@ -177,7 +177,40 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
     await server.stop();
     for (const client of clients) assert.deepEqual(await client.closed, [1001, 'the server is shutting down']);
     assert.equal(await server.sample('returnit_live_connections{transport="ws"}'), 0);
-    assert.throws(() => server.hub.connect({ id: 'kim', role: 'customer' }, {} as never), { code: 'SHUTTING_DOWN' });
+    const session = { principal: { id: 'kim', role: 'customer' }, expiresAtMs: Infinity } as const;
+    assert.throws(() => server.hub.connect(session, {} as never), { code: 'SHUTTING_DOWN' });
+  });
+
+  it('closes a connection with 4401 when its token expires, and sends it nothing more', async (t) => {
+    const server = await startLiveServer(t, {}, (token) =>
+      Promise.resolve({
+        principal: { role: 'customer', id: token },
+        expiresAtMs: token === 'short' ? Date.now() + 300 : Infinity,
+      }),
+    );
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const long = server.connect({ token: 'long' });
+    await once(long.socket, 'open');
+    long.send({ watch: channel });
+    await long.next('snapshot');
+    const short = server.connect({ token: 'short' });
+    assert.deepEqual(await short.closed, [4401, 'the token has expired: connect again with a new one']);
+    await until(
+      'its place is free',
+      async () => (await server.sample('returnit_live_connections{transport="ws"}')) === 1,
+    );
+    server.hub.publish(channel, { n: 1 }, 1);
+    assert.deepEqual((await long.next('change')).data, { n: 1 });
+    assert.ok(!short.frames.some(({ type }) => type === 'change'));
+  });
+
+  it('lets a connection outlive its token by LIVE_TOKEN_GRACE_MS', async (t) => {
+    const expiresAtMs = Date.now();
+    const server = await startLiveServer(t, { liveTokenGraceMs: 300 }, () =>
+      Promise.resolve({ principal: { role: 'customer', id: 'kim' }, expiresAtMs }),
+    );
+    assert.equal((await server.connect().closed)[0], 4401);
+    assert.ok(Date.now() >= expiresAtMs + 300);
   });
 });
 
