@@ -58,7 +58,7 @@ interface Gate {
   /** @throws {AppError} INVALID_CALL, NOT_CAPABLE, BUDGET_EXCEEDED */
   admit(instance: PluginInstance, request: Pick<InvokeRequest, 'method' | 'args'>): Door;
   /** The only place where a permission is decided, and where each denial is recorded. */
-  authorize(instance: PluginInstance, access: Access): void;
+  readonly authorize: (instance: PluginInstance, access: Access) => void;
   /** `unknown` for anything but the core's own methods: a plugin cannot invent label values. */
   nameOf(method: string): string;
 }

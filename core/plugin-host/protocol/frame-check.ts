@@ -6,6 +6,8 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const methodPattern = /^[a-zA-Z]{1,32}(\.[a-zA-Z]{1,32})?$/;
 const traceparentPattern = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+/** The newest that matched: a handler's calls name the same span one after the other. */
+let checkedTraceparent: string | undefined;
 const codeMaxLength = 64;
 const messageMaxLength = 16_384;
 const causeDepthMax = 8;
@@ -76,9 +78,11 @@ function method(value: Fields): string {
 function traceparent(value: Fields): string | undefined {
   const parent = value['traceparent'];
   if (parent === undefined) return undefined;
+  if (parent === checkedTraceparent) return checkedTraceparent;
   if (typeof parent !== 'string' || !traceparentPattern.test(parent)) {
     throw new ProtocolViolation("'traceparent' must be a W3C traceparent");
   }
+  checkedTraceparent = parent;
   return parent;
 }
 

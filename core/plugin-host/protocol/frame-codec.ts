@@ -4,6 +4,8 @@ const headerBytes = 4;
 /** UTF-8 takes at most three bytes for one unit of a JavaScript string. */
 const bytesPerUnitMax = 3;
 const slabBytes = 65_536;
+/** One write takes so many frames at most: the other side then works on the first while this one makes the next. */
+const writeFramesMax = 8;
 
 export interface FrameEncoder {
   /** Queues a frame for the one write of this tick. Throws a RangeError when it is larger than the cap. */
@@ -19,8 +21,10 @@ export function createFrameEncoder(options: {
   /** What is written of the slab, and what of it has been handed on. */
   let filled = 0;
   let handedOn = 0;
+  let frames = 0;
 
   function flush(): void {
+    frames = 0;
     const chunk = slab.subarray(handedOn, filled);
     handedOn = filled;
     // A slab that one large frame needed is not kept.
@@ -54,6 +58,8 @@ export function createFrameEncoder(options: {
       const written = slab.write(text, filled + headerBytes, 'utf8');
       slab.writeUInt32BE(written, filled);
       filled += headerBytes + written;
+      frames += 1;
+      if (frames >= writeFramesMax) flush();
     },
   };
 }

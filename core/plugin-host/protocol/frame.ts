@@ -13,7 +13,7 @@ export interface CallFrame {
   readonly args: unknown;
   /** W3C traceparent of the span that makes the call. */
   readonly traceparent?: string | undefined;
-  /** Milliseconds that the sender will wait. */
+  /** Milliseconds that the sender will wait; without it as long as both sides' limit says. */
   readonly timeoutMs?: number | undefined;
 }
 

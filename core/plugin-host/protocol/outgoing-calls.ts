@@ -4,6 +4,7 @@ import type { CallFrame } from './frame.ts';
 import { ProtocolViolation } from './protocol-violation.ts';
 
 export interface CallOptions {
+  /** @default callTimeoutMs */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
   readonly traceparent?: string;
@@ -21,6 +22,7 @@ export interface OutgoingCallsOptions {
 interface PendingCall {
   readonly id: number;
   readonly frame: CallFrame;
+  readonly patienceMs: number;
   readonly deadlineMs: number;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -68,13 +70,10 @@ export class OutgoingCalls {
     }
     const patienceMs = timeoutMs ?? this.#options.callTimeoutMs;
     const id = this.#nextId++;
-    const frame: CallFrame =
-      traceparent === undefined
-        ? { t: 'call', id, method, args, timeoutMs: patienceMs }
-        : { t: 'call', id, method, args, traceparent, timeoutMs: patienceMs };
+    const frame: CallFrame = { t: 'call', id, method, args, traceparent, timeoutMs };
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + patienceMs;
-      this.#start({ id, frame, deadlineMs, resolve, reject, signal, onAbort: undefined, sent: false });
+      this.#start({ id, frame, patienceMs, deadlineMs, resolve, reject, signal, onAbort: undefined, sent: false });
     });
   }
 
@@ -173,7 +172,7 @@ export class OutgoingCalls {
   }
 
   #expire(call: PendingCall): void {
-    const what = `no answer within ${call.frame.timeoutMs} ms`;
+    const what = `no answer within ${call.patienceMs} ms`;
     this.#giveUp(call, new AppError('TIMEOUT', `Cannot finish ${call.frame.method}: ${what}`));
   }
 

@@ -117,7 +117,7 @@ class StreamPeer implements Peer {
 
   note(method: string, args: unknown, traceparent?: string): void {
     if (this.#closed || this.#stream.writableLength > this.#unsentMaxBytes / 2) return;
-    this.#send(traceparent === undefined ? { t: 'note', method, args } : { t: 'note', method, args, traceparent });
+    this.#send({ t: 'note', method, args, traceparent });
   }
 
   close(error: Error): void {
