@@ -3,4 +3,4 @@ import path from 'node:path';
 import { coreFlags } from './core-flags.mjs';
 import { root, run } from './run.mjs';
 
-run([...coreFlags, path.join(root, 'core', 'main.ts'), ...process.argv.slice(2)]);
+await run([...coreFlags, path.join(root, 'core', 'main.ts'), ...process.argv.slice(2)]);
