@@ -41,7 +41,8 @@ function assertWritable(place) {
     accessSync(place, constants.W_OK);
   } catch (error) {
     if (error.code === 'ENOENT') return;
-    throw new Error(`${place} cannot be written (${error.code}); run "npm ci" there as its owner, or make it writable`);
+    const what = `${place} cannot be written (${error.code}); run "npm ci" there as its owner, or make it writable`;
+    throw new Error(what, { cause: error });
   }
 }
 
