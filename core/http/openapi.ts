@@ -116,9 +116,14 @@ function toResponses(route: Route): Record<string, unknown> {
       ...(hasBody ? { content: { 'application/json': { schema: check.schema } } } : {}),
     };
   }
-  if (route.response.size === 0) responses['200'] = { description: 'OK' };
+  if (route.response.size === 0) responses['200'] = { description: 'OK', ...toContent(route) };
   for (const status of problemStatuses(route)) responses[status] = { $ref: '#/components/responses/Problem' };
   return { ...responses, default: { $ref: '#/components/responses/Problem' } };
+}
+
+function toContent({ content }: Route): Record<string, unknown> {
+  if (content === undefined) return {};
+  return { content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])) };
 }
 
 const descriptions: Readonly<Record<number, string>> = {

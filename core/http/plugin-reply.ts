@@ -21,6 +21,8 @@ const ownHeader =
 const headerValue = /^[\t\x20-\x7e\x80-\xff]{0,2048}$/;
 const headersMax = 20;
 const problemCode = /^[A-Z][A-Z0-9_]{1,63}$/;
+/** Codes of one route that are remembered for their pages. */
+const problemsMax = 50;
 const withoutBody = new Set([204, 205, 304]);
 
 /**
@@ -70,6 +72,7 @@ function toProblemResponse(value: unknown, route: Route, request: RouteRequest):
     return refuse(route, '"problem.title" must be a text of at most 200 characters');
   if (detail !== undefined && (typeof detail !== 'string' || detail.length > 2000))
     return refuse(route, '"problem.detail" must be a text of at most 2000 characters');
+  if (route.problems.size < problemsMax) route.problems.set(code, { status, title });
   const problem: ProblemDetails = {
     ...extensions,
     type: problemType(code),

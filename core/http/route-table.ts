@@ -60,9 +60,12 @@ export function createRouteTable(options: RouteTableOptions = {}): RouteTable {
     add(definition) {
       const route = createRoute(definition);
       const key = `${route.verb} ${route.path.shape}`;
-      assertFree(route, routes.get(key));
+      const earlier = routes.get(key);
+      assertFree(route, earlier);
       assertSameSpelling(route, routes.values());
-      if (!routes.has(key)) assertCount(route, routes.values(), routesPerOwnerMax);
+      if (earlier === undefined) assertCount(route, routes.values(), routesPerOwnerMax);
+      // What was answered before a restart was answered: the pages of these codes stay.
+      for (const [code, problem] of earlier?.problems ?? []) route.problems.set(code, problem);
       routes.set(key, route);
       tree.set(route.verb, route.path.template, route);
       version += 1;

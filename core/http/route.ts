@@ -61,6 +61,8 @@ export interface RouteDefinition {
   readonly body?: unknown;
   /** A schema for each success status; the core's own pages have none. */
   readonly response?: Readonly<Record<string, unknown>>;
+  /** Instead, of the core's own pages: what a 200 has, by content type. */
+  readonly content?: Readonly<Record<string, object>>;
   readonly run: (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
 }
 
@@ -76,9 +78,12 @@ export interface Route {
   readonly query: SchemaCheck | undefined;
   readonly body: SchemaCheck | undefined;
   readonly response: ReadonlyMap<number, SchemaCheck>;
+  readonly content: RouteDefinition['content'];
   readonly coerceParams: Coerce | undefined;
   readonly coerceQuery: Coerce | undefined;
   readonly run: RouteDefinition['run'];
+  /** Problems that the plugin has answered here, by code. */
+  readonly problems: Map<string, { readonly status: number; readonly title: string }>;
   /** Label sets of this route's durations, made once for each status. */
   readonly labels: Map<string, Labels>;
 }
@@ -109,9 +114,11 @@ export function createRoute(definition: RouteDefinition): Route {
     query,
     body: compileRequestSchema(definition.body, `${name} body`),
     response: compileResponses(name, definition.response ?? {}),
+    content: definition.content,
     coerceParams: compileCoercion(params?.schema),
     coerceQuery: compileCoercion(query?.schema),
     run: definition.run,
+    problems: new Map(),
     labels: new Map(),
   };
 }

@@ -22,6 +22,8 @@ async function problemOf(response: Response): Promise<Problem> {
   assert.equal(problem.status, response.status);
   assert.equal(problem.trace_id, response.headers.get('x-request-id'));
   assert.equal(problem.type, `/problems/${problem.code.toLowerCase().replaceAll('_', '-')}`);
+  const page = await fetch(new URL(problem.type, response.url));
+  assert.deepEqual([page.status, ((await page.json()) as Problem).code], [200, problem.code]);
   return problem;
 }
 
