@@ -38,7 +38,7 @@ describe('who may do what', () => {
       'GET /.well-known/jwks.json',
       'GET /docs',
       'GET /openapi.json',
-      'GET /problems/{code}',
+      'GET /problems/x',
     ]);
   });
 
