@@ -1,6 +1,8 @@
+import type { FormatDefinition } from 'ajv';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { AppError } from '#core/errors/app-error.ts';
+import { fastDateTime } from './date-time-format.ts';
 import { compilePattern } from './pattern-policy.ts';
 import { toFieldErrors, type FieldError } from './field-error.ts';
 import type { JsonSchema } from './schema-policy.ts';
@@ -79,6 +81,7 @@ function createCompiler(options: { readonly verbose?: boolean; readonly allError
     mode: 'full',
     formats: ['date', 'time', 'date-time', 'duration', 'uuid', 'ipv4', 'ipv6'],
   });
+  compiler.addFormat('date-time', fastDateTime(compiler.formats['date-time'] as FormatDefinition<string>));
   addFormats.default(compiler, { mode: 'fast', formats: ['email', 'uri', 'hostname'] });
   return compiler;
 }
