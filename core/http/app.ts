@@ -9,7 +9,6 @@ import { cancellation, type RequestInFlight } from './middleware/cancellation.ts
 import { problems } from './middleware/problems.ts';
 import { response } from './middleware/response.ts';
 import { routing } from './middleware/routing.ts';
-import { securityHeaders } from './middleware/security-headers.ts';
 import { httpTelemetry } from './middleware/telemetry.ts';
 import { validation } from './middleware/validation.ts';
 import type { RouteTable } from './route-table.ts';
@@ -34,7 +33,6 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
   app.use(httpTelemetry({ telemetry, routes, config }));
   app.use(
     problems(logger, [
-      securityHeaders(),
       routing(Math.ceil(config.pluginRestartDelayMs / 1000)),
       authentication(options.authenticator),
       cancellation(options.inFlight),

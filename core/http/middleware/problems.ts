@@ -3,6 +3,7 @@ import type { Logger } from '#core/telemetry/logger.ts';
 import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
 import { problemContentType, toProblem } from '../problem-details.ts';
 import { RequestRefusal } from '../request-refusal.ts';
+import { sendAnswer } from '../send-answer.ts';
 
 /** Takes the steps and turns whatever they throw into problem details. The one place that logs a request's failure. */
 export function problems(logger: Logger, steps: readonly HttpStep[]): HttpMiddleware {
@@ -35,10 +36,14 @@ function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
       'Request failed',
     );
   }
-  if (error instanceof RequestRefusal) ctx.set(error.headers);
-  // What is left of a body that was not read would be taken for the next request.
-  if (!ctx.req.complete) ctx.set('connection', 'close');
-  ctx.status = problem.status;
-  ctx.type = problemContentType;
-  ctx.body = JSON.stringify(problem);
+  sendAnswer(ctx, {
+    status: problem.status,
+    text: JSON.stringify(problem),
+    contentType: problemContentType,
+    headers: {
+      ...(error instanceof RequestRefusal ? error.headers : {}),
+      // What is left of a body that was not read would be taken for the next request.
+      ...(ctx.req.complete ? {} : { connection: 'close' }),
+    },
+  });
 }

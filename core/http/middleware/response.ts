@@ -1,13 +1,11 @@
-import type { HttpContext, HttpStep, StepResult } from '../http-context.ts';
-import type { RouteResponse } from '../route.ts';
-
-const json = 'application/json; charset=utf-8';
+import type { HttpStep, StepResult } from '../http-context.ts';
+import { sendAnswer } from '../send-answer.ts';
 
 /** The end of the line: runs the route and sends what it answers. */
 export function response(): HttpStep {
   return async (ctx): Promise<StepResult> => {
     const { state } = ctx;
-    send(
+    sendAnswer(
       ctx,
       await state.route.run(
         {
@@ -25,17 +23,4 @@ export function response(): HttpStep {
     );
     return 'answered';
   };
-}
-
-function send(ctx: HttpContext, answer: RouteResponse): void {
-  ctx.status = answer.status;
-  for (const name in answer.headers) ctx.res.setHeader(name, answer.headers[name] ?? '');
-  if (answer.text === undefined) {
-    ctx.body = null;
-    // Setting a null body makes Koa answer 204 whatever the status was.
-    ctx.status = answer.status;
-    return;
-  }
-  ctx.res.setHeader('content-type', answer.contentType ?? json);
-  ctx.body = answer.text;
 }

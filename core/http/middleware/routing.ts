@@ -1,6 +1,7 @@
 import type { HttpStep } from '../http-context.ts';
 import { absent, unavailable } from '../unavailable.ts';
 import { RequestRefusal } from '../request-refusal.ts';
+import { sendAnswer } from '../send-answer.ts';
 
 /** Finds the route or answers 404, 405 and OPTIONS. A route whose process is gone answers 503 at once. */
 export function routing(unavailableRetrySeconds: number): HttpStep {
@@ -16,8 +17,7 @@ export function routing(unavailableRetrySeconds: number): HttpStep {
     const isOptions = ctx.method === 'OPTIONS';
     if (match.kind === 'other-verb') {
       if (isOptions) {
-        ctx.set('allow', match.allow);
-        ctx.status = 204;
+        sendAnswer(ctx, { status: 204, headers: { allow: match.allow } });
         return 'answered';
       }
       throw new RequestRefusal(

@@ -45,7 +45,6 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
         },
         async (span) => {
           ctx.state.id = span.spanContext().traceId;
-          ctx.res.setHeader('x-request-id', ctx.state.id);
           await next();
           const status = ctx.state.isAborted ? abortedStatus : ctx.status;
           span.setAttribute('http.response.status_code', status);

@@ -1,0 +1,39 @@
+import type { HttpContext } from './http-context.ts';
+import type { RouteResponse } from './route.ts';
+
+const json = 'application/json; charset=utf-8';
+
+/**
+ * An API answers data to programs: nothing may be framed, sniffed, cached by default or run. Strict-Transport-Security is
+ * for whoever ends TLS in front of this server.
+ */
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
+/** Of these, HTTP knows that nothing follows the headers. */
+const withoutLength = new Set([204, 205, 304]);
+
+/**
+ * Every answer leaves here, whole: its own headers can replace the security headers. Koa's way, header by header, and
+ * its second look at each of them took 15 µs of a small request.
+ */
+export function sendAnswer(ctx: HttpContext, { status, text, contentType = json, headers }: RouteResponse): void {
+  const { res } = ctx;
+  res.statusCode = status;
+  // The client has gone: Koa ends the response.
+  if (!ctx.writable) return;
+  ctx.respond = false;
+  const all: Record<string, string | number> = { ...securityHeaders, 'x-request-id': ctx.state.id, ...headers };
+  if (text !== undefined) {
+    all['content-type'] = contentType;
+    all['content-length'] = Buffer.byteLength(text);
+  } else if (!withoutLength.has(status)) {
+    all['content-length'] = 0;
+  }
+  res.writeHead(status, all).end(text);
+}
