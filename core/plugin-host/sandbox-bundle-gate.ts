@@ -28,9 +28,7 @@ export function createBundleGate(roots: readonly string[]): Plugin {
         contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})`,
         loader: 'js',
       }));
-      build.onLoad({ filter: outside(roots), namespace: 'file' }, ({ path }) =>
-        refuse(`Cannot import ${path} in a plugin: it is outside its folder and its packages`),
-      );
+      build.onLoad({ filter: outside(roots), namespace: 'file' }, ({ path }) => refuse(outsideText(path)));
       build.onLoad({ filter: /\.(?:css|txt)$/, namespace: 'file' }, ({ path }) =>
         refuse(`Cannot import ${path} in a plugin: only JavaScript, TypeScript and JSON are imported`),
       );
@@ -46,6 +44,10 @@ export function isInside(path: string, roots: readonly string[]): boolean {
 /** Whether what the bundler's metafile names is a file, rather than what the gate made up. */
 export function isFileInput(input: string): boolean {
   return !input.startsWith(`${namespace}:`);
+}
+
+export function outsideText(path: string): string {
+  return `Cannot import ${path} in a plugin: it is outside its folder and its packages`;
 }
 
 function refuse(text: string): OnResolveResult & OnLoadResult {

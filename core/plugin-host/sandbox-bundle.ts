@@ -3,9 +3,9 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Metafile } from 'esbuild';
-import { createBundleGate, isFileInput, isInside } from './sandbox-bundle-gate.ts';
+import { createBundleGate, isFileInput, isInside, outsideText } from './sandbox-bundle-gate.ts';
 import { buildOptions, outputName, packagesFolder, toBundle, type Bundle } from './sandbox-bundle-output.ts';
-import { BuildRefused, createBuildQueue, type BundlerBuild } from './sandbox-esbuild.ts';
+import { BuildRefused, createBuild, type BundlerBuild } from './sandbox-esbuild.ts';
 
 export interface BundleEntry {
   /** Absolute; the module lies in it. */
@@ -42,7 +42,7 @@ const modulesMaxBytes = 33_554_432;
  * Plugins that are asked for at once share one run: what they have in common is read once. A bundle is made again when
  * a file of the plugin has changed.
  */
-export function createBundler(build: BundlerBuild = createBuildQueue()): Bundler {
+export function createBundler(build: BundlerBuild = createBuild()): Bundler {
   const kept = new Map<string, Kept>();
   const running = new Map<string, Promise<Bundle>>();
   let wanted: Wanted[] = [];
@@ -73,9 +73,17 @@ export function createBundler(build: BundlerBuild = createBuildQueue()): Bundler
       entryPoints: entries.map(({ folder, main }, index) => ({ in: join(folder, main), out: outputName(index) })),
       plugins: [createBundleGate([...new Set(roots.flat())])],
     });
+    const realPaths = new Map(
+      Object.keys(result.metafile.inputs)
+        .filter(isFileInput)
+        .map((input) => [input, realpathSync.native(`/${input}`)]),
+    );
     return Promise.all(
       entries.map(async (entry, index) => {
-        const inputs = await checkInputs(result.metafile, `${outputName(index)}.js`, roots[index] as readonly string[]);
+        const reached = reachedInputs(result.metafile, `${outputName(index)}.js`);
+        const inputs = reached.filter(isFileInput).map((input) => realPaths.get(input) ?? input);
+        const strange = inputs.find((path) => !isInside(path, roots[index] ?? []));
+        if (strange !== undefined) throw new BuildRefused(outsideText(strange));
         const bundle = toBundle(result, index);
         const stamps = await stampAll(inputs.filter((path) => isInside(path, [entry.folder])));
         // A file that has changed since the build began may be another one than what was read.
@@ -124,12 +132,14 @@ function importableFolders(folder: string): readonly string[] {
 }
 
 /**
- * The files that the entry reaches.
+ * All that the entry imports, and what that imports.
  *
- * @throws {BuildRefused} when one of them lies outside, or they are too many or too large
+ * @throws {BuildRefused} when it is too much
  */
-async function checkInputs({ inputs, outputs }: Metafile, output: string, roots: readonly string[]): Promise<string[]> {
-  const reached = new Set([outputs[output]?.entryPoint ?? '']);
+function reachedInputs({ inputs, outputs }: Metafile, output: string): readonly string[] {
+  const { entryPoint } = outputs[output] ?? {};
+  if (entryPoint === undefined) throw new BuildRefused('the bundler does not say what it has read');
+  const reached = new Set([entryPoint]);
   let bytes = 0;
   for (const input of reached) {
     const { bytes: size = 0, imports = [] } = inputs[input] ?? {};
@@ -141,12 +151,7 @@ async function checkInputs({ inputs, outputs }: Metafile, output: string, roots:
     if (reached.size > modulesMax) throw new BuildRefused(`it imports more than ${modulesMax} modules`);
     if (bytes > modulesMaxBytes) throw new BuildRefused(`it imports more than ${modulesMaxBytes} bytes`);
   }
-  const paths = [...reached].filter(isFileInput).map((input) => `/${input}`);
-  for (const path of paths) {
-    if (isInside(realpathSync.native(path), roots)) continue;
-    throw new BuildRefused(`Cannot import ${path} in a plugin: it is outside its folder and its packages`);
-  }
-  return paths;
+  return [...reached];
 }
 
 async function stampAll(paths: readonly string[]): Promise<Map<string, Stamp>> {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { BuildFailure, BuildOptions, BuildResult, Message } from 'esbuild';
 
 export type BundlerBuild = (options: BuildOptions) => Promise<BuildResult<{ write: false; metafile: true }>>;
@@ -7,33 +8,21 @@ export class BuildRefused extends Error {
   override readonly name = 'BuildRefused';
 }
 
-/** Bundling the largest of our plugins takes a tenth of this on a busy machine. */
+/** Bundling all of our plugins takes a twentieth of this on a busy machine. */
 const buildTimeoutMs = 20_000;
 
 /**
- * One build at a time: the bundler's process can be brought down by what it reads, and then takes nothing of another
- * plugin with it. The process is ended when there is nothing left to build.
+ * The bundler has one process for all of this one, and it can be brought down by what it reads. One build at a time, then:
+ * whoever brings it down is alone. It is ended when there is nothing left to build.
  */
-export function createBuildQueue(timeoutMs = buildTimeoutMs): BundlerBuild {
-  let last: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
+let last: Promise<unknown> = Promise.resolve();
+let waiting = 0;
 
+/** @param timeoutMs for one build */
+export function createBuild(timeoutMs = buildTimeoutMs): BundlerBuild {
   return function build(options) {
     waiting += 1;
-    const result = last.then(async () => {
-      // Loaded when it is first needed: commands that start no plugin do without.
-      const esbuild = await import('esbuild');
-      const timer = setTimeout(() => void esbuild.stop(), timeoutMs);
-      try {
-        return await esbuild.build({ ...options, write: false, metafile: true, logLevel: 'silent' });
-      } catch (cause) {
-        throw new BuildRefused(explain(cause), { cause });
-      } finally {
-        clearTimeout(timer);
-        waiting -= 1;
-        if (waiting === 0) await esbuild.stop();
-      }
-    });
+    const result = last.then(() => buildNow(options, timeoutMs));
     last = result.catch(() => {
       // Told to who asked for it.
     });
@@ -41,12 +30,40 @@ export function createBuildQueue(timeoutMs = buildTimeoutMs): BundlerBuild {
   };
 }
 
+async function buildNow(options: BuildOptions, timeoutMs: number): ReturnType<BundlerBuild> {
+  // Loaded when it is first needed: commands that start no plugin do without.
+  const esbuild = await import('esbuild');
+  const deadline = new AbortController();
+  let mustStop = false;
+  try {
+    return await Promise.race([
+      esbuild.build({ ...options, write: false, metafile: true, logLevel: 'silent' }),
+      // Ending its process settles nothing that is under way.
+      rejectAfter(timeoutMs, deadline.signal),
+    ]);
+  } catch (cause) {
+    mustStop = !isBuildFailure(cause);
+    throw new BuildRefused(explain(cause), { cause });
+  } finally {
+    deadline.abort();
+    waiting -= 1;
+    if (mustStop || waiting === 0) await esbuild.stop();
+  }
+}
+
+async function rejectAfter(timeoutMs: number, signal: AbortSignal): Promise<never> {
+  await delay(timeoutMs, undefined, { signal });
+  throw new Error(`the bundler did not finish within ${timeoutMs} ms`);
+}
+
+function isBuildFailure(error: unknown): error is BuildFailure {
+  return ((error as Partial<BuildFailure>).errors?.length ?? 0) > 0;
+}
+
 function explain(cause: unknown): string {
-  const [first] = (cause as Partial<BuildFailure>).errors ?? [];
+  const [first] = isBuildFailure(cause) ? cause.errors : [];
   if (first !== undefined) return toText(first);
-  const text = cause instanceof Error ? cause.message : String(cause);
-  // The engine was ended by the time limit, or ended itself: too deep or too large a source.
-  return /service (was stopped|is no longer running)/.test(text) ? 'the bundler gave up on it' : text;
+  return cause instanceof Error ? cause.message : String(cause);
 }
 
 /** Without the line's text: what stands in a file that must not be read is not told. */

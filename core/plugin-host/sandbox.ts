@@ -14,7 +14,7 @@ import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { ChildBoot } from './child/boot.ts';
 import { createBundler, type Bundler } from './sandbox-bundle.ts';
 import { bundleOwnCode, type OwnCode } from './sandbox-child.ts';
-import { BuildRefused, createBuildQueue } from './sandbox-esbuild.ts';
+import { BuildRefused, createBuild } from './sandbox-esbuild.ts';
 import type { SandboxLimits } from './sandbox-limits.ts';
 
 const profileMaxBytes = 1_048_576;
@@ -64,7 +64,7 @@ export interface Sandboxes {
 
 /** Starts plugin processes. The child's own modules are bundled once, a plugin when it has changed. */
 export function createSandboxes(): Sandboxes {
-  const build = createBuildQueue();
+  const build = createBuild();
   const bundle = createBundler(build);
   let own: Promise<OwnCode> | undefined;
 
