@@ -5,6 +5,8 @@ import path from 'node:path';
 import { takeInstallLock } from './install-lock.mjs';
 
 const waitMaxMs = 15 * 60_000;
+/** npm does not always heed a signal, such as while it tries again to reach the registry. */
+const npmStopMs = 5000;
 
 function readPackages(file) {
   return JSON.parse(readFileSync(file, 'utf8')).packages;
@@ -55,7 +57,10 @@ async function runNpm(root) {
     path.basename(npm) === 'npm-cli.js' ? [process.execPath, [npm, ...args]] : ['npm', args];
   const child = spawn(command, commandArgs, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
   // Who is asked to stop takes npm along, and holds the lock until it has ended.
-  const forward = (signal) => child.kill(signal);
+  const forward = (signal) => {
+    child.kill(signal);
+    setTimeout(() => child.kill('SIGKILL'), npmStopMs).unref();
+  };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward);
   const failure = await new Promise((resolve) => {
     child.on('error', (error) => resolve(error.message));
