@@ -1,5 +1,5 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Metafile } from 'esbuild';
@@ -45,25 +45,6 @@ const modulesMaxBytes = 33_554_432;
 export function createBundler(build: BundlerBuild = createBuild()): Bundler {
   const kept = new Map<string, Kept>();
   const running = new Map<string, Promise<Bundle>>();
-  let wanted: Wanted[] = [];
-
-  async function run(batch: readonly Wanted[]): Promise<void> {
-    if (batch.length > 1) {
-      try {
-        const bundles = await bundleAll(batch.map(({ entry }) => entry));
-        for (const [index, { bundle }] of batch.entries()) bundle.resolve(bundles[index] as Bundle);
-        return;
-      } catch {
-        // One of them cannot be bundled. Alone, each is told of its own errors.
-      }
-    }
-    for (const { entry, bundle } of batch) {
-      await bundleAll([entry]).then(
-        ([only]) => bundle.resolve(only as Bundle),
-        (error: unknown) => bundle.reject(error),
-      );
-    }
-  }
 
   async function bundleAll(entries: readonly BundleEntry[]): Promise<readonly Bundle[]> {
     const startedAtMs = Date.now();
@@ -94,8 +75,43 @@ export function createBundler(build: BundlerBuild = createBuild()): Bundler {
     );
   }
 
-  /** All that are asked for in one turn of the event loop are bundled together. */
-  function enqueue(entry: BundleEntry): Promise<Bundle> {
+  const enqueue = createBatches(bundleAll);
+
+  return async function bundle({ folder, main }) {
+    // Nothing is waited for before it is queued: what is asked for at once shall be bundled at once.
+    const entry = { folder: realpathSync.native(folder), main };
+    const key = keyOf(entry);
+    const known = kept.get(key);
+    if (known !== undefined && (await isUnchanged(known))) return known.bundle;
+    const made = running.get(key) ?? enqueue(entry).finally(() => running.delete(key));
+    running.set(key, made);
+    return made;
+  };
+}
+
+/** All that are asked for in one turn of the event loop are bundled together. */
+function createBatches(bundleAll: (entries: readonly BundleEntry[]) => Promise<readonly Bundle[]>): Bundler {
+  let wanted: Wanted[] = [];
+
+  async function run(batch: readonly Wanted[]): Promise<void> {
+    if (batch.length > 1) {
+      try {
+        const bundles = await bundleAll(batch.map(({ entry }) => entry));
+        for (const [index, { bundle }] of batch.entries()) bundle.resolve(bundles[index] as Bundle);
+        return;
+      } catch {
+        // One of them cannot be bundled. Alone, each is told of its own errors.
+      }
+    }
+    for (const { entry, bundle } of batch) {
+      await bundleAll([entry]).then(
+        ([only]) => bundle.resolve(only as Bundle),
+        (error: unknown) => bundle.reject(error),
+      );
+    }
+  }
+
+  return function enqueue(entry) {
     const bundle = Promise.withResolvers<Bundle>();
     if (wanted.push({ entry, bundle }) === 1) {
       setImmediate(() => {
@@ -105,16 +121,6 @@ export function createBundler(build: BundlerBuild = createBuild()): Bundler {
       });
     }
     return bundle.promise;
-  }
-
-  return async function bundle({ folder, main }) {
-    const entry = { folder: await realpath(folder), main };
-    const key = keyOf(entry);
-    const known = kept.get(key);
-    if (known !== undefined && (await isUnchanged(known))) return known.bundle;
-    const made = running.get(key) ?? enqueue(entry).finally(() => running.delete(key));
-    running.set(key, made);
-    return made;
   };
 }
 

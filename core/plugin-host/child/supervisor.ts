@@ -12,7 +12,8 @@ import { profileThread } from './profile.ts';
 import { createThreadPulse, type ThreadPulse } from './thread-pulse.ts';
 import { watchThread, type Stuck } from './watch-thread.ts';
 
-const heapYoungMiB = 16;
+/** Most of what a plugin's process grows by under load is the young generation. */
+const heapYoungMiB = 8;
 
 export function run(boot: ChildBoot): void {
   const control = connectControl(new Socket({ fd: 4, readable: true, writable: true }));

@@ -7,5 +7,6 @@ export const hostileOpen: Readonly<Record<string, string>> = {
   'see open descriptors':
     'A plugin that replaces functions of Node can reach descriptors 3 and 4 of its own process; the core checks every byte of both',
   'read facts of the machine': 'process.pid, ppid, versions, memoryUsage and resourceUsage stay visible',
-  'read packages': 'All of node_modules is readable, also packages that the plugin does not use',
+  'take time and memory of the bundler':
+    'It runs with the rights of the core on source text, for at most 20 s a plugin and one at a time; deeply nested source can make it use 1 GB before it ends. That fails this plugin alone',
 };

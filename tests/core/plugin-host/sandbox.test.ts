@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { supervisePlugin } from '../../support/supervised-plugin.ts';
 
@@ -25,5 +26,11 @@ describe('createSandboxes()', { timeout: 60_000 }, () => {
     await using plugin = await supervisePlugin({ folder: 'echo' });
     await plugin.supervisor.start();
     assert.equal(readFileSync(`/proc/${plugin.supervisor.pid}/environ`, 'utf8'), '');
+  });
+
+  it('starts the process in a folder that may be read: Node lets its thread do so', { timeout }, async () => {
+    await using plugin = await supervisePlugin({ folder: 'echo' });
+    await plugin.supervisor.start();
+    assert.equal(readlinkSync(`/proc/${plugin.supervisor.pid}/cwd`), dirname(realpathSync(process.execPath)));
   });
 });
