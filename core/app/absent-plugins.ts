@@ -1,7 +1,7 @@
 import type { Config } from '#core/config/settings.ts';
 import type { Outage } from '#core/http/route.ts';
 import type { AdmittedPlugins } from '#core/plugin-host/admission.ts';
-import { covers } from '#core/plugin-host/permission-match.ts';
+import { covers } from '#core/plugin-host/permissions/permission-match.ts';
 import type { PluginStatus } from '#core/plugin-host/plugin-host.ts';
 
 export interface AbsentPluginsOptions {

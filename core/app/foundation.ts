@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import { lockDataFolder } from '#core/database/data-folder.ts';
 import { createOperationsServer } from '#core/http/operations.ts';
-import { createAudit, type Audit } from '#core/plugin-host/audit.ts';
+import { createAudit, type Audit } from '#core/plugin-host/audit/audit.ts';
 import { createTelemetry, type RunningTelemetry, type TelemetryOptions } from '#core/telemetry/telemetry.ts';
 import { toLogFile } from './log-file.ts';
 import { toReadiness, type Parts } from './readiness.ts';

@@ -5,7 +5,7 @@ import { startEmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { migrateCore } from '#core/database/migrations.ts';
 import { preparePlugins } from '#core/database/plugin-roles.ts';
 import type { AdmittedPlugins } from '#core/plugin-host/admission.ts';
-import { effectiveGrants } from '#core/plugin-host/permission-rules.ts';
+import { effectiveGrants } from '#core/plugin-host/permissions/permission-rules.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 
 export interface StorageOptions {

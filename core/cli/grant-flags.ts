@@ -1,10 +1,14 @@
 /** `--allow-net=payments:api.stripe.com:443` and the others: grants and denials for one run, on top of grants.json. */
 import { Option, type Command } from 'commander';
 import { AppError } from '#core/errors/app-error.ts';
-import { parseGrantRules } from '#core/plugin-host/grant-rules-text.ts';
-import type { RulesByPermission } from '#core/plugin-host/grants.ts';
-import { permissionNames, refusedPermissions, type GrantablePermission } from '#core/plugin-host/permission-names.ts';
-import type { RunRules } from '#core/plugin-host/permission-rules.ts';
+import { parseGrantRules } from '#core/plugin-host/permissions/grant-rules-text.ts';
+import type { RulesByPermission } from '#core/plugin-host/permissions/grants.ts';
+import {
+  permissionNames,
+  refusedPermissions,
+  type GrantablePermission,
+} from '#core/plugin-host/permissions/permission-names.ts';
+import type { RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
 
 const effects = ['allow', 'deny'] as const;
 type Effect = (typeof effects)[number];

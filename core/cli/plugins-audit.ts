@@ -1,6 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { AppError } from '#core/errors/app-error.ts';
-import { readAudit, verifyAudit } from '#core/plugin-host/audit-read.ts';
+import { readAudit, verifyAudit } from '#core/plugin-host/audit/audit-read.ts';
 import { auditDirOf, type PluginsCommandDeps } from './plugins-context.ts';
 import { formatTable } from './text-table.ts';
 

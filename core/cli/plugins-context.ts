@@ -3,8 +3,8 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { discoverPlugins, type DiscoveredPlugin } from '#core/plugin-host/discovery.ts';
-import { nearestName } from '#core/plugin-host/edit-distance.ts';
+import { discoverPlugins, type DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
+import { nearestName } from '#core/plugin-host/manifest/edit-distance.ts';
 
 /** What the `returnit plugins` commands work on. */
 export interface PluginsCommandDeps {

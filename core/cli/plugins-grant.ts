@@ -1,15 +1,15 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AppError } from '#core/errors/app-error.ts';
-import { createAudit } from '#core/plugin-host/audit.ts';
-import type { DiscoveredPlugin } from '#core/plugin-host/discovery.ts';
+import { createAudit } from '#core/plugin-host/audit/audit.ts';
+import type { DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
 import { withFileLock } from '#core/plugin-host/file-lock.ts';
-import { writeGrantChange } from '#core/plugin-host/grants-file.ts';
-import { readGrants, type RulesByPermission } from '#core/plugin-host/grants.ts';
-import { requestedResources } from '#core/plugin-host/manifest.ts';
-import { overlaps } from '#core/plugin-host/permission-match.ts';
-import { permissionNames } from '#core/plugin-host/permission-names.ts';
-import { collectRules, idleGrants } from '#core/plugin-host/permission-rules.ts';
+import { writeGrantChange } from '#core/plugin-host/permissions/grants-file.ts';
+import { readGrants, type RulesByPermission } from '#core/plugin-host/permissions/grants.ts';
+import { requestedResources } from '#core/plugin-host/manifest/manifest.ts';
+import { overlaps } from '#core/plugin-host/permissions/permission-match.ts';
+import { permissionNames } from '#core/plugin-host/permissions/permission-names.ts';
+import { collectRules, idleGrants } from '#core/plugin-host/permissions/permission-rules.ts';
 import { addPluginGrantFlags, parsePluginGrantFlags } from './grant-flags.ts';
 import {
   addPluginPathOption,

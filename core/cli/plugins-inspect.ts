@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { createLockEntry, lockKey, readLock } from '#core/plugin-host/lock.ts';
-import { requestDifference } from '#core/plugin-host/lock-verify.ts';
-import { requestedItems } from '#core/plugin-host/manifest.ts';
+import { createLockEntry, lockKey, readLock } from '#core/plugin-host/lock/lock.ts';
+import { requestDifference } from '#core/plugin-host/lock/lock-verify.ts';
+import { requestedItems } from '#core/plugin-host/manifest/manifest.ts';
 import {
   addPluginPathOption,
   findPlugin,

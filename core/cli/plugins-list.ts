@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import { readLock } from '#core/plugin-host/lock.ts';
-import { verifyLock } from '#core/plugin-host/lock-verify.ts';
-import { readGrants } from '#core/plugin-host/grants.ts';
-import { collectRules, missingGrants } from '#core/plugin-host/permission-rules.ts';
+import { readLock } from '#core/plugin-host/lock/lock.ts';
+import { verifyLock } from '#core/plugin-host/lock/lock-verify.ts';
+import { readGrants } from '#core/plugin-host/permissions/grants.ts';
+import { collectRules, missingGrants } from '#core/plugin-host/permissions/permission-rules.ts';
 import {
   addPluginPathOption,
   findPlugins,

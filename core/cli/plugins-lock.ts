@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { withFileLock } from '#core/plugin-host/file-lock.ts';
-import { createLockEntry, lockKey, readLock, writeLock, type LockEntry } from '#core/plugin-host/lock.ts';
-import { requestDifference } from '#core/plugin-host/lock-verify.ts';
-import type { DiscoveredPlugin } from '#core/plugin-host/discovery.ts';
+import { createLockEntry, lockKey, readLock, writeLock, type LockEntry } from '#core/plugin-host/lock/lock.ts';
+import { requestDifference } from '#core/plugin-host/lock/lock-verify.ts';
+import type { DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
 import {
   addPluginPathOption,
   findPlugin,

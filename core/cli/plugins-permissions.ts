@@ -1,15 +1,15 @@
 import type { Command } from 'commander';
-import { readGrants } from '#core/plugin-host/grants.ts';
-import { grantCommand } from '#core/plugin-host/grant-command.ts';
-import { covers, overlaps } from '#core/plugin-host/permission-match.ts';
-import { permissionNames, type GrantablePermission } from '#core/plugin-host/permission-names.ts';
+import { readGrants } from '#core/plugin-host/permissions/grants.ts';
+import { grantCommand } from '#core/plugin-host/permissions/grant-command.ts';
+import { covers, overlaps } from '#core/plugin-host/permissions/permission-match.ts';
+import { permissionNames, type GrantablePermission } from '#core/plugin-host/permissions/permission-names.ts';
 import {
   collectRules,
   idleGrants,
   missingGrants,
   type PermissionRules,
   type Rule,
-} from '#core/plugin-host/permission-rules.ts';
+} from '#core/plugin-host/permissions/permission-rules.ts';
 import {
   addPluginPathOption,
   findPlugin,

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
-import type { Audit } from './audit.ts';
-import { discoverPlugins, type DiscoveredPlugin } from './discovery.ts';
-import { resolveGrants, type ResolveGrantsOptions } from './grants-resolve.ts';
-import { verifyLock, type HeldPlugin } from './lock-verify.ts';
-import { readLock } from './lock.ts';
-import type { RunRules } from './permission-rules.ts';
-import { createPermissions, type Permissions } from './permissions.ts';
+import type { Audit } from './audit/audit.ts';
+import { discoverPlugins, type DiscoveredPlugin } from './manifest/discovery.ts';
+import { resolveGrants, type ResolveGrantsOptions } from './permissions/grants-resolve.ts';
+import { verifyLock, type HeldPlugin } from './lock/lock-verify.ts';
+import { readLock } from './lock/lock.ts';
+import type { RunRules } from './permissions/permission-rules.ts';
+import { createPermissions, type Permissions } from './permissions/permissions.ts';
 
 export interface AdmitPluginsOptions {
   readonly config: Pick<Config, 'plugins' | 'pluginPaths' | 'environment'>;

@@ -8,14 +8,14 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan, withTraceparent } from '#core/telemetry/tracing.ts';
-import type { Audit } from './audit.ts';
+import type { Audit } from './audit/audit.ts';
 import { compileArguments, type ArgumentCheck } from './call-arguments.ts';
 import type { CallBudget } from './call-budget.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Access, Call, Capability, CapabilityMethod } from './capability.ts';
-import { NotCapable } from './not-capable.ts';
+import { NotCapable } from './permissions/not-capable.ts';
 import { OpenCall, type Caller } from './open-call.ts';
-import type { Permissions } from './permissions.ts';
+import type { Permissions } from './permissions/permissions.ts';
 
 export type Outcome = 'ok' | 'error' | 'timeout' | 'denied' | 'budget' | 'cancelled';
 

@@ -1,6 +1,6 @@
 import type { Config } from '#core/config/settings.ts';
 import { createCallBudget, type CallBudget } from './call-budget.ts';
-import type { DiscoveredPlugin } from './discovery.ts';
+import type { DiscoveredPlugin } from './manifest/discovery.ts';
 
 /** What each plugin may use up at the door. */
 export interface PluginLimits {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import type { TSchema } from 'typebox';
-import { GrantsSchema } from './grants.ts';
-import { ManifestSchema } from './manifest-schema.ts';
+import { GrantsSchema } from './permissions/grants.ts';
+import { ManifestSchema } from './manifest/manifest-schema.ts';
 
 /** The JSON Schema files that editors complete plugin.json and grants.json with: generated, and compared in a test. */
 export const schemaFiles: readonly { readonly path: string; readonly schema: TSchema }[] = [

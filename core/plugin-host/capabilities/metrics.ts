@@ -2,9 +2,9 @@ import { Type, type Static } from 'typebox';
 import type { Labels, Metrics } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { method, type Capability } from '../capability.ts';
-import type { Manifest } from '../manifest.ts';
-import { toMetricDefinition } from '../manifest-metrics.ts';
-import type { MetricDeclaration } from '../manifest-schema.ts';
+import type { Manifest } from '../manifest/manifest.ts';
+import { toMetricDefinition } from '../manifest/manifest-metrics.ts';
+import type { MetricDeclaration } from '../manifest/manifest-schema.ts';
 
 const RecordArgs = Type.Object(
   {

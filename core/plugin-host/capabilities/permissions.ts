@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { method, type Capability } from '../capability.ts';
-import { permissionNames, refusedPermissions } from '../permission-names.ts';
-import type { Permissions } from '../permissions.ts';
+import { permissionNames, refusedPermissions } from '../permissions/permission-names.ts';
+import type { Permissions } from '../permissions/permissions.ts';
 
 const QueryArgs = Type.Object(
   {

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, Pool } from 'undici';
-import { isPrivateAddress } from '../permission-net.ts';
+import { isPrivateAddress } from '../permissions/permission-net.ts';
 
 export interface PinnedAgent {
   readonly dispatcher: Agent;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { readAudit } from '#core/plugin-host/audit-read.ts';
+import { readAudit } from '#core/plugin-host/audit/audit-read.ts';
 import { listDeaths } from '#core/plugin-host/deaths.ts';
 import { startPlatform, type TestPlatform } from '../../support/platform.ts';
 import { until } from '../../support/until.ts';

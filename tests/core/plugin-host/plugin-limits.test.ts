@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { loadConfig } from '#core/config/config.ts';
 import { createCallBudget } from '#core/plugin-host/call-budget.ts';
 import { createPluginLimits } from '#core/plugin-host/plugin-limits.ts';
-import type { DiscoveredPlugin } from '#core/plugin-host/discovery.ts';
+import type { DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
 
 const plugin = (name: string, callsPerSecond?: number): DiscoveredPlugin =>
   ({ manifest: { name, limits: callsPerSecond === undefined ? {} : { callsPerSecond } } }) as DiscoveredPlugin;

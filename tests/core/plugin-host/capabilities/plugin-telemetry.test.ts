@@ -4,8 +4,8 @@ import type { Call, Capability } from '#core/plugin-host/capability.ts';
 import { createLogCapability } from '#core/plugin-host/capabilities/log.ts';
 import { createMetricsCapability } from '#core/plugin-host/capabilities/metrics.ts';
 import { createPermissionsCapability } from '#core/plugin-host/capabilities/permissions.ts';
-import type { Manifest } from '#core/plugin-host/manifest.ts';
-import { createPermissions } from '#core/plugin-host/permissions.ts';
+import type { Manifest } from '#core/plugin-host/manifest/manifest.ts';
+import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
 import { createTestTelemetry } from '../test-telemetry.ts';
 
 /** Calls a method as the plugin `orders` does, past invoke(). */

@@ -1,6 +1,6 @@
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginIdentity } from '#core/plugin-instance.ts';
-import type { Access } from './capability.ts';
+import type { Access } from '../capability.ts';
 import type { Decision } from './permissions.ts';
 import { isGrantable } from './permission-names.ts';
 import { shownResource } from './shown-resource.ts';

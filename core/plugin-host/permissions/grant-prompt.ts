@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import type { Manifest, RequestedItem } from './manifest.ts';
+import type { Manifest, RequestedItem } from '../manifest/manifest.ts';
 
 export type GrantAnswer = 'yes' | 'no' | 'always';
 

@@ -1,5 +1,5 @@
-import type { DiscoveredPlugin } from './discovery.ts';
-import type { RequestedItem } from './manifest.ts';
+import type { DiscoveredPlugin } from '../manifest/discovery.ts';
+import type { RequestedItem } from '../manifest/manifest.ts';
 import { permissionNames } from './permission-names.ts';
 
 /** As one word of a POSIX shell. */

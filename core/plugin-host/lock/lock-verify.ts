@@ -1,9 +1,9 @@
 import { AppError } from '#core/errors/app-error.ts';
-import type { DiscoveredPlugin } from './discovery.ts';
+import type { DiscoveredPlugin } from '../manifest/discovery.ts';
 import { createLockEntry, lockKey, type Lock, type LockEntry, type RequestedLists } from './lock.ts';
-import { covers } from './permission-match.ts';
-import { permissionNames } from './permission-names.ts';
-import { lockCommand } from './grant-command.ts';
+import { covers } from '../permissions/permission-match.ts';
+import { permissionNames } from '../permissions/permission-names.ts';
+import { lockCommand } from '../permissions/grant-command.ts';
 
 export interface HeldPlugin {
   readonly plugin: DiscoveredPlugin;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
-import { parseManifest, requestedItems, requestedResources } from '#core/plugin-host/manifest.ts';
+import { parseManifest, requestedItems, requestedResources } from '#core/plugin-host/manifest/manifest.ts';
 import { schemaFiles, schemaText } from '#core/plugin-host/schema-files.ts';
 
 const file = 'plugins/orders/plugin.json';

@@ -4,14 +4,14 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { describe, it } from 'node:test';
-import { changeGrants, emptyGrantsText } from '#core/plugin-host/grants-edit.ts';
-import { writeGrantChange } from '#core/plugin-host/grants-file.ts';
-import { resolveGrants, type ResolveGrantsOptions } from '#core/plugin-host/grants-resolve.ts';
-import { parseGrants, readGrants } from '#core/plugin-host/grants.ts';
-import { parseManifest } from '#core/plugin-host/manifest.ts';
-import type { RunRules } from '#core/plugin-host/permission-rules.ts';
-import { createPermissions } from '#core/plugin-host/permissions.ts';
-import { createFolder } from './plugin-project.ts';
+import { changeGrants, emptyGrantsText } from '#core/plugin-host/permissions/grants-edit.ts';
+import { writeGrantChange } from '#core/plugin-host/permissions/grants-file.ts';
+import { resolveGrants, type ResolveGrantsOptions } from '#core/plugin-host/permissions/grants-resolve.ts';
+import { parseGrants, readGrants } from '#core/plugin-host/permissions/grants.ts';
+import { parseManifest } from '#core/plugin-host/manifest/manifest.ts';
+import type { RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
+import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
+import { createFolder } from '../plugin-project.ts';
 
 const written = `{
   "$schema": "../core/plugin-host/grants.schema.json",

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { appendFile, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { createAudit, type Audit, type CreateAuditOptions } from '#core/plugin-host/audit.ts';
-import { readAudit, verifyAudit } from '#core/plugin-host/audit-read.ts';
-import { createFolder } from './plugin-project.ts';
-import { createTestTelemetry } from './test-telemetry.ts';
+import { createAudit, type Audit, type CreateAuditOptions } from '#core/plugin-host/audit/audit.ts';
+import { readAudit, verifyAudit } from '#core/plugin-host/audit/audit-read.ts';
+import { createFolder } from '../plugin-project.ts';
+import { createTestTelemetry } from '../test-telemetry.ts';
 
 const plugin = { name: 'payments', version: '1.0.0' };
 
@@ -167,7 +167,7 @@ describe('createAudit()', () => {
   it('loses nothing that was answered when its process is killed', async (t) => {
     const dir = await createFolder(t);
     const script = `
-      import { createAudit } from '#core/plugin-host/audit.ts';
+      import { createAudit } from '#core/plugin-host/audit/audit.ts';
       const audit = createAudit({ dir: ${JSON.stringify(dir)}, config: { auditFileMaxBytes: 4096 } });
       for (let i = 1; ; i += 1) {
         audit.denied({ plugin: { name: 'p', version: '1.0.0' }, access: { permission: 'net', resource: 'h' + i + ':1' }, rule: 'r', source: 'door' });

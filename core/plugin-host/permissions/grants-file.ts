@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { writeFileAtomic } from './atomic-file.ts';
-import { withFileLock } from './file-lock.ts';
+import { writeFileAtomic } from '../atomic-file.ts';
+import { withFileLock } from '../file-lock.ts';
 import { changeGrants, emptyGrantsText, type GrantChange } from './grants-edit.ts';
 
 /**

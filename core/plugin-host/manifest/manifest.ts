@@ -11,8 +11,8 @@ import {
   type MetricDeclaration,
 } from './manifest-schema.ts';
 import { metricProblem } from './manifest-metrics.ts';
-import { permissionNames, type GrantablePermission } from './permission-names.ts';
-import { resourceProblem } from './permission-syntax.ts';
+import { permissionNames, type GrantablePermission } from '../permissions/permission-names.ts';
+import { resourceProblem } from '../permissions/permission-syntax.ts';
 
 /** What a plugin is and asks for, as its `plugin.json` says. Plain data: no code of the plugin has run. */
 export interface Manifest {

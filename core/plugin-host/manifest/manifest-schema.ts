@@ -1,7 +1,7 @@
 /** The form of `plugin.json`. plugin.schema.json beside it is generated from here, for editors. */
 import { Type, type Static, type TArray, type TInteger, type TSchema, type TString } from 'typebox';
-import { permissionNames, refusedPermissions } from './permission-names.ts';
-import { expectedForm, resourceCharactersMax } from './permission-syntax.ts';
+import { permissionNames, refusedPermissions } from '../permissions/permission-names.ts';
+import { expectedForm, resourceCharactersMax } from '../permissions/permission-syntax.ts';
 
 const closed = { additionalProperties: false } as const;
 

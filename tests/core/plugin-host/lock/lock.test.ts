@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { discoverPlugins, type DiscoveredPlugin } from '#core/plugin-host/discovery.ts';
+import { discoverPlugins, type DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
 import {
   createLockEntry,
   emptyLock,
@@ -11,10 +11,10 @@ import {
   readLock,
   writeLock,
   type Lock,
-} from '#core/plugin-host/lock.ts';
-import { verifyLock } from '#core/plugin-host/lock-verify.ts';
-import { hashPluginTree } from '#core/plugin-host/plugin-files.ts';
-import { createFolder, writePlugin } from './plugin-project.ts';
+} from '#core/plugin-host/lock/lock.ts';
+import { verifyLock } from '#core/plugin-host/lock/lock-verify.ts';
+import { hashPluginTree } from '#core/plugin-host/manifest/plugin-files.ts';
+import { createFolder, writePlugin } from '../plugin-project.ts';
 
 const manifest = (hosts: readonly string[], version = '1.0.0') => ({
   name: 'payments',

@@ -1,6 +1,6 @@
 /** Changes of grants.json: the member that changes is written anew, every other character of the file stays as it is. */
 import { parseGrants, type GrantRules, type PluginGrants, type RulesByPermission } from './grants.ts';
-import { parseJsonDocument, type JsonPath, type JsonPlace } from './json-document.ts';
+import { parseJsonDocument, type JsonPath, type JsonPlace } from '../manifest/json-document.ts';
 import { permissionNames, type GrantablePermission } from './permission-names.ts';
 import { covers } from './permission-match.ts';
 

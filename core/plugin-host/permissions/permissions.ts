@@ -1,9 +1,9 @@
 /** Whether a plugin may: what it asked for, as far as the operator granted it, less what the operator denied. */
 import { LRUCache } from 'lru-cache';
 import type { PermissionName } from '#plugin-api';
-import type { Access } from './capability.ts';
+import type { Access } from '../capability.ts';
 import type { Grants } from './grants.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { covers, overlaps } from './permission-match.ts';
 import { isGrantable, refusedPermissions, type GrantablePermission } from './permission-names.ts';
 import { isPrivateNetResource } from './permission-net.ts';

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { covers, overlaps } from '#core/plugin-host/permission-match.ts';
-import type { GrantablePermission } from '#core/plugin-host/permission-names.ts';
-import { isPrivateAddress, isPrivateNetResource } from '#core/plugin-host/permission-net.ts';
-import { resourceProblem } from '#core/plugin-host/permission-syntax.ts';
+import { covers, overlaps } from '#core/plugin-host/permissions/permission-match.ts';
+import type { GrantablePermission } from '#core/plugin-host/permissions/permission-names.ts';
+import { isPrivateAddress, isPrivateNetResource } from '#core/plugin-host/permissions/permission-net.ts';
+import { resourceProblem } from '#core/plugin-host/permissions/permission-syntax.ts';
 
 type Case = readonly [permission: GrantablePermission, outer: string, inner: string];
 

@@ -9,12 +9,12 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Type, type TOptional } from 'typebox';
 import { AppError } from '#core/errors/app-error.ts';
-import { writeFileAtomic } from './atomic-file.ts';
-import type { DiscoveredPlugin } from './discovery.ts';
-import { createDocumentCheck } from './document-check.ts';
-import { requestedResources } from './manifest.ts';
-import { permissionNames, type GrantablePermission } from './permission-names.ts';
-import { hashPluginTree } from './plugin-files.ts';
+import { writeFileAtomic } from '../atomic-file.ts';
+import type { DiscoveredPlugin } from '../manifest/discovery.ts';
+import { createDocumentCheck } from '../manifest/document-check.ts';
+import { requestedResources } from '../manifest/manifest.ts';
+import { permissionNames, type GrantablePermission } from '../permissions/permission-names.ts';
+import { hashPluginTree } from '../manifest/plugin-files.ts';
 
 export type RequestedLists = Readonly<Partial<Record<GrantablePermission, readonly string[]>>>;
 

@@ -1,4 +1,4 @@
-import type { Access } from './capability.ts';
+import type { Access } from '../capability.ts';
 
 const charactersMax = 200;
 

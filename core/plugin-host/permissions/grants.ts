@@ -13,8 +13,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { Type, type Static, type TOptional, type TSchema } from 'typebox';
-import { createDocumentCheck, type MeaningProblem } from './document-check.ts';
-import type { JsonDocument } from './json-document.ts';
+import { createDocumentCheck, type MeaningProblem } from '../manifest/document-check.ts';
+import type { JsonDocument } from '../manifest/json-document.ts';
 import { permissionNames, refusedPermissions, type GrantablePermission } from './permission-names.ts';
 import { expectedForm, resourceCharactersMax, resourceProblem } from './permission-syntax.ts';
 

@@ -8,8 +8,8 @@ import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { openAuditLog, type AuditStream } from './audit-log.ts';
 import type { AuditDecision, AuditEntry, AuditSource } from './audit-record.ts';
 import type { PluginIdentity } from '#core/plugin-instance.ts';
-import type { Access } from './capability.ts';
-import { shownResource } from './shown-resource.ts';
+import type { Access } from '../capability.ts';
+import { shownResource } from '../permissions/shown-resource.ts';
 
 export interface Audit {
   /** A check said no. */

@@ -1,12 +1,12 @@
 /** From manifests, grants.json and flags to what holds for this run; asks for what is missing, or says how to grant it. */
 import { AppError } from '#core/errors/app-error.ts';
-import { nearestName } from './edit-distance.ts';
+import { nearestName } from '../manifest/edit-distance.ts';
 import { grantAllCommand, grantCommand, type CommandSubject } from './grant-command.ts';
 import { askForGrants, type AnsweredGrant, type MissingGrant } from './grant-prompt.ts';
 import type { GrantChange } from './grants-edit.ts';
 import { writeGrantChange } from './grants-file.ts';
 import { readGrants, type Grants } from './grants.ts';
-import type { Manifest } from './manifest.ts';
+import type { Manifest } from '../manifest/manifest.ts';
 import { collectRules, idleGrants, missingGrants, type RunRules } from './permission-rules.ts';
 
 export interface ResolveGrantsOptions {

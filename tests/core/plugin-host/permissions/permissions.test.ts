@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Access } from '#core/plugin-host/capability.ts';
-import type { Grants } from '#core/plugin-host/grants.ts';
-import type { ManifestPermissions } from '#core/plugin-host/manifest-schema.ts';
-import { NotCapable } from '#core/plugin-host/not-capable.ts';
-import type { RunRules } from '#core/plugin-host/permission-rules.ts';
-import { createPermissions, type Decision } from '#core/plugin-host/permissions.ts';
+import type { Grants } from '#core/plugin-host/permissions/grants.ts';
+import type { ManifestPermissions } from '#core/plugin-host/manifest/manifest-schema.ts';
+import { NotCapable } from '#core/plugin-host/permissions/not-capable.ts';
+import type { RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
+import { createPermissions, type Decision } from '#core/plugin-host/permissions/permissions.ts';
 
 const requested: ManifestPermissions = {
   net: { hosts: ['*.stripe.com:443', '10.0.0.0/8:443'], why: 'charge cards' },

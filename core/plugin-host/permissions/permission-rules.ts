@@ -1,6 +1,6 @@
 /** What was requested, allowed and denied, as rules with the place that they come from. */
 import type { Grants, RulesByPermission } from './grants.ts';
-import { requestedItems, type Manifest, type RequestedItem } from './manifest.ts';
+import { requestedItems, type Manifest, type RequestedItem } from '../manifest/manifest.ts';
 import { covers } from './permission-match.ts';
 import { permissionNames, type GrantablePermission } from './permission-names.ts';
 
