@@ -4,9 +4,9 @@ import path from 'node:path';
 import { startApp, type App } from '#core/app.ts';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
-import { discoverPlugins } from '#core/plugin-host/discovery.ts';
-import { writeGrantChange } from '#core/plugin-host/grants-file.ts';
-import { createLockEntry, lockKey, writeLock } from '#core/plugin-host/lock.ts';
+import { discoverPlugins } from '#core/plugin-host/manifest/discovery.ts';
+import { writeGrantChange } from '#core/plugin-host/permissions/grants-file.ts';
+import { createLockEntry, lockKey, writeLock } from '#core/plugin-host/lock/lock.ts';
 
 export interface BenchPlatform {
   readonly app: App;

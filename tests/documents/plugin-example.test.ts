@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { startApp, type App } from '#core/app.ts';
 import { registerPluginsCommands } from '#core/cli/plugins-commands.ts';
 import { loadConfig } from '#core/config/config.ts';
-import { discoverPlugins } from '#core/plugin-host/discovery.ts';
+import { discoverPlugins } from '#core/plugin-host/manifest/discovery.ts';
 import { until } from '../support/until.ts';
 import { readBlocks, readExample, readReadme, readSection, root } from './readme.ts';
 

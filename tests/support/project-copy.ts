@@ -2,9 +2,9 @@
 import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { discoverPlugins } from '#core/plugin-host/discovery.ts';
-import { createLockEntry, lockKey, writeLock } from '#core/plugin-host/lock.ts';
-import { requestedResources } from '#core/plugin-host/manifest.ts';
+import { discoverPlugins } from '#core/plugin-host/manifest/discovery.ts';
+import { createLockEntry, lockKey, writeLock } from '#core/plugin-host/lock/lock.ts';
+import { requestedResources } from '#core/plugin-host/manifest/manifest.ts';
 
 export const projectDir = resolve(import.meta.dirname, '../..');
 const fixturePlugins = join(projectDir, 'tests/fixtures/platform');
