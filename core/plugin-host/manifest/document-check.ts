@@ -42,9 +42,15 @@ export type DocumentCheck<T> = (text: string, file: string) => CheckedDocument<T
 const problemsMax = 20;
 
 export function createDocumentCheck<T>(options: DocumentCheckOptions<T>): DocumentCheck<T> {
-  const validate = new Ajv({ allErrors: true, verbose: true, strict: true, allowUnionTypes: true }).compile(
-    options.schema,
-  );
+  // Read once at the start: to optimise the check takes longer than what it saves.
+  const ajv = new Ajv({
+    allErrors: true,
+    verbose: true,
+    strict: true,
+    allowUnionTypes: true,
+    code: { optimize: false },
+  });
+  const validate = ajv.compile(options.schema);
   return (text, file) => {
     const document = parse(text, file, options.code);
     const value = toPlain(document.value);
