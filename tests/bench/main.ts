@@ -1,6 +1,7 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
 import { benchCapability } from './capability.ts';
 import { benchHttp } from './http.ts';
+import { benchIsolation } from './isolation.ts';
 import { benchMemory } from './memory.ts';
 import { formatResult, type BenchResult } from './report.ts';
 import { benchStart } from './start.ts';
@@ -10,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   capability: benchCapability,
   start: benchStart,
   memory: benchMemory,
+  isolation: benchIsolation,
 };
 
 const flags = process.argv.slice(2);

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '#plugin-api';
+import { coreFlags } from '../../bin/core-flags.mjs';
 import type { Addresses } from '#core/app/addresses.ts';
 import { loadConfig } from '#core/config/config.ts';
 import { createAuthenticator } from '#core/http/authentication.ts';
@@ -58,12 +59,7 @@ export async function startCore(options: CoreProcessOptions): Promise<CoreProces
   const { dataDir } = options;
   const child = spawn(
     process.execPath,
-    [
-      '--disable-warning=ExperimentalWarning',
-      join(options.projectDir ?? projectDir, 'core/main.ts'),
-      'start',
-      ...(options.args ?? []),
-    ],
+    [...coreFlags, join(options.projectDir ?? projectDir, 'core/main.ts'), 'start', ...(options.args ?? [])],
     {
       cwd: options.projectDir ?? projectDir,
       env: {
