@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers';
 import { ProtocolViolation } from './protocol-violation.ts';
 
 const headerBytes = 4;
@@ -8,11 +9,14 @@ const slabBytes = 65_536;
 const writeFramesMax = 8;
 
 export interface FrameEncoder {
-  /** Queues a frame for the one write of this tick. Throws a RangeError when it is larger than the cap. */
+  /** Queues a frame for the next write. Throws a RangeError when it is larger than the cap. */
   send(frame: unknown): void;
 }
 
-/** Length-prefixed JSON: everything sent in one tick leaves in one write. */
+/**
+ * Length-prefixed JSON. What is sent in one turn of the event loop leaves together, after all that had arrived was looked
+ * at: a write costs more than what is in it.
+ */
 export function createFrameEncoder(options: {
   readonly frameMaxBytes: number;
   readonly write: (chunk: Buffer) => void;
@@ -54,7 +58,7 @@ export function createFrameEncoder(options: {
         throw new RangeError(`${what}: at most ${options.frameMaxBytes} are allowed`);
       }
       reserve(headerBytes + bytes);
-      if (filled === handedOn) process.nextTick(flush);
+      if (filled === handedOn) setImmediate(flush);
       const written = slab.write(text, filled + headerBytes, 'utf8');
       slab.writeUInt32BE(written, filled);
       filled += headerBytes + written;

@@ -36,8 +36,6 @@ class IntervalWatch implements ProcessWatch {
   readonly #silentLooksMax: number;
   readonly #timer: NodeJS.Timeout;
   #silentLooks = 0;
-  #looking = false;
-  #stopped = false;
   #lookedAtMs = performance.now();
   #runDelayMs: number | null = null;
   #usage: ProcessUsage = { rssBytes: 0, cpuSeconds: 0 };
@@ -48,7 +46,7 @@ class IntervalWatch implements ProcessWatch {
     const intervalMs = Math.min(heartbeatMs, usageIntervalMaxMs);
     this.#options = options;
     this.#silentLooksMax = Math.ceil(heartbeatTimeoutMs / intervalMs);
-    this.#timer = setInterval(() => void this.#look(), intervalMs);
+    this.#timer = setInterval(() => this.#look(), intervalMs);
   }
 
   get sample(): ProcessSample {
@@ -63,17 +61,12 @@ class IntervalWatch implements ProcessWatch {
   }
 
   stop(): void {
-    this.#stopped = true;
     clearInterval(this.#timer);
   }
 
-  async #look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    const [usage, starved] = await Promise.all([readProcessUsage(this.#options.pid), this.#isStarved()]);
-    this.#looking = false;
-    if (this.#stopped) return;
-    if (!starved) this.#silentLooks += 1;
+  #look(): void {
+    const usage = readProcessUsage(this.#options.pid);
+    if (!this.#isStarved()) this.#silentLooks += 1;
     if (usage !== null) {
       this.#usage = usage;
       this.#options.onUsage(usage);
@@ -95,10 +88,10 @@ class IntervalWatch implements ProcessWatch {
   }
 
   /** Whether its supervisor could not run for most of the time since the last look. */
-  async #isStarved(): Promise<boolean> {
+  #isStarved(): boolean {
     const nowMs = performance.now();
     const before = this.#runDelayMs;
-    const delayMs = await readRunDelayMs(this.#options.pid);
+    const delayMs = readRunDelayMs(this.#options.pid);
     const passedMs = nowMs - this.#lookedAtMs;
     this.#lookedAtMs = nowMs;
     this.#runDelayMs = delayMs;
