@@ -5,9 +5,10 @@
  */
 import type { Span } from '@opentelemetry/api';
 import { AppError } from '#core/errors/app-error.ts';
+import { follow } from '#core/telemetry/follow.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { withSpan, withTraceparent } from '#core/telemetry/tracing.ts';
+import { inSpan, withTraceparent } from '#core/telemetry/tracing.ts';
 import type { Audit } from './audit/audit.ts';
 import { compileArguments, type ArgumentCheck } from './call-arguments.ts';
 import type { CallBudget } from './call-budget.ts';
@@ -27,8 +28,12 @@ export interface InvokeRequest extends Caller {
   readonly timeoutMs?: number | undefined;
 }
 
-/** @throws {AppError} INVALID_CALL, NOT_CAPABLE, BUDGET_EXCEEDED, TIMEOUT, CANCELLED, or what the capability throws */
-export type Invoke = (instance: PluginInstance, request: InvokeRequest) => Promise<unknown>;
+/**
+ * What the capability answers, or a promise of it.
+ *
+ * @throws {AppError} INVALID_CALL, NOT_CAPABLE, BUDGET_EXCEEDED, TIMEOUT, CANCELLED, or what the capability throws
+ */
+export type Invoke = (instance: PluginInstance, request: InvokeRequest) => unknown;
 
 /** One-way calls pass the same checks; a refusal is counted and audited, and nobody is told. */
 export type Note = (instance: PluginInstance, request: Omit<InvokeRequest, 'onCancel' | 'timeoutMs'>) => void;
@@ -109,23 +114,24 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
     return call.settle((open) => method.run(request.args as never, open));
   }
 
+  const outcomeOf = (error: unknown, { plugin }: PluginInstance, method: string): Outcome =>
+    toOutcome(error, logger.child({ plugin: plugin.name, method }));
+
   return {
     invoke(instance, request) {
       const { name, version } = instance.plugin;
       const labels = { plugin: name, capability: gate.nameOf(request.method) };
       const attributes = { 'plugin.name': name, 'plugin.version': version };
-      return withSpan(labels.capability, { attributes, parent: request.traceparent }, async (span) => {
+      return inSpan(labels.capability, { attributes, parent: request.traceparent }, (span) => {
         const startedAtMs = performance.now();
-        let outcome: Outcome = 'ok';
-        try {
-          return await run(instance, request, span);
-        } catch (error) {
-          outcome = toOutcome(error, logger.child({ plugin: name, method: request.method }));
-          throw error;
-        } finally {
-          calls.inc({ ...labels, outcome });
-          durations.observe(labels, (performance.now() - startedAtMs) / 1000);
-        }
+        return follow(
+          () => run(instance, request, span),
+          (failure) => {
+            const outcome = failure === null ? 'ok' : outcomeOf(failure.error, instance, request.method);
+            calls.inc({ ...labels, outcome });
+            durations.observe(labels, (performance.now() - startedAtMs) / 1000);
+          },
+        );
       });
     },
 
@@ -139,7 +145,7 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
           method.run(request.args as never, { instance } as Call);
         });
       } catch (error) {
-        outcome = toOutcome(error, logger.child({ plugin: instance.plugin.name, method: request.method }));
+        outcome = outcomeOf(error, instance, request.method);
       } finally {
         calls.inc({ plugin: instance.plugin.name, capability: gate.nameOf(request.method), outcome });
       }

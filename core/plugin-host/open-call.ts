@@ -1,5 +1,6 @@
 import type { Span } from '@opentelemetry/api';
 import { AppError } from '#core/errors/app-error.ts';
+import { follow } from '#core/telemetry/follow.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Access, Call } from './capability.ts';
 
@@ -60,27 +61,17 @@ export class OpenCall implements Call {
 
   /** What the call comes to, unless its time is over first. @throws {AppError} TIMEOUT, CANCELLED */
   settle(run: (call: Call) => unknown): unknown {
-    try {
-      const result = run(this);
-      if (result instanceof Promise) return this.#settleLater(result);
-      this.#stop();
-      return result;
-    } catch (error) {
-      this.#stop();
-      throw error;
-    }
-  }
-
-  async #settleLater(work: Promise<unknown>): Promise<unknown> {
-    try {
-      this.#start();
-      return await this.#orEnd(work);
-    } finally {
-      this.#stop();
-    }
+    return follow(
+      () => {
+        const result = run(this);
+        return result instanceof Promise ? this.#orEnd(result) : result;
+      },
+      () => this.#stop(),
+    );
   }
 
   #orEnd(work: Promise<unknown>): Promise<unknown> {
+    this.#start();
     return new Promise((resolve, reject) => {
       this.#reject = reject;
       if (this.#error !== undefined) reject(this.#error);

@@ -12,6 +12,7 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { follow } from './follow.ts';
 import { createLocalTracer } from './local-tracer.ts';
 import type { Logger } from './logger.ts';
 import { redactText } from './redaction.ts';
@@ -119,22 +120,30 @@ export interface WithSpanOptions {
   readonly links?: readonly string[];
 }
 
-/** Runs `fn` in a new span, ends it when `fn` is done and records what it throws. */
-export function withSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> {
+/** Runs `fn` in a new span, ends it when `fn` is done and records what it throws. Without a promise when `fn` makes none. */
+export function inSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
   const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
   const span = startSpan(name, options, parent);
   return context.with(new SpanInContext(parent, span), endAfter<T>, undefined, span, fn);
 }
 
-async function endAfter<T>(span: Span, fn: (span: Span) => Promise<T> | T): Promise<T> {
-  try {
-    return await fn(span);
-  } catch (error) {
-    recordError(span, error);
-    throw error;
-  } finally {
-    span.end();
-  }
+function endAfter<T>(span: Span, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
+  return follow(
+    () => fn(span),
+    (failure) => {
+      if (failure !== null) recordError(span, failure.error);
+      span.end();
+    },
+  );
+}
+
+/** As `inSpan()`, always with a promise. */
+export async function withSpan<T>(
+  name: string,
+  options: WithSpanOptions,
+  fn: (span: Span) => Promise<T> | T,
+): Promise<T> {
+  return inSpan(name, options, fn);
 }
 
 function startSpan(name: string, { kind, attributes, links }: WithSpanOptions, parent: Context): Span {

@@ -45,7 +45,9 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
 
   return {
     call: (method, args, options) =>
-      peer.call(method, args, { ...options, ...traceparentOf(trace) }) as Promise<PluginCalls[typeof method]['result']>,
+      peer.call(method, args, { signal: options?.signal, traceparent: trace.getStore() }) as Promise<
+        PluginCalls[typeof method]['result']
+      >,
     note: (method, args) => peer.note(method, args, trace.getStore()),
     handler: (_kind, run) => handlers.add(run),
     onStop: (stop) => handlers.onStop(stop),
@@ -56,9 +58,4 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
       });
     },
   };
-}
-
-function traceparentOf(trace: AsyncLocalStorage<string | undefined>): { traceparent?: string } {
-  const traceparent = trace.getStore();
-  return traceparent === undefined ? {} : { traceparent };
 }

@@ -47,68 +47,91 @@ export class IncomingCall {
   }
 }
 
-export interface IncomingCalls {
-  readonly size: number;
-  readonly full: boolean;
-  accept(frame: CallFrame): void;
-  cancel(id: number, reason: Error): void;
-  cancelAll(reason: Error): void;
-  traceparents(): string[];
-  /** Resolves when no call is being answered. */
-  idle(): Promise<void>;
-}
-
-/** The calls that this side is answering: each id once at a time, never more than `callsInFlightMax`. */
-export function createIncomingCalls(options: {
+export interface IncomingCallsOptions {
   readonly callsInFlightMax: number;
   readonly run: (call: IncomingCall) => unknown;
   readonly answer: (id: number, value: unknown) => void;
   readonly fail: (id: number, error: unknown) => void;
   /** A place became free. */
   readonly onSettled: () => void;
-}): IncomingCalls {
-  const calls = new Map<number, IncomingCall>();
-  let waiters: (() => void)[] = [];
+}
 
-  function settle(call: IncomingCall): void {
-    calls.delete(call.id);
-    if (calls.size === 0 && waiters.length > 0) {
-      for (const resolve of waiters) resolve();
-      waiters = [];
-    }
-    options.onSettled();
+/** The calls that this side is answering: each id once at a time, never more than `callsInFlightMax`. */
+export class IncomingCalls {
+  readonly #options: IncomingCallsOptions;
+  readonly #calls = new Map<number, IncomingCall>();
+  #waiters: (() => void)[] = [];
+
+  constructor(options: IncomingCallsOptions) {
+    this.#options = options;
   }
 
-  async function run(call: IncomingCall): Promise<void> {
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  get full(): boolean {
+    return this.#calls.size >= this.#options.callsInFlightMax;
+  }
+
+  /** What needs no waiting is answered without a promise, before the next call is looked at. */
+  accept(frame: CallFrame): void {
+    if (this.#calls.has(frame.id)) throw new ProtocolViolation(`call ${frame.id} is already in flight`);
+    const call = new IncomingCall(frame);
+    this.#calls.set(frame.id, call);
+    let result: unknown;
     try {
-      const value = await options.run(call);
-      if (!call.cancelled) options.answer(call.id, value);
+      result = this.#options.run(call);
     } catch (error) {
-      if (!call.cancelled) options.fail(call.id, error);
+      return this.#fail(call, error);
     }
-    settle(call);
+    if (result instanceof Promise) void this.#answerLater(call, result);
+    else this.#answer(call, result);
   }
 
-  return {
-    get size() {
-      return calls.size;
-    },
-    get full() {
-      return calls.size >= options.callsInFlightMax;
-    },
-    accept(frame) {
-      if (calls.has(frame.id)) throw new ProtocolViolation(`call ${frame.id} is already in flight`);
-      const call = new IncomingCall(frame);
-      calls.set(frame.id, call);
-      void run(call);
-    },
-    cancel(id, reason) {
-      calls.get(id)?.cancel(reason);
-    },
-    cancelAll(reason) {
-      for (const call of calls.values()) call.cancel(reason);
-    },
-    traceparents: () => [...calls.values()].flatMap((call) => call.traceparent ?? []),
-    idle: () => (calls.size === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
-  };
+  cancel(id: number, reason: Error): void {
+    this.#calls.get(id)?.cancel(reason);
+  }
+
+  cancelAll(reason: Error): void {
+    for (const call of this.#calls.values()) call.cancel(reason);
+  }
+
+  traceparents(): string[] {
+    return [...this.#calls.values()].flatMap((call) => call.traceparent ?? []);
+  }
+
+  /** Resolves when no call is being answered. */
+  idle(): Promise<void> {
+    return this.#calls.size === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  async #answerLater(call: IncomingCall, work: Promise<unknown>): Promise<void> {
+    let value: unknown;
+    try {
+      value = await work;
+    } catch (error) {
+      return this.#fail(call, error);
+    }
+    this.#answer(call, value);
+  }
+
+  #answer(call: IncomingCall, value: unknown): void {
+    if (!call.cancelled) this.#options.answer(call.id, value);
+    this.#settle(call);
+  }
+
+  #fail(call: IncomingCall, error: unknown): void {
+    if (!call.cancelled) this.#options.fail(call.id, error);
+    this.#settle(call);
+  }
+
+  #settle(call: IncomingCall): void {
+    this.#calls.delete(call.id);
+    if (this.#calls.size === 0 && this.#waiters.length > 0) {
+      for (const resolve of this.#waiters) resolve();
+      this.#waiters = [];
+    }
+    this.#options.onSettled();
+  }
 }

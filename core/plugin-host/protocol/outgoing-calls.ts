@@ -6,8 +6,8 @@ import { ProtocolViolation } from './protocol-violation.ts';
 export interface CallOptions {
   /** @default callTimeoutMs */
   readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
-  readonly traceparent?: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly traceparent?: string | undefined;
 }
 
 export interface OutgoingCallsOptions {

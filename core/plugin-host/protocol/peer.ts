@@ -4,7 +4,7 @@ import { toWireError, type WireError } from '#core/errors/wire-error.ts';
 import { createFrameDecoder, createFrameEncoder, type FrameDecoder, type FrameEncoder } from './frame-codec.ts';
 import { checkFrame } from './frame-check.ts';
 import type { Frame, NoteFrame } from './frame.ts';
-import { createIncomingCalls, type IncomingCall, type IncomingCalls } from './incoming-calls.ts';
+import { IncomingCalls, type IncomingCall } from './incoming-calls.ts';
 import { createNoteLimit, type NoteLimit } from './note-limit.ts';
 import { OutgoingCalls, type CallOptions } from './outgoing-calls.ts';
 import { ProtocolViolation } from './protocol-violation.ts';
@@ -94,7 +94,7 @@ class StreamPeer implements Peer {
       writable: () => !stream.writableNeedDrain,
       send: (frame) => this.#send(frame),
     });
-    this.incoming = createIncomingCalls({
+    this.incoming = new IncomingCalls({
       callsInFlightMax,
       run: options.onCall,
       answer: (id, value) => this.#answer(id, value),

@@ -174,8 +174,7 @@ class SupervisedProcess implements PluginProcess {
     if (this.#goneController.signal.aborted) throw this.#unavailable('its process is gone');
     if (this.#state === 'stopping') throw this.#unavailable('it is stopping');
     const traceparent = this.#options.currentTraceparent();
-    const trace = traceparent === undefined ? {} : { traceparent };
-    return this.#metrics.handled(() => this.#peer.call('handle', { handler, input }, { ...call, ...trace }));
+    return this.#metrics.handled(() => this.#peer.call('handle', { handler, input }, { ...call, traceparent }));
   }
 
   #onCall(call: IncomingCall): unknown {

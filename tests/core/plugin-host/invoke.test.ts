@@ -70,7 +70,7 @@ describe('createInvoke()', () => {
       denied,
       noted,
       records: () => readAudit({ dir, limit: 100 }),
-      call: (request: Partial<InvokeRequest> = {}) =>
+      call: async (request: Partial<InvokeRequest> = {}) =>
         invoke(instance, {
           method: 'jobs.send',
           args: { queue: 'orders.bill' },
