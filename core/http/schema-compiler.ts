@@ -1,6 +1,7 @@
 import type { FormatDefinition } from 'ajv';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
+import { LRUCache } from 'lru-cache';
 import { AppError } from '#core/errors/app-error.ts';
 import { fastDateTime } from './date-time-format.ts';
 import { compilePattern } from './pattern-policy.ts';
@@ -18,6 +19,14 @@ const errorsMax = 20;
 /** Above this only the first error is looked for: a client must not choose how many are collected. */
 const collectedLengthMax = 16_384;
 
+/** More than the routes of a large installation have. */
+const checksMax = 2000;
+/**
+ * By the schema's text. A plugin that restarts brings the same schemas again, all at once: to compile them anew would
+ * hold up every other plugin's requests meanwhile.
+ */
+const checks = new LRUCache<string, SchemaCheck>({ max: checksMax });
+
 const compilers = {
   plain: createCompiler({}),
   first: createCompiler({ verbose: true }),
@@ -31,6 +40,15 @@ const compilers = {
  * @throws {AppError} INVALID_SCHEMA
  */
 export function compileSchema(schema: JsonSchema, name: string): SchemaCheck {
+  const text = JSON.stringify(schema);
+  const known = checks.get(text);
+  if (known !== undefined) return known;
+  const check = createCheck(schema, name);
+  checks.set(text, check);
+  return check;
+}
+
+function createCheck(schema: JsonSchema, name: string): SchemaCheck {
   const matches = compile('plain', schema, name);
   const explainers: Partial<Record<'first' | 'all', ValidateFunction>> = {};
   return {

@@ -190,6 +190,7 @@ class SupervisedProcess implements PluginProcess {
     if (this.#state !== 'booting') return null;
     this.#state = 'ready';
     this.#wasReady = true;
+    this.#watch.booted();
     clearTimeout(this.#bootTimer);
     this.#metrics.booted(this.#options.now() - this.#startedAtMs);
     this.#ready.resolve();

@@ -1,16 +1,21 @@
 import type { SampleFrame } from '../protocol/control-frame.ts';
 import type { SandboxLimits } from '../sandbox-limits.ts';
 import type { DeathReason, ProcessSample } from './death.ts';
+import { ProcessorShare } from './processor-share.ts';
 import { readProcessUsage, readRunDelayMs, type ProcessUsage } from './process-usage.ts';
 
 /** Memory can grow by hundreds of MB a second: it is looked at more often than the heartbeat is. */
 const usageIntervalMaxMs = 250;
 const starvedRatio = 0.5;
+/** Processors: what one thread cannot take alone, so its heap is being collected. */
+const busyAbove = 1.25;
 const bytesPerMiB = 1_048_576;
 
 export interface ProcessWatch {
   /** A report of the child's supervisor: a sign of life. */
   heard(frame: SampleFrame): void;
+  /** It is ready: from now on it gives way to others while it takes more than a processor. */
+  booted(): void;
   readonly sample: ProcessSample;
   stop(): void;
 }
@@ -35,7 +40,9 @@ class IntervalWatch implements ProcessWatch {
   readonly #options: ProcessWatchOptions;
   readonly #silentLooksMax: number;
   readonly #timer: NodeJS.Timeout;
+  readonly #share: ProcessorShare;
   #silentLooks = 0;
+  #booted = false;
   #lookedAtMs = performance.now();
   #runDelayMs: number | null = null;
   #usage: ProcessUsage = { rssBytes: 0, cpuSeconds: 0 };
@@ -45,6 +52,7 @@ class IntervalWatch implements ProcessWatch {
     const { heartbeatMs, heartbeatTimeoutMs } = options.limits;
     const intervalMs = Math.min(heartbeatMs, usageIntervalMaxMs);
     this.#options = options;
+    this.#share = new ProcessorShare(options.pid);
     this.#silentLooksMax = Math.ceil(heartbeatTimeoutMs / intervalMs);
     this.#timer = setInterval(() => this.#look(), intervalMs);
   }
@@ -60,14 +68,22 @@ class IntervalWatch implements ProcessWatch {
     this.#reported = { heapUsedBytes, heapLimitBytes, loopDelaySeconds, utilization };
   }
 
+  booted(): void {
+    this.#booted = true;
+  }
+
   stop(): void {
+    this.#share.stop();
     clearInterval(this.#timer);
   }
 
   #look(): void {
     const usage = readProcessUsage(this.#options.pid);
+    const passedMs = performance.now() - this.#lookedAtMs;
     if (!this.#isStarved()) this.#silentLooks += 1;
     if (usage !== null) {
+      const processors = ((usage.cpuSeconds - this.#usage.cpuSeconds) * 1000) / passedMs;
+      if (this.#booted) this.#share.want(processors > busyAbove ? 'yielding' : 'full');
       this.#usage = usage;
       this.#options.onUsage(usage);
     }
