@@ -7,7 +7,7 @@ import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import { admitPlugins, type AdmitPluginsOptions, type AdmittedPlugins } from '#core/plugin-host/admission.ts';
-import { createSandboxes, type StartSandbox } from '#core/plugin-host/sandbox.ts';
+import { createSandboxes, type StartSandbox } from '#core/plugin-host/sandbox/sandbox.ts';
 import { createBroker } from './broker.ts';
 import type { Foundation } from './foundation.ts';
 import { openDatabase, startPostgres } from './storage.ts';

@@ -12,8 +12,8 @@ import type { DiscoveredPlugin } from './manifest/discovery.ts';
 import { createInvoke } from './invoke.ts';
 import { createPluginLimits } from './plugin-limits.ts';
 import { effectiveGrants } from './permissions/permission-rules.ts';
-import { toSandboxLimits } from './sandbox-limits.ts';
-import type { StartSandbox } from './sandbox.ts';
+import { toSandboxLimits } from './sandbox/sandbox-limits.ts';
+import type { StartSandbox } from './sandbox/sandbox.ts';
 import type { SupervisorState } from './supervisor/supervisor-state.ts';
 import { createSupervisor, type Supervisor } from './supervisor/supervisor.ts';
 

@@ -1,4 +1,4 @@
-import type { Sandbox } from '../sandbox.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
 
 /** Longest wait for what a dead process has left in its pipes. */
 const lastWordsMs = 1000;

@@ -6,7 +6,7 @@ import type { Invoke, Note } from '../invoke.ts';
 import type { ControlFrame, EndFrame } from '../protocol/control-frame.ts';
 import type { IncomingCall } from '../protocol/incoming-calls.ts';
 import { createPeer, type Peer } from '../protocol/peer.ts';
-import type { Sandbox, SandboxOptions, StartSandbox } from '../sandbox.ts';
+import type { Sandbox, SandboxOptions, StartSandbox } from '../sandbox/sandbox.ts';
 import { readControl } from './control-reader.ts';
 import type { Death, DeathReason } from './death.ts';
 import { lastWords } from './last-words.ts';

@@ -1,5 +1,5 @@
 import type { SampleFrame } from '../protocol/control-frame.ts';
-import type { SandboxLimits } from '../sandbox-limits.ts';
+import type { SandboxLimits } from '../sandbox/sandbox-limits.ts';
 import type { DeathReason, ProcessSample } from './death.ts';
 import { ProcessorShare } from './processor-share.ts';
 import { readProcessUsage, readRunDelayMs, type ProcessUsage } from './process-usage.ts';

@@ -1,5 +1,5 @@
 import type { PluginIdentity } from '#core/plugin-instance.ts';
-import type { SandboxLimits } from '../sandbox-limits.ts';
+import type { SandboxLimits } from '../sandbox/sandbox-limits.ts';
 import { deathReasons, type Death } from './death.ts';
 import type { ProcessTelemetry } from './process-metrics.ts';
 import { supervisorStates, type SupervisorState } from './supervisor-state.ts';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { loadConfig } from '#core/config/config.ts';
 import type { AppError } from '#core/errors/app-error.ts';
-import { toSandboxLimits } from '#core/plugin-host/sandbox-limits.ts';
+import { toSandboxLimits } from '#core/plugin-host/sandbox/sandbox-limits.ts';
 import { breakouts } from '../../fixtures/plugins/hostile/breakouts.ts';
 import { exhaustions } from '../../fixtures/plugins/hostile/exhaustions.ts';
 import { forgeries } from '../../fixtures/plugins/hostile/forgeries.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
 import { loadConfig } from '#core/config/config.ts';
-import { toSandboxLimits } from '#core/plugin-host/sandbox-limits.ts';
+import { toSandboxLimits } from '#core/plugin-host/sandbox/sandbox-limits.ts';
 import { supervisePlugin } from '../../support/supervised-plugin.ts';
 
 const script = new URL('../../fixtures/busy-process.ts', import.meta.url).pathname;

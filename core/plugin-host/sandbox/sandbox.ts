@@ -11,7 +11,7 @@ import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginIdentity } from '#core/plugin-instance.ts';
-import type { ChildBoot } from './child/boot.ts';
+import type { ChildBoot } from '../child/boot.ts';
 import { createBundler, type Bundler } from './sandbox-bundle.ts';
 import { bundleOwnCode, type OwnCode } from './sandbox-child.ts';
 import { BuildRefused, createBuild } from './sandbox-esbuild.ts';

@@ -1,5 +1,5 @@
 import type { Config } from '#core/config/settings.ts';
-import type { ManifestLimits } from './manifest/manifest-schema.ts';
+import type { ManifestLimits } from '../manifest/manifest-schema.ts';
 
 /** Everything a plugin's process is held to. A manifest may ask for less than the configuration allows, never for more. */
 export interface SandboxLimits {

@@ -10,7 +10,7 @@ export interface Bundle {
   readonly code: string;
 }
 
-export const coreFolder = dirname(import.meta.dirname);
+export const coreFolder = join(import.meta.dirname, '../..');
 export const packagesFolder = join(dirname(coreFolder), 'node_modules');
 const bundleMaxBytes = 16_777_216;
 

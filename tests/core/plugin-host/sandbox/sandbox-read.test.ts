@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { AppError } from '#core/errors/app-error.ts';
-import { supervisePlugin } from '../../support/supervised-plugin.ts';
-import { until } from '../../support/until.ts';
+import { supervisePlugin } from '../../../support/supervised-plugin.ts';
+import { until } from '../../../support/until.ts';
 
-const own = join(import.meta.dirname, '../../fixtures/plugins/reader/plugin.json');
+const own = join(import.meta.dirname, '../../../fixtures/plugins/reader/plugin.json');
 const timeout = 30_000;
 
 describe('a grant of read', { timeout: 60_000 }, () => {

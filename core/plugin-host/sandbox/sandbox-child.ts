@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ChildCode } from './child/boot.ts';
+import type { ChildCode } from '../child/boot.ts';
 import { createBundleGate } from './sandbox-bundle-gate.ts';
 import { buildOptions, coreFolder, outputName, toBundle } from './sandbox-bundle-output.ts';
 import type { BundlerBuild } from './sandbox-esbuild.ts';

@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { AppError } from '#core/errors/app-error.ts';
-import { supervisePlugin } from '../../support/supervised-plugin.ts';
+import { supervisePlugin } from '../../../support/supervised-plugin.ts';
 
 const timeout = 30_000;
 

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
-import { supervisePlugin } from '../../support/supervised-plugin.ts';
+import { supervisePlugin } from '../../../support/supervised-plugin.ts';
 
 const timeout = 30_000;
 
 describe('createSandboxes()', { timeout: 60_000 }, () => {
   it('leaves no process behind when the core is killed, even while the plugin loops', { timeout }, async () => {
-    const script = new URL('../../fixtures/supervising-core.ts', import.meta.url).pathname;
+    const script = new URL('../../../fixtures/supervising-core.ts', import.meta.url).pathname;
     const core = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'ignore'] });
     const [line] = (await once(core.stdout, 'data')) as [Buffer];
     const pid = Number(String(line));
