@@ -80,7 +80,7 @@ function groupByQueue(
   subscribers: ReadonlyMap<string, readonly string[]>,
 ): ReadonlyMap<string, JobInsert[]> {
   const jobs = new Map<string, Map<string, JobInsert>>();
-  // Of several with one key the first counts; an insert of all of them would keep any.
+  // Of several with one key in a batch the first counts; an insert of all of them would keep any.
   const add = (queue: string, job: JobInsert & { readonly singletonKey: string }): void => {
     const known = jobs.getOrInsertComputed(queue, () => new Map());
     if (!known.has(job.singletonKey)) known.set(job.singletonKey, job);

@@ -128,6 +128,7 @@ describe('createRelay()', () => {
       });
     }
     await until('the outbox is empty', outboxIsEmpty);
-    assert.deepEqual(await jobsOf('sender.single'), [0]);
+    // Several relays take rows at once: which of the three is kept is the one whose relay commits first.
+    assert.equal((await jobsOf('sender.single')).length, 1);
   });
 });
