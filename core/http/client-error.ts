@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { errorCodes, type ErrorCode } from '#core/errors/codes.ts';
-import { problemContentType, problemType } from './problem-details.ts';
+import { problemContentType, problemType } from '#core/errors/problem-type.ts';
 
 const codeOfError: Readonly<Record<string, readonly [ErrorCode, string]>> = {
   HPE_HEADER_OVERFLOW: ['HEADERS_TOO_LARGE', 'Cannot read the headers: they are larger than HTTP_HEADERS_MAX_BYTES'],

@@ -1,6 +1,6 @@
 import type { Route } from './route.ts';
 import type { JsonSchema } from './schema-policy.ts';
-import { problemContentType } from './problem-details.ts';
+import { problemContentType } from '#core/errors/problem-type.ts';
 
 export interface OpenApiOptions {
   readonly title: string;

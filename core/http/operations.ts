@@ -6,7 +6,7 @@ import { errorCodes, type ErrorCode } from '#core/errors/codes.ts';
 import type { RunningTelemetry } from '#core/telemetry/telemetry.ts';
 import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
 import type { Tracing } from '#core/telemetry/tracing.ts';
-import { problemContentType, problemType } from './problem-details.ts';
+import { problemContentType, problemType } from '#core/errors/problem-type.ts';
 
 export interface Check {
   readonly ready: boolean;

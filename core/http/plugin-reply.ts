@@ -1,6 +1,7 @@
 import type { Problem } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
-import { problemContentType, problemType, type ProblemDetails } from './problem-details.ts';
+import { problemContentType, problemType } from '#core/errors/problem-type.ts';
+import type { ProblemDetails } from './problem-details.ts';
 import type { Route, RouteRequest, RouteResponse } from './route.ts';
 
 const allowedHeaders = new Set([

@@ -1,8 +1,7 @@
 import { AppError } from '#core/errors/app-error.ts';
 import { errorCodes, type ErrorCode } from '#core/errors/codes.ts';
+import { problemType } from '#core/errors/problem-type.ts';
 import { RequestRefusal } from './request-refusal.ts';
-
-export const problemContentType = 'application/problem+json';
 
 /** RFC 9457. `type` is relative to the API; `code` and `trace_id` are extensions that every problem has. */
 export interface ProblemDetails {
@@ -53,8 +52,4 @@ export function toProblem(error: unknown, place: ProblemPlace): ProblemDetails {
     trace_id: place.traceId,
     ...(refusal?.errors === undefined ? {} : { errors: refusal.errors }),
   };
-}
-
-export function problemType(code: string): string {
-  return `/problems/${code.toLowerCase().replaceAll('_', '-')}`;
 }

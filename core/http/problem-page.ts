@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { errorCodes, type ErrorDescription } from '#core/errors/codes.ts';
 import { createHtmlPage, escapeHtml } from './html-page.ts';
-import { problemType } from './problem-details.ts';
+import { problemType } from '#core/errors/problem-type.ts';
 import type { Route } from './route.ts';
 
 /** What the `type` of a problem leads to. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError } from '#core/errors/app-error.ts';
 import { errorCodes } from '#core/errors/codes.ts';
+import { problemContentType, problemType } from '#core/errors/problem-type.ts';
 
 /** WebSocket at `/live`; server-sent events of one channel at `/live/<channel>`. */
 export const livePath = '/live';
@@ -41,16 +42,15 @@ export function toLiveProblem(error: unknown): {
   const { code, message } =
     error instanceof AppError ? error : { code: 'INTERNAL' as const, message: 'Internal error' };
   const { status, title } = errorCodes[code];
-  const type = `/problems/${code.toLowerCase().replaceAll('_', '-')}`;
   return {
     status,
     headers: {
-      'content-type': 'application/problem+json',
+      'content-type': problemContentType,
       'cache-control': 'no-store',
       ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
       ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
     },
-    body: JSON.stringify({ type, title, status, detail: message, code }),
+    body: JSON.stringify({ type: problemType(code), title, status, detail: message, code }),
   };
 }
 

@@ -1,7 +1,8 @@
 import { AppError } from '#core/errors/app-error.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
-import { problemContentType, toProblem } from '../problem-details.ts';
+import { problemContentType } from '#core/errors/problem-type.ts';
+import { toProblem } from '../problem-details.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import { sendAnswer } from '../send-answer.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { errorCodes, type ErrorDescription } from '#core/errors/codes.ts';
 import { prefersHtml } from '#core/http/accepts-html.ts';
-import { problemType } from '#core/http/problem-details.ts';
+import { problemType } from '#core/errors/problem-type.ts';
 import { createOpenApiCheck, type OpenApi } from '../../support/openapi-check.ts';
 import { createFakePlugin, startHttpFixture, type HttpFixture } from './http-fixture.ts';
 
