@@ -78,9 +78,11 @@ class IntervalWatch implements ProcessWatch {
   }
 
   #look(): void {
+    const nowMs = performance.now();
+    const passedMs = nowMs - this.#lookedAtMs;
+    this.#lookedAtMs = nowMs;
     const usage = readProcessUsage(this.#options.pid);
-    const passedMs = performance.now() - this.#lookedAtMs;
-    if (!this.#isStarved()) this.#silentLooks += 1;
+    if (!this.#isStarved(passedMs)) this.#silentLooks += 1;
     if (usage !== null) {
       const processors = ((usage.cpuSeconds - this.#usage.cpuSeconds) * 1000) / passedMs;
       if (this.#booted) this.#share.want(processors > busyAbove ? 'yielding' : 'full');
@@ -104,12 +106,9 @@ class IntervalWatch implements ProcessWatch {
   }
 
   /** Whether its supervisor could not run for most of the time since the last look. */
-  #isStarved(): boolean {
-    const nowMs = performance.now();
+  #isStarved(passedMs: number): boolean {
     const before = this.#runDelayMs;
     const delayMs = readRunDelayMs(this.#options.pid);
-    const passedMs = nowMs - this.#lookedAtMs;
-    this.#lookedAtMs = nowMs;
     this.#runDelayMs = delayMs;
     return delayMs !== null && before !== null && delayMs - before > starvedRatio * passedMs;
   }
