@@ -30,6 +30,7 @@ try {
     `--test-concurrency=${concurrency}`,
     `--test-timeout=${testTimeoutMs}`,
     '--test-reporter=spec',
+    `--import=${new URL('support/file-deadline.ts', import.meta.url).href}`,
     ...files,
   ];
   const env = { ...process.env, RETURNIT_TEST_DATABASE_URL: server.url };

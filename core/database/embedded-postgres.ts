@@ -37,10 +37,12 @@ const connectionsReserve = 20;
 const readyTimeoutMs = 60_000;
 const readyPollMs = 5;
 const restartDelayMs = 100;
+const leftBackendsMaxMs = 30_000;
 const restartDelayMaxMs = 10_000;
 /** A server that ran this long starts its back-off anew. */
 const healthyMs = 60_000;
 const socketPort = 5432;
+const socketName = `.s.PGSQL.${socketPort}`;
 /** The kernel's limit of a socket's path is 108 bytes on Linux and 104 elsewhere, with the final zero. */
 const socketPathMaxBytes = 103;
 
@@ -55,9 +57,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const logger = telemetry.logger.child({ component: 'postgres' });
   const dataDir = resolve(options.dataDir);
   const cluster = await openCluster(dataDir);
-  const left = await clearPostmaster(cluster.dir, stopTimeoutMs);
-  if (left !== 'none') logger.warn({ left }, 'Embedded Postgres was not stopped by the last core; recovered');
   const socketDir = openSocketDir(cluster);
+  const left = await clearPostmaster({
+    clusterDir: cluster.dir,
+    socket: join(socketDir, socketName),
+    fastTimeoutMs: stopTimeoutMs,
+  });
+  if (left !== 'none') logger.warn({ left }, 'Embedded Postgres was not stopped by the last core; recovered');
   const logFile = join(dataDir, 'postgres.log');
   const stopLimit = limitLogFile(logFile);
   const start = (): Promise<ChildProcess> =>
@@ -72,7 +78,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
   let child: ChildProcess;
   try {
-    const [started] = await Promise.all([start(), cluster.isNew ? syncCluster(cluster) : undefined]);
+    const [started] = await Promise.all([startFirst(start), cluster.isNew ? syncCluster(cluster) : undefined]);
     child = started;
   } catch (error) {
     stopLimit();
@@ -99,9 +105,23 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
 }
 
+/** When postmaster and core were killed together, a backend in the middle of a long query goes on for a while. */
+async function startFirst(start: () => Promise<ChildProcess>): Promise<ChildProcess> {
+  const deadline = performance.now() + leftBackendsMaxMs;
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      const isHeld = error instanceof AppError && error.message.includes('shared memory block');
+      if (!isHeld || performance.now() > deadline) throw error;
+      await delay(restartDelayMs);
+    }
+  }
+}
+
 /** The cluster's folder itself is 0700; where its path is too long for a socket, a folder of its own in the temporary folder. */
 function openSocketDir(cluster: Cluster): string {
-  if (Buffer.byteLength(join(cluster.dir, `.s.PGSQL.${socketPort}`)) <= socketPathMaxBytes) return cluster.dir;
+  if (Buffer.byteLength(join(cluster.dir, socketName)) <= socketPathMaxBytes) return cluster.dir;
   const dir = join(tmpdir(), `returnit-${createHash('sha256').update(cluster.dir).digest('hex').slice(0, 16)}`);
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { ids } = cluster.account;

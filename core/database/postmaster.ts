@@ -92,20 +92,22 @@ export async function stopPostmaster(pid: number, fastTimeoutMs: number): Promis
 }
 
 /**
- * Makes the folder free for a new postmaster: one left running by a core that was killed is stopped, and a file left by
- * one that was killed is removed, since Postgres itself refuses to start while any process has the pid in it.
+ * Makes the folder free for a new postmaster: one left running by a core that was killed is stopped, and the files left
+ * by one that was killed are removed, since Postgres itself refuses to start while any process has the pid in them, a
+ * zombie that nobody collects included.
  * The caller holds the lock of the data folder, so no other core can be starting one.
  */
-export async function clearPostmaster(
-  clusterDir: string,
-  fastTimeoutMs: number,
-): Promise<'none' | 'stopped' | 'stale'> {
+export async function clearPostmaster(options: {
+  readonly clusterDir: string;
+  /** `<socketDir>/.s.PGSQL.<port>`. */
+  readonly socket: string;
+  readonly fastTimeoutMs: number;
+}): Promise<'none' | 'stopped' | 'stale'> {
+  const { clusterDir, socket, fastTimeoutMs } = options;
   const left = readPostmasterFile(clusterDir);
-  if (left === undefined) return 'none';
-  if (isPostmasterOf(left.pid, clusterDir)) {
-    await stopPostmaster(left.pid, fastTimeoutMs);
-    return 'stopped';
-  }
-  rmSync(join(clusterDir, 'postmaster.pid'), { force: true });
-  return 'stale';
+  const isRunning = left !== undefined && isPostmasterOf(left.pid, clusterDir);
+  if (isRunning) await stopPostmaster(left.pid, fastTimeoutMs);
+  for (const file of [join(clusterDir, 'postmaster.pid'), `${socket}.lock`, socket]) rmSync(file, { force: true });
+  if (isRunning) return 'stopped';
+  return left === undefined ? 'none' : 'stale';
 }

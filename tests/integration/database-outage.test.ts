@@ -10,8 +10,12 @@ import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { until } from '../support/until.ts';
 
 const dataDir = mkdtempSync(join(tmpdir(), 'returnit-outage-'));
-const startPostgres = (): Promise<EmbeddedPostgres> =>
-  startEmbeddedPostgres({ dataDir, connectionsMax: 60, telemetry: recordTelemetry() });
+const started: EmbeddedPostgres[] = [];
+async function startPostgres(): Promise<EmbeddedPostgres> {
+  const postgres = await startEmbeddedPostgres({ dataDir, connectionsMax: 60, telemetry: recordTelemetry() });
+  started.push(postgres);
+  return postgres;
+}
 
 interface Check {
   readonly name: string;
@@ -31,7 +35,7 @@ describe('a platform without its database', () => {
   });
   after(async () => {
     await platform?.stop();
-    await postgres?.stop();
+    for (const each of started) await each.stop();
     rmSync(dataDir, { recursive: true, force: true });
   });
 
@@ -42,7 +46,7 @@ describe('a platform without its database', () => {
   };
 
   it('takes itself out, and answers 503 instead of blaming the plugin', async () => {
-    assert.equal((await readyz()).status, 200);
+    await until('it is ready', async () => (await readyz()).status === 200);
     assert.equal(await platform.sample('returnit_db_up'), 1);
     await postgres.stop();
     const { database } = await until('it is not ready', async () => {

@@ -46,6 +46,8 @@ async function waitUntil(condition: () => boolean | Promise<boolean>): Promise<v
   }
 }
 
+const noProc = existsSync('/proc/self/stat') ? false : 'processes are looked up in /proc';
+
 describe('startEmbeddedPostgres()', () => {
   const dataDir = mkdtempSync(join(root, 'data-'));
 
@@ -82,6 +84,54 @@ describe('startEmbeddedPostgres()', () => {
     writeFileSync(file, `${process.pid}\n${join(dataDir, 'postgres')}\n`);
     const postgres = await start(dataDir);
     assert.equal(readFileSync(file, 'utf8').split('\n')[0], String(postgres.pid));
+    await postgres.stop();
+  });
+
+  it('starts over the files of one that was killed and that nobody collected', { skip: noProc }, async () => {
+    const collector = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      const [text] = (await once(collector.stdout, 'data')) as [Buffer];
+      const zombie = text.toString().trim();
+      await waitUntil(() => /\) Z/.test(readFileSync(`/proc/${zombie}/stat`, 'utf8')));
+      const dir = join(dataDir, 'postgres');
+      writeFileSync(join(dir, 'postmaster.pid'), `${zombie}\n${dir}\n`);
+      writeFileSync(join(dir, '.s.PGSQL.5432.lock'), `${zombie}\n${dir}\n`);
+      const postgres = await start(dataDir);
+      assert.deepEqual(await query(postgres.url, 'select value from kept'), [{ value: 42 }]);
+      await postgres.stop();
+    } finally {
+      collector.kill('SIGKILL');
+    }
+  });
+
+  it('waits for the backend that a killed postmaster left in the middle of a query', { skip: noProc }, async () => {
+    const script = `
+      import * as pg from 'pg';
+      import { startEmbeddedPostgres } from '${moduleUrl}';
+      import { recordTelemetry } from '${supportUrl}';
+      const postgres = await startEmbeddedPostgres({ dataDir: '${dataDir}', connectionsMax: 10, telemetry: recordTelemetry() });
+      const client = new pg.Client({ connectionString: postgres.url });
+      await client.connect();
+      const { rows } = await client.query('select pg_backend_pid() as pid');
+      client.query('select count(*) from generate_series(1, 8000000)');
+      setTimeout(() => console.log(postgres.pid + ' ' + rows[0].pid), 200);`;
+    const core = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const [text] = (await once(core.stdout, 'data')) as [Buffer];
+    const [postmaster = 0, backend = 0] = text.toString().trim().split(' ').map(Number);
+    const exited = once(core, 'exit');
+    core.kill('SIGSTOP');
+    process.kill(postmaster, 'SIGKILL');
+    core.kill('SIGKILL');
+    await exited;
+    assert.equal(isAlive(backend), true);
+    const postgres = await start(dataDir);
+    assert.equal(isAlive(backend), false);
+    assert.deepEqual(await query(postgres.url, 'select value from kept'), [{ value: 42 }]);
     await postgres.stop();
   });
 
