@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { Socket } from 'node:net';
 import type { HandlerCalls, PluginCalls, PluginNotes } from '../protocol/calls.ts';
+import type { IncomingCall } from '../protocol/incoming-calls.ts';
 import { createPeer } from '../protocol/peer.ts';
 import type { ThreadBoot } from './boot.ts';
 import { Handlers } from './handlers.ts';
@@ -28,12 +29,12 @@ export interface CoreConnection {
 
 export function connectCore(boot: ThreadBoot): CoreConnection {
   const handlers = new Handlers();
-  const trace = new AsyncLocalStorage<string | undefined>();
+  const answering = new AsyncLocalStorage<IncomingCall>();
   const peer = createPeer({
     stream: new Socket({ fd: 3, readable: true, writable: true }),
     ...boot.limits,
     exposeStack: true,
-    onCall: (call) => trace.run(call.traceparent, () => handlers.answer(call)),
+    onCall: (call) => answering.run(call, () => handlers.answer(call)),
     onNote: () => {},
     toError: toPluginError,
     onViolation: (violation) => {
@@ -45,10 +46,10 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
 
   return {
     call: (method, args, options) =>
-      peer.call(method, args, { signal: options?.signal, traceparent: trace.getStore() }) as Promise<
+      peer.call(method, args, { ...answering.getStore()?.origin, signal: options?.signal }) as Promise<
         PluginCalls[typeof method]['result']
       >,
-    note: (method, args) => peer.note(method, args, trace.getStore()),
+    note: (method, args) => peer.note(method, args, answering.getStore()?.origin),
     handler: (_kind, run) => handlers.add(run),
     onStop: (stop) => handlers.onStop(stop),
     bootFailed(error) {

@@ -13,11 +13,11 @@ const messageMaxLength = 16_384;
 const causeDepthMax = 8;
 
 const allowedFields: Readonly<Record<Frame['t'], ReadonlySet<string>>> = {
-  call: new Set(['t', 'id', 'method', 'args', 'traceparent', 'timeoutMs']),
+  call: new Set(['t', 'id', 'method', 'args', 'within', 'traceparent', 'timeoutMs']),
   ok: new Set(['t', 'id', 'value']),
   error: new Set(['t', 'id', 'error']),
   cancel: new Set(['t', 'id']),
-  note: new Set(['t', 'method', 'args', 'traceparent']),
+  note: new Set(['t', 'method', 'args', 'within', 'traceparent']),
 };
 
 /**
@@ -48,12 +48,16 @@ export function checkFrame(value: unknown): Frame {
 
 function build(type: Frame['t'], value: Fields): Frame {
   if (type === 'note') {
-    return { t: 'note', method: method(value), args: value['args'], traceparent: traceparent(value) };
+    return {
+      t: 'note',
+      method: method(value),
+      args: value['args'],
+      within: within(value),
+      traceparent: traceparent(value),
+    };
   }
   const id = value['id'];
-  if (typeof id !== 'number' || !Number.isSafeInteger(id) || id < 1) {
-    throw new ProtocolViolation(`'id' of a ${type} frame must be a positive integer`);
-  }
+  if (!isId(id)) throw new ProtocolViolation(`'id' of a ${type} frame must be a positive integer`);
   if (type === 'ok') return { t: 'ok', id, value: value['value'] };
   if (type === 'cancel') return { t: 'cancel', id };
   if (type === 'error') return { t: 'error', id, error: wireError(value['error'], 0) };
@@ -62,6 +66,7 @@ function build(type: Frame['t'], value: Fields): Frame {
     id,
     method: method(value),
     args: value['args'],
+    within: within(value),
     traceparent: traceparent(value),
     timeoutMs: timeout(value),
   };
@@ -73,6 +78,16 @@ function method(value: Fields): string {
     throw new ProtocolViolation("'method' must be a name such as 'db.query'");
   }
   return name;
+}
+
+function isId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 1;
+}
+
+function within(value: Fields): number | undefined {
+  const id = value['within'];
+  if (id !== undefined && !isId(id)) throw new ProtocolViolation("'within' must be the id of a call");
+  return id;
 }
 
 function traceparent(value: Fields): string | undefined {

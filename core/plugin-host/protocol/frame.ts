@@ -1,6 +1,7 @@
 /**
- * What crosses descriptor 3 between the core and a plugin's thread: a 4-byte big-endian length, then one JSON frame.
- * Both sides speak the same frames; `call` is answered by exactly one `ok` or `error` unless it was cancelled.
+ * What crosses descriptor 3 between the core and a plugin's thread: a 4-byte big-endian length, then one JSON frame or
+ * an array of several that left together. Both sides speak the same frames; `call` is answered by exactly one `ok` or
+ * `error` unless it was cancelled.
  */
 import type { WireError } from '#core/errors/wire-error.ts';
 
@@ -11,7 +12,9 @@ export interface CallFrame {
   /** `capability.method` towards the core (`db.query`); `handle`, `stop` or `cancel` towards the plugin. */
   readonly method: string;
   readonly args: unknown;
-  /** W3C traceparent of the span that makes the call. */
+  /** The receiver's call that the sender is answering while it makes this one, whose span it continues. */
+  readonly within?: number | undefined;
+  /** W3C traceparent of the span that makes the call, where no such call is open. */
   readonly traceparent?: string | undefined;
   /** Milliseconds that the sender will wait; without it as long as both sides' limit says. */
   readonly timeoutMs?: number | undefined;
@@ -40,8 +43,12 @@ export interface NoteFrame {
   readonly t: 'note';
   readonly method: string;
   readonly args: unknown;
+  readonly within?: number | undefined;
   readonly traceparent?: string | undefined;
 }
+
+/** Where a call or note comes from. */
+export type Origin = Pick<CallFrame, 'within' | 'traceparent'>;
 
 export type Frame = CallFrame | OkFrame | ErrorFrame | CancelFrame | NoteFrame;
 

@@ -1,4 +1,4 @@
-import type { CallFrame } from './frame.ts';
+import type { CallFrame, Origin } from './frame.ts';
 import { ProtocolViolation } from './protocol-violation.ts';
 
 /** A call of the other side while it is being answered. */
@@ -11,12 +11,13 @@ export class IncomingCall {
   #controller: AbortController | undefined;
   #onCancel: (() => void) | undefined;
   #reason: Error | undefined;
+  #settled = false;
 
-  constructor(frame: CallFrame) {
+  constructor(frame: CallFrame, traceparent: string | undefined) {
     this.id = frame.id;
     this.method = frame.method;
     this.args = frame.args;
-    this.traceparent = frame.traceparent;
+    this.traceparent = traceparent;
     this.timeoutMs = frame.timeoutMs;
   }
 
@@ -33,6 +34,15 @@ export class IncomingCall {
   onCancel(listener: () => void): void {
     if (this.cancelled) listener();
     else this.#onCancel = listener;
+  }
+
+  /** How a call that is made for this one names it: the other side forgets it with the answer. */
+  get origin(): Origin {
+    return this.#settled ? { traceparent: this.traceparent } : { within: this.id };
+  }
+
+  settled(): void {
+    this.#settled = true;
   }
 
   get cancelled(): boolean {
@@ -75,9 +85,9 @@ export class IncomingCalls {
   }
 
   /** What needs no waiting is answered without a promise, before the next call is looked at. */
-  accept(frame: CallFrame): void {
+  accept(frame: CallFrame, traceparent: string | undefined): void {
     if (this.#calls.has(frame.id)) throw new ProtocolViolation(`call ${frame.id} is already in flight`);
-    const call = new IncomingCall(frame);
+    const call = new IncomingCall(frame, traceparent);
     this.#calls.set(frame.id, call);
     let result: unknown;
     try {
@@ -127,6 +137,7 @@ export class IncomingCalls {
   }
 
   #settle(call: IncomingCall): void {
+    call.settled();
     this.#calls.delete(call.id);
     if (this.#calls.size === 0 && this.#waiters.length > 0) {
       for (const resolve of this.#waiters) resolve();

@@ -1,13 +1,12 @@
 import { AppError } from '#core/errors/app-error.ts';
 import { Deadlines } from './deadlines.ts';
-import type { CallFrame } from './frame.ts';
+import type { CallFrame, Origin } from './frame.ts';
 import { ProtocolViolation } from './protocol-violation.ts';
 
-export interface CallOptions {
+export interface CallOptions extends Origin {
   /** @default callTimeoutMs */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
-  readonly traceparent?: string | undefined;
 }
 
 export interface OutgoingCallsOptions {
@@ -38,7 +37,8 @@ const lateAnswersMax = 10_000;
 export class OutgoingCalls {
   readonly #options: OutgoingCallsOptions;
   readonly #pending = new Map<number, PendingCall>();
-  readonly #late = new Set<number>();
+  /** With the traceparent of each. */
+  readonly #late = new Map<number, string | undefined>();
   readonly #deadlines = new Deadlines<PendingCall>(
     () => this.#pending.values(),
     (call) => this.#expire(call),
@@ -61,7 +61,7 @@ export class OutgoingCalls {
     return this.#queue.length - this.#next;
   }
 
-  call(method: string, args: unknown, { timeoutMs, signal, traceparent }: CallOptions): Promise<unknown> {
+  call(method: string, args: unknown, { timeoutMs, signal, within, traceparent }: CallOptions): Promise<unknown> {
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const waiting = this.#pending.size - this.#inFlight;
     if (waiting >= this.#options.callsQueuedMax) {
@@ -70,7 +70,7 @@ export class OutgoingCalls {
     }
     const patienceMs = timeoutMs ?? this.#options.callTimeoutMs;
     const id = this.#nextId++;
-    const frame: CallFrame = { t: 'call', id, method, args, traceparent, timeoutMs };
+    const frame: CallFrame = { t: 'call', id, method, args, within, traceparent, timeoutMs };
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + patienceMs;
       this.#start({ id, frame, patienceMs, deadlineMs, resolve, reject, signal, onAbort: undefined, sent: false });
@@ -110,6 +110,11 @@ export class OutgoingCalls {
       this.#queue = this.#queue.slice(this.#next);
       this.#next = 0;
     }
+  }
+
+  /** Of a call that the other side may still be answering. */
+  traceparentOf(id: number): string | undefined {
+    return this.#pending.get(id)?.frame.traceparent ?? this.#late.get(id);
   }
 
   traceparents(): string[] {
@@ -180,8 +185,8 @@ export class OutgoingCalls {
   #giveUp(call: PendingCall, error: unknown): void {
     if (!this.#pending.has(call.id)) return;
     if (call.sent) {
-      if (this.#late.size >= lateAnswersMax) this.#late.delete(this.#late.values().next().value ?? 0);
-      this.#late.add(call.id);
+      if (this.#late.size >= lateAnswersMax) this.#late.delete(this.#late.keys().next().value ?? 0);
+      this.#late.set(call.id, call.frame.traceparent);
       this.#options.send({ t: 'cancel', id: call.id });
     }
     this.#finish(call);

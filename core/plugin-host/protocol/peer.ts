@@ -3,7 +3,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { toWireError, type WireError } from '#core/errors/wire-error.ts';
 import { createFrameDecoder, createFrameEncoder, type FrameDecoder, type FrameEncoder } from './frame-codec.ts';
 import { checkFrame } from './frame-check.ts';
-import type { Frame, NoteFrame } from './frame.ts';
+import type { Frame, NoteFrame, Origin } from './frame.ts';
 import { IncomingCalls, type IncomingCall } from './incoming-calls.ts';
 import { createNoteLimit, type NoteLimit } from './note-limit.ts';
 import { OutgoingCalls, type CallOptions } from './outgoing-calls.ts';
@@ -34,7 +34,7 @@ export interface PeerOptions {
 
 export interface Peer {
   call(method: string, args: unknown, options?: CallOptions): Promise<unknown>;
-  note(method: string, args: unknown, traceparent?: string): void;
+  note(method: string, args: unknown, origin?: Origin): void;
   /** Rejects what waits here with `error` and aborts what is being answered; nothing is read or sent any more. */
   close(error: Error): void;
   /** Resolves when no incoming call is being answered. */
@@ -115,9 +115,9 @@ class StreamPeer implements Peer {
     return Promise.reject(new AppError('PLUGIN_UNAVAILABLE', `Cannot call ${method}: the connection is closed`));
   }
 
-  note(method: string, args: unknown, traceparent?: string): void {
+  note(method: string, args: unknown, origin?: Origin): void {
     if (this.#closed || this.#stream.writableLength > this.#unsentMaxBytes / 2) return;
-    this.#send({ t: 'note', method, args, traceparent });
+    this.#send({ t: 'note', method, args, ...origin });
   }
 
   close(error: Error): void {
@@ -159,7 +159,8 @@ class StreamPeer implements Peer {
   }
 
   #send(frame: Frame): void {
-    this.#encoder.send(frame);
+    // What nobody answers stays alone: the receiver lets it fall unread when it is too much.
+    this.#encoder.send(frame, { join: frame.t !== 'note' && frame.t !== 'cancel' });
     this.framesSent += 1;
   }
 
@@ -199,7 +200,7 @@ class StreamPeer implements Peer {
     if (unanswered && !this.#counted && !this.#notes.take(0)) return;
     switch (frame.t) {
       case 'call':
-        this.incoming.accept(frame);
+        this.incoming.accept(frame, this.#traceparentOf(frame));
         if (this.incoming.full) this.#updateReading();
         break;
       case 'ok':
@@ -212,9 +213,13 @@ class StreamPeer implements Peer {
         this.incoming.cancel(frame.id, new AppError('CANCELLED', 'Cannot finish call: the caller no longer waits'));
         break;
       case 'note':
-        this.#options.onNote(frame);
+        this.#options.onNote({ ...frame, traceparent: this.#traceparentOf(frame) });
         break;
     }
+  }
+
+  #traceparentOf({ within, traceparent }: Origin): string | undefined {
+    return within === undefined ? traceparent : this.outgoing.traceparentOf(within);
   }
 
   /** Who sends without taking the answers, or more than it may, is simply not read: its own pipe fills, not our memory. */

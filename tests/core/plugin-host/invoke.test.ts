@@ -232,7 +232,7 @@ describe('createInvoke()', () => {
   });
 
   it('ends a call that the caller gave up, before and while it runs', async (t) => {
-    const caller = new IncomingCall({ t: 'call', id: 1, method: 'jobs.send', args: {} });
+    const caller = new IncomingCall({ t: 'call', id: 1, method: 'jobs.send', args: {} }, undefined);
     const request = { onCancel: (listener: () => void) => caller.onCancel(listener) };
     const door = await create(t, {
       run: (call) =>

@@ -177,6 +177,89 @@ describe('createPeer()', () => {
     await peer.idle();
   });
 
+  it('takes the frames of an array one by one, and waits in the middle of it', async () => {
+    const taken: number[] = [];
+    const release = Promise.withResolvers<void>();
+    const { raw, peer } = hostile({
+      onCall: ({ id }) => {
+        taken.push(id);
+        return release.promise;
+      },
+    });
+    const calls = Array.from({ length: 20 }, (_, index) => ({ t: 'call', id: index + 1, method: 'a.b', args: null }));
+    raw.write(Buffer.concat([frame(calls), frame({ t: 'call', id: 21, method: 'a.b', args: null })]));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(peer.incoming.size, 8);
+    raw.resume();
+    release.resolve();
+    while (taken.length < 21) await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(
+      taken,
+      Array.from({ length: 21 }, (_, index) => index + 1),
+    );
+  });
+
+  it('counts notes that are hidden in an array', async () => {
+    let taken = 0;
+    const { raw, peer } = hostile({ notesPerSecondMax: 10, onNote: () => (taken += 1) });
+    raw.write(frame(Array.from({ length: 50 }, () => ({ t: 'note', method: 'a.b' }))));
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([taken, peer.notesDropped], [10, 40]);
+  });
+
+  it('sends calls and answers of a turn in arrays that fit a frame, and notes alone', async () => {
+    const [a, raw] = duplexPair({ highWaterMark: 65_536 });
+    const chunks: Buffer[] = [];
+    raw.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const peer = peerOn(a, { frameMaxBytes: 1024, callsInFlightMax: 64 });
+    for (const size of [1, 1, 900, 200, 200]) void peer.call('a.b', 'x'.repeat(size)).catch(() => {});
+    peer.note('c.d', 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const frames: unknown[] = [];
+    for (let data = Buffer.concat(chunks); data.length > 0; data = data.subarray(4 + data.readUInt32BE())) {
+      frames.push(JSON.parse(data.toString('utf8', 4, 4 + data.readUInt32BE())));
+    }
+    peer.close(new Error('over'));
+    const idsOf = (value: unknown): unknown =>
+      Array.isArray(value) ? value.map(idsOf) : ((value as { id?: number }).id ?? 'note');
+    assert.deepEqual(frames.map(idsOf), [[1, 2], 3, 4, 5, 'note']);
+  });
+
+  it('joins a call to the trace of the call that it is made within, also when that was given up', async () => {
+    const seen: (string | undefined)[] = [];
+    const { raw, peer } = hostile({
+      onCall: ({ traceparent }) => seen.push(traceparent),
+      onNote: ({ traceparent }) => seen.push(traceparent),
+    });
+    const own = `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`;
+    const waiting = [
+      peer.call('handle', {}, { traceparent: own }),
+      assert.rejects(peer.call('handle', {}, { traceparent: own, timeoutMs: 1 }), { code: 'TIMEOUT' }),
+    ];
+    await waiting[1];
+    raw.write(frame([1, 2, 3].map((within) => ({ t: 'call', id: within, method: 'a.b', within }))));
+    raw.write(frame({ t: 'note', method: 'a.b', within: 1 }));
+    raw.write(frame({ t: 'ok', id: 1 }));
+    await waiting[0];
+    assert.deepEqual(seen, [own, own, undefined, own]);
+  });
+
+  it('names a trace itself when the call is over for which it calls', async () => {
+    const traceparent = `00-${'1'.repeat(32)}-${'2'.repeat(16)}-01`;
+    let call: IncomingCall | undefined;
+    const [left] = pair(
+      {},
+      {
+        onCall: (received) => {
+          call = received;
+          assert.deepEqual(received.origin, { within: received.id });
+        },
+      },
+    );
+    await left.call('handle', {}, { traceparent });
+    assert.deepEqual(call?.origin, { traceparent });
+  });
+
   it('gives up on a receiver that takes no answers', async () => {
     const { raw, violation } = hostile({ onCall: () => 'x'.repeat(60_000), callsInFlightMax: 64 });
     for (let id = 1; id <= 64; id += 1) raw.write(frame({ t: 'call', id, method: 'a.b', args: null }));
@@ -185,7 +268,8 @@ describe('createPeer()', () => {
 
   const violations: Record<string, { send: unknown; message: RegExp }> = {
     'bad JSON': { send: '{"t":', message: /not JSON/ },
-    'an array': { send: [], message: /not an object/ },
+    'an empty array': { send: [], message: /not an object/ },
+    'an array in an array': { send: [{ t: 'note', method: 'a.b' }, [{}]], message: /not an object/ },
     null: { send: 'null', message: /not an object/ },
     'an unknown type': { send: { t: 'eval' }, message: /type is unknown/ },
     'a type from the prototype': { send: { t: 'constructor', id: 1 }, message: /type is unknown/ },
@@ -195,6 +279,7 @@ describe('createPeer()', () => {
     'a method that is an object': { send: { t: 'note', method: {} }, message: /'method'/ },
     'a method with a path': { send: { t: 'call', id: 1, method: '../x' }, message: /'method'/ },
     'a bad traceparent': { send: { t: 'note', method: 'a.b', traceparent: 'x' }, message: /'traceparent'/ },
+    'a call within no call': { send: { t: 'note', method: 'a.b', within: '1' }, message: /'within'/ },
     'a bad deadline': { send: { t: 'call', id: 1, method: 'a.b', timeoutMs: -1 }, message: /'timeoutMs'/ },
     'an error without a message': { send: { t: 'error', id: 1, error: { code: 'X' } }, message: /'error'/ },
     'an answer to no call': { send: { t: 'ok', id: 99 }, message: /answers call 99/ },
