@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
+import { keepAwake } from './awake.ts';
 import { startBenchPlatform } from './platform.ts';
 import { cpuOfTree } from './process-cpu.ts';
 import { median, type BenchResult } from './report.ts';
@@ -23,7 +24,7 @@ interface Run {
 /** Few enough to end within the call timeout on a busy machine. */
 const many: Run = { calls: 30_000, inFlight: 64 };
 const one: Run = { calls: 5_000, inFlight: 1 };
-const rounds = 9;
+const rounds = 15;
 /** Code that runs in every call is compiled for good by then, on both sides. */
 const warmUpRounds = 8;
 
@@ -45,7 +46,13 @@ export async function benchCapability(): Promise<BenchResult> {
       results.ours.push(await ours(many));
       results.baseline.push(await baseline(many));
     }
-    return toResult(results, { ours: await ours(one), baseline: await baseline(one) });
+    const asleep = { ours: await ours(one), baseline: await baseline(one) };
+    const spinners = await keepAwake();
+    try {
+      return toResult(results, asleep, { ours: await ours(one), baseline: await baseline(one) });
+    } finally {
+      await spinners.stop();
+    }
   } finally {
     const exited = once(child, 'exit');
     child.disconnect();
@@ -56,7 +63,8 @@ export async function benchCapability(): Promise<BenchResult> {
 
 function toResult(
   results: Readonly<Record<'ours' | 'baseline', readonly Round[]>>,
-  single: Readonly<Record<'ours' | 'baseline', Round>>,
+  asleep: Readonly<Record<'ours' | 'baseline', Round>>,
+  awake: Readonly<Record<'ours' | 'baseline', Round>>,
 ): BenchResult {
   const middle = (side: 'ours' | 'baseline', of: (round: Round) => number): number => median(results[side].map(of));
   const rate = (side: 'ours' | 'baseline'): number => middle(side, ({ seconds }) => many.calls / seconds);
@@ -66,10 +74,13 @@ function toResult(
     unit: 'calls/s',
     ours: rate('ours'),
     baseline: rate('baseline'),
-    ratio: rate('ours') / rate('baseline'),
+    // Of each round with the one beside it: the machine's own speed changes from one second to the next.
+    ratio: median(results.ours.map(({ seconds }, round) => (results.baseline[round]?.seconds ?? Number.NaN) / seconds)),
     figures: {
-      p50_us_one_in_flight: single.ours.p50Us,
-      baseline_p50_us_one_in_flight: single.baseline.p50Us,
+      p50_us_one_in_flight: awake.ours.p50Us,
+      baseline_p50_us_one_in_flight: awake.baseline.p50Us,
+      p50_us_one_in_flight_asleep: asleep.ours.p50Us,
+      baseline_p50_us_one_in_flight_asleep: asleep.baseline.p50Us,
       p50_us_64_in_flight: middle('ours', ({ p50Us }) => p50Us),
       baseline_p50_us_64_in_flight: middle('baseline', ({ p50Us }) => p50Us),
       cpu_us_per_call: cpu('ours'),

@@ -6,7 +6,7 @@ const headerBytes = 4;
 const bytesPerUnitMax = 3;
 const slabBytes = 65_536;
 /** One write takes so many frames at most: the other side then works on the first while this one makes the next. */
-const writeFramesMax = 24;
+const writeFramesMax = 32;
 
 export interface FrameEncoder {
   /**
