@@ -30,6 +30,8 @@ export interface CapabilityMethod {
   run(args: never, call: Call): unknown;
   /** True for notes (`log.write`): no span, no answer. */
   readonly oneWay?: boolean;
+  /** `run` neither waits nor starts what does. */
+  readonly immediate?: boolean;
 }
 
 export interface Capability {
@@ -45,11 +47,13 @@ export function method<Args>(definition: {
   readonly access?: (args: Args, plugin: PluginIdentity) => readonly Access[];
   readonly run: (args: Args, call: Call) => unknown;
   readonly oneWay?: boolean;
+  readonly immediate?: boolean;
 }): CapabilityMethod {
   return {
     args: definition.args,
     access: definition.access ?? (() => []),
     run: definition.run,
     ...(definition.oneWay === true ? { oneWay: true } : {}),
+    ...(definition.immediate === true ? { immediate: true } : {}),
   };
 }

@@ -5,7 +5,7 @@
  */
 import type { Span } from '@opentelemetry/api';
 import { AppError } from '#core/errors/app-error.ts';
-import { follow } from '#core/telemetry/follow.ts';
+import type { Failure } from '#core/telemetry/follow.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { inSpan, withTraceparent } from '#core/telemetry/tracing.ts';
@@ -64,9 +64,12 @@ interface Gate {
   admit(instance: PluginInstance, request: Pick<InvokeRequest, 'method' | 'args'>): Door;
   /** The only place where a permission is decided, and where each denial is recorded. */
   readonly authorize: (instance: PluginInstance, access: Access) => void;
-  /** `unknown` for anything but the core's own methods: a plugin cannot invent label values. */
-  nameOf(method: string): string;
+  /** Undefined for anything but the core's own methods. */
+  doorOf(method: string): Door | undefined;
 }
+
+/** A plugin cannot invent label values. */
+const unknownMethod = 'unknown';
 
 function createGate(options: InvokeOptions): Gate {
   const { permissions, audit } = options;
@@ -82,7 +85,7 @@ function createGate(options: InvokeOptions): Gate {
 
   return {
     authorize,
-    nameOf: (method) => doors.get(method)?.name ?? 'unknown',
+    doorOf: (method) => doors.get(method),
     admit(instance, { method, args }) {
       const door = doors.get(method);
       if (door === undefined) {
@@ -120,19 +123,20 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
   return {
     invoke(instance, request) {
       const { name, version } = instance.plugin;
-      const labels = { plugin: name, capability: gate.nameOf(request.method) };
+      const door = gate.doorOf(request.method);
+      const labels = { plugin: name, capability: door?.name ?? unknownMethod };
       const attributes = { 'plugin.name': name, 'plugin.version': version };
-      return inSpan(labels.capability, { attributes, parent: request.traceparent }, (span) => {
-        const startedAtMs = performance.now();
-        return follow(
-          () => run(instance, request, span),
-          (failure) => {
-            const outcome = failure === null ? 'ok' : outcomeOf(failure.error, instance, request.method);
-            calls.inc({ ...labels, outcome });
-            durations.observe(labels, (performance.now() - startedAtMs) / 1000);
-          },
-        );
-      });
+      const spanOptions = {
+        attributes,
+        parent: request.traceparent,
+        immediate: door?.method.immediate === true,
+        measured(failure: Failure, seconds: number) {
+          const outcome = failure === null ? 'ok' : outcomeOf(failure.error, instance, request.method);
+          calls.inc({ ...labels, outcome });
+          durations.observe(labels, seconds);
+        },
+      };
+      return inSpan(labels.capability, spanOptions, (span) => run(instance, request, span));
     },
 
     note(instance, request) {
@@ -147,7 +151,11 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
       } catch (error) {
         outcome = outcomeOf(error, instance, request.method);
       } finally {
-        calls.inc({ plugin: instance.plugin.name, capability: gate.nameOf(request.method), outcome });
+        calls.inc({
+          plugin: instance.plugin.name,
+          capability: gate.doorOf(request.method)?.name ?? unknownMethod,
+          outcome,
+        });
       }
     },
   };

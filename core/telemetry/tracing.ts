@@ -11,13 +11,13 @@ import {
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { follow } from './follow.ts';
+import { follow, type Failure } from './follow.ts';
 import { createLocalTracer } from './local-tracer.ts';
 import type { Logger } from './logger.ts';
 import { redactText } from './redaction.ts';
 import { SpanInContext, spanOf } from './span-context.ts';
 import { spanKindNames, type SpanKindName, type SpanRecord } from './span-record.ts';
+import { TraceContext } from './trace-context.ts';
 import { parseTraceparent, toParentContext, toTraceparent } from './traceparent.ts';
 
 export interface TracingOptions {
@@ -47,6 +47,7 @@ export interface Tracing {
 /** OpenTelemetry's context and tracer are one per process, so several cores in one process (tests) share the first one's. */
 let shared: { tracing: Promise<Tracing>; users: number } | undefined;
 let activeTracer: Tracer | undefined;
+let activeContext: TraceContext | undefined;
 
 /** Makes spans real: until then, and after the last stop, `withSpan` runs its function with a span that records nothing. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
@@ -97,14 +98,16 @@ async function start(options: TracingOptions): Promise<Tracing> {
 }
 
 function install(provider: TracerProvider): () => void {
-  const manager = new AsyncLocalStorageContextManager();
+  const manager = new TraceContext();
   manager.enable();
   context.setGlobalContextManager(manager);
   trace.setGlobalTracerProvider(provider);
   const tracer = provider.getTracer('returnit');
   activeTracer = tracer;
+  activeContext = manager;
   return () => {
     if (activeTracer === tracer) activeTracer = undefined;
+    if (activeContext === manager) activeContext = undefined;
     trace.disable();
     context.disable();
   };
@@ -118,21 +121,37 @@ export interface WithSpanOptions {
   readonly parent?: string | undefined;
   /** Traceparents of spans that this one has to do with, such as devices': not trusted enough to be parents. */
   readonly links?: readonly string[];
+  /** `fn` neither waits nor starts what does: it is spared what it would cost to remember the span for later. */
+  readonly immediate?: boolean;
+  /** Told how `fn` ended and how long it took, while the span is active. */
+  readonly measured?: (failure: Failure, seconds: number) => void;
 }
 
 /** Runs `fn` in a new span, ends it when `fn` is done and records what it throws. Without a promise when `fn` makes none. */
 export function inSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
   const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
-  const span = startSpan(name, options, parent);
-  return context.with(new SpanInContext(parent, span), endAfter<T>, undefined, span, fn);
+  const startedAtMs = performance.now();
+  const span = startSpan(name, options, parent, startedAtMs);
+  const inner = new SpanInContext(parent, span);
+  const run = (): Promise<T> | T => endAfter(span, fn, startedAtMs, options.measured);
+  return options.immediate === true && activeContext !== undefined
+    ? activeContext.during(inner, run)
+    : context.with(inner, run);
 }
 
-function endAfter<T>(span: Span, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
+function endAfter<T>(
+  span: Span,
+  fn: (span: Span) => Promise<T> | T,
+  startedAtMs: number,
+  measured: WithSpanOptions['measured'],
+): Promise<T> | T {
   return follow(
     () => fn(span),
     (failure) => {
       if (failure !== null) recordError(span, failure.error);
-      span.end();
+      const endedAtMs = performance.now();
+      measured?.(failure, (endedAtMs - startedAtMs) / 1000);
+      span.end(endedAtMs);
     },
   );
 }
@@ -146,10 +165,16 @@ export async function withSpan<T>(
   return inSpan(name, options, fn);
 }
 
-function startSpan(name: string, { kind, attributes, links }: WithSpanOptions, parent: Context): Span {
+function startSpan(
+  name: string,
+  { kind, attributes, links }: WithSpanOptions,
+  parent: Context,
+  startedAtMs: number,
+): Span {
   const tracer = activeTracer ?? trace.getTracer('returnit');
   const options: SpanOptions = {
     kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
+    startTime: startedAtMs,
   };
   if (attributes !== undefined) options.attributes = attributes;
   if (links !== undefined) options.links = toLinks(links);

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism, setPriority } from 'node:os';
 
-const maxMs = 60_000;
+const maxMs = 180_000;
 const lowestPriority = 19;
 
 /**

@@ -16,6 +16,11 @@ interface Round extends RunResult {
   readonly cpuUs: number;
 }
 
+interface Compared {
+  readonly ours: Round[];
+  readonly baseline: Round[];
+}
+
 interface Run {
   readonly calls: number;
   readonly inFlight: number;
@@ -23,12 +28,15 @@ interface Run {
 
 /** Few enough to end within the call timeout on a busy machine. */
 const many: Run = { calls: 30_000, inFlight: 64 };
-const one: Run = { calls: 5_000, inFlight: 1 };
-const rounds = 15;
+const one: Run = { calls: 3_000, inFlight: 1 };
+const rounds = 11;
 /** Code that runs in every call is compiled for good by then, on both sides. */
 const warmUpRounds = 8;
 
-/** An empty call from a plugin to the core and back, through all of invoke(), against a function call over Node's own IPC. */
+/**
+ * An empty call from a plugin to the core and back, through all of invoke(), against a function call over Node's own IPC;
+ * with processors that are kept awake, and beside it with ones that sleep whenever they can, whose waking is then measured too.
+ */
 export async function benchCapability(): Promise<BenchResult> {
   const platform = await startBenchPlatform({ plugins: [path.join(import.meta.dirname, 'plugins/caller')] });
   const child = fork(path.join(import.meta.dirname, 'ipc-parent.ts'), {
@@ -41,18 +49,22 @@ export async function benchCapability(): Promise<BenchResult> {
       await ours(many);
       await baseline(many);
     }
-    const results = { ours: [] as Round[], baseline: [] as Round[] };
-    for (let round = 0; round < rounds; round += 1) {
-      results.ours.push(await ours(many));
-      results.baseline.push(await baseline(many));
-    }
-    const asleep = { ours: await ours(one), baseline: await baseline(one) };
+    const compare = async (run: Run): Promise<Compared> => {
+      const compared: Compared = { ours: [], baseline: [] };
+      for (let round = 0; round < rounds; round += 1) {
+        compared.ours.push(await ours(run));
+        compared.baseline.push(await baseline(run));
+      }
+      return compared;
+    };
     const spinners = await keepAwake();
+    let awake: readonly [Compared, Compared];
     try {
-      return toResult(results, asleep, { ours: await ours(one), baseline: await baseline(one) });
+      awake = [await compare(many), await compare(one)];
     } finally {
       await spinners.stop();
     }
+    return toResult(awake, [await compare(many), await compare(one)]);
   } finally {
     const exited = once(child, 'exit');
     child.disconnect();
@@ -61,33 +73,36 @@ export async function benchCapability(): Promise<BenchResult> {
   }
 }
 
-function toResult(
-  results: Readonly<Record<'ours' | 'baseline', readonly Round[]>>,
-  asleep: Readonly<Record<'ours' | 'baseline', Round>>,
-  awake: Readonly<Record<'ours' | 'baseline', Round>>,
-): BenchResult {
-  const middle = (side: 'ours' | 'baseline', of: (round: Round) => number): number => median(results[side].map(of));
-  const rate = (side: 'ours' | 'baseline'): number => middle(side, ({ seconds }) => many.calls / seconds);
-  const cpu = (side: 'ours' | 'baseline'): number => middle(side, ({ cpuUs }) => cpuUs);
+/** Each many in flight, then one. */
+function toResult(awake: readonly [Compared, Compared], asleep: readonly [Compared, Compared]): BenchResult {
+  const [awakeMany, awakeOne] = awake;
+  const [asleepMany, asleepOne] = asleep;
+  const rate = (sides: readonly Round[]): number => median(sides.map(({ seconds }) => many.calls / seconds));
+  const p50 = (sides: readonly Round[]): number => median(sides.map(({ p50Us }) => p50Us));
+  const cpu = (sides: readonly Round[]): number => median(sides.map(({ cpuUs }) => cpuUs));
   return {
     bench: 'capability',
     unit: 'calls/s',
-    ours: rate('ours'),
-    baseline: rate('baseline'),
-    // Of each round with the one beside it: the machine's own speed changes from one second to the next.
-    ratio: median(results.ours.map(({ seconds }, round) => (results.baseline[round]?.seconds ?? Number.NaN) / seconds)),
+    ours: rate(awakeMany.ours),
+    baseline: rate(awakeMany.baseline),
+    ratio: pairedRatio(awakeMany),
     figures: {
-      p50_us_one_in_flight: awake.ours.p50Us,
-      baseline_p50_us_one_in_flight: awake.baseline.p50Us,
-      p50_us_one_in_flight_asleep: asleep.ours.p50Us,
-      baseline_p50_us_one_in_flight_asleep: asleep.baseline.p50Us,
-      p50_us_64_in_flight: middle('ours', ({ p50Us }) => p50Us),
-      baseline_p50_us_64_in_flight: middle('baseline', ({ p50Us }) => p50Us),
-      cpu_us_per_call: cpu('ours'),
-      baseline_cpu_us_per_call: cpu('baseline'),
-      cpu_ratio: cpu('baseline') / cpu('ours'),
+      p50_us_one_in_flight: p50(awakeOne.ours),
+      baseline_p50_us_one_in_flight: p50(awakeOne.baseline),
+      cpu_us_per_call: cpu(awakeMany.ours),
+      baseline_cpu_us_per_call: cpu(awakeMany.baseline),
+      asleep_ratio: pairedRatio(asleepMany),
+      asleep_p50_us_one_in_flight: p50(asleepOne.ours),
+      asleep_baseline_p50_us_one_in_flight: p50(asleepOne.baseline),
+      asleep_cpu_us_per_call: cpu(asleepMany.ours),
+      asleep_baseline_cpu_us_per_call: cpu(asleepMany.baseline),
     },
   };
+}
+
+/** Of each round with the one beside it: the machine's own speed changes from one second to the next. */
+function pairedRatio({ ours, baseline }: Compared): number {
+  return median(ours.map(({ seconds }, round) => (baseline[round]?.seconds ?? Number.NaN) / seconds));
 }
 
 /** Whoever does not run costs nothing: the core in this process, its plugin, and the two processes of the baseline. */

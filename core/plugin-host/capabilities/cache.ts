@@ -31,6 +31,7 @@ export function createCacheCapability(options: { readonly config: Config; readon
     methods: {
       get: method<{ key: string }>({
         args: GetArgs,
+        immediate: true,
         run({ key }, { instance }) {
           const text = cacheOf(instance.plugin.name).get(key);
           return text === undefined ? {} : { value: JSON.parse(text) as unknown };
@@ -38,6 +39,7 @@ export function createCacheCapability(options: { readonly config: Config; readon
       }),
       set: method<{ key: string; value?: unknown; ttlMs?: number }>({
         args: SetArgs,
+        immediate: true,
         run({ key, value, ttlMs }, { instance }) {
           cacheOf(instance.plugin.name).set(key, JSON.stringify(value ?? null), ttlMs);
           return null;
@@ -45,6 +47,7 @@ export function createCacheCapability(options: { readonly config: Config; readon
       }),
       delete: method<{ key: string }>({
         args: GetArgs,
+        immediate: true,
         run({ key }, { instance }) {
           cacheOf(instance.plugin.name).delete(key);
           return null;

@@ -18,6 +18,7 @@ export function createPermissionsCapability({ permissions }: { readonly permissi
     methods: {
       query: method<Static<typeof QueryArgs>>({
         args: QueryArgs,
+        immediate: true,
         run: ({ name, resource }, call) => ({
           state: permissions.check(call.instance.plugin.name, { permission: name, resource }).state,
         }),

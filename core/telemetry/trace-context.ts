@@ -1,0 +1,35 @@
+import type { Context } from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+
+/**
+ * OpenTelemetry's context in Node's AsyncLocalStorage, which makes a map for each call. Work that is over when its
+ * function returns leaves nothing behind that could ask for the context later, and is spared it.
+ */
+export class TraceContext extends AsyncLocalStorageContextManager {
+  #during: Context | undefined;
+
+  override active(): Context {
+    return this.#during ?? super.active();
+  }
+
+  override with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
+    context: Context,
+    fn: F,
+    thisArg?: ThisParameterType<F>,
+    ...args: A
+  ): ReturnType<F> {
+    if (this.#during === undefined) return super.with(context, fn, thisArg, ...args);
+    return this.during(undefined, () => super.with(context, fn, thisArg, ...args));
+  }
+
+  /** For `fn` that neither waits nor starts what does. */
+  during<T>(context: Context | undefined, fn: () => T): T {
+    const outer = this.#during;
+    this.#during = context;
+    try {
+      return fn();
+    } finally {
+      this.#during = outer;
+    }
+  }
+}
