@@ -1,12 +1,12 @@
 /** The composition of the core: what is started in which order, and stopped in the reverse one. */
 import type { Config } from '#core/config/settings.ts';
+import { lockDataFolder } from '#core/database/data-folder.ts';
+import { openCluster } from '#core/database/postgres-cluster.ts';
 import type { Authenticator } from '#core/http/authentication.ts';
 import type { PluginStatus } from '#core/plugin-host/plugin-host.ts';
 import type { RunningTelemetry, TelemetryOptions } from '#core/telemetry/telemetry.ts';
 import { removeAddresses, toUrl, writeAddresses, type Addresses } from './app/addresses.ts';
-import { startBackends, type Admission } from './app/backends.ts';
-import { startFoundation } from './app/foundation.ts';
-import { startFront } from './app/front.ts';
+import type { Admission } from './app/backends.ts';
 import { platformVersion } from './app/platform-version.ts';
 
 export interface AppOptions {
@@ -43,9 +43,21 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 async function start(options: AppOptions, cleanup: AsyncDisposableStack): Promise<App> {
   const { config, admission, logDestination } = options;
+  const folder = lockDataFolder(config.dataDir);
+  cleanup.defer(() => folder.release());
+  // To make a cluster takes a second, in a process of its own: the code of the core is loaded meanwhile.
+  const cluster = config.databaseUrl === null ? openCluster(config.dataDir) : null;
+  // A failure is told to whoever needs the cluster; initdb itself is waited for in any case.
+  const made = Promise.allSettled([cluster]);
+  cleanup.defer(async () => void (await made));
+  const [{ startFoundation }, { startBackends }, { startFront }] = await Promise.all([
+    import('./app/foundation.ts'),
+    import('./app/backends.ts'),
+    import('./app/front.ts'),
+  ]);
   const telemetryOptions = { version: platformVersion, ...(logDestination === undefined ? {} : { logDestination }) };
   const foundation = await startFoundation(config, telemetryOptions, cleanup);
-  const backends = await startBackends(foundation, admission, cleanup);
+  const backends = await startBackends(foundation, { admission, cluster }, cleanup);
   const { host, httpPort } = await startFront(foundation, backends, cleanup);
   const { telemetry, operations } = foundation;
   const addresses: Addresses = {

@@ -2,10 +2,7 @@
 import path from 'node:path';
 import { Command } from 'commander';
 import { platformVersion } from './app/platform-version.ts';
-import { registerPluginsCommands } from './cli/plugins-commands.ts';
-import { registerPluginsReleaseCommand } from './cli/plugins-release.ts';
 import { registerStartCommand } from './cli/start.ts';
-import { createTokenCommand } from './cli/token.ts';
 import { loadConfig } from './config/config.ts';
 import { AppError } from './errors/app-error.ts';
 
@@ -27,6 +24,11 @@ function stopOnSignals(): AbortSignal {
   return controller.signal;
 }
 
+/** The start of the platform does not wait for the code of the other commands. */
+function isStart([first = 'start']: readonly string[]): boolean {
+  return first === 'start' || (first.startsWith('-') && !['-h', '--help', '-V', '--version'].includes(first));
+}
+
 async function main(): Promise<void> {
   const { stdout, stdin } = process;
   const program = new Command('returnit')
@@ -40,10 +42,10 @@ async function main(): Promise<void> {
     stdout,
     stopSignal: stopOnSignals(),
   });
-  const config = loadConfig();
-  const plugins = registerPluginsCommands(program, { config, projectDir, stdout });
-  registerPluginsReleaseCommand(plugins, { config, stdout });
-  program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
+  if (!isStart(process.argv.slice(2))) {
+    const { registerOtherCommands } = await import('./cli/other-commands.ts');
+    registerOtherCommands(program, { config: loadConfig(), projectDir, stdout });
+  }
   await program.parseAsync();
 }
 

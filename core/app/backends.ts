@@ -1,4 +1,5 @@
 import { toRole } from '#core/database/identifiers.ts';
+import type { Cluster } from '#core/database/postgres-cluster.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import type { Database } from '#core/database/database.ts';
 import { createDatabaseHealth } from '#core/database/health.ts';
@@ -8,6 +9,7 @@ import type { Credentials } from '#core/mqtt/credentials.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import { admitPlugins, type AdmitPluginsOptions, type AdmittedPlugins } from '#core/plugin-host/admission.ts';
 import { createSandboxes, type StartSandbox } from '#core/plugin-host/sandbox/sandbox.ts';
+import { toSandboxOptions } from '#core/plugin-host/sandbox/sandbox-options.ts';
 import { createBroker } from './broker.ts';
 import type { Foundation } from './foundation.ts';
 import { openDatabase, startPostgres } from './storage.ts';
@@ -28,19 +30,20 @@ export interface Backends {
 
 export async function startBackends(
   foundation: Foundation,
-  admission: Admission,
+  { admission, cluster }: { readonly admission: Admission; readonly cluster: Promise<Cluster> | null },
   cleanup: AsyncDisposableStack,
 ): Promise<Backends> {
   const { config, telemetry, audit, parts } = foundation;
   const sandboxes = createSandboxes();
+  cleanup.defer(() => sandboxes.stop());
   const [postgres, admitted, authenticator] = await settleAll([
-    startPostgres({ config, telemetry }).then((running) => {
+    startPostgres({ config, telemetry, cluster }).then((running) => {
       cleanup.defer(() => running.stop());
       return running;
     }),
     admitPlugins({ ...admission, config, audit, logger: telemetry.logger }).then((plugins) => {
-      // Beside the database's start.
-      void sandboxes.prepare(plugins.plugins.map(({ folder, manifest: { main } }) => ({ folder, main })));
+      // They load their code while the database starts and is migrated; what they ask for waits in their pipes.
+      for (const plugin of plugins.plugins) sandboxes.startAhead(toSandboxOptions(plugin, { ...plugins, config }));
       return plugins;
     }),
     createAuthenticator({ config }),

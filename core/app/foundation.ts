@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
-import { lockDataFolder } from '#core/database/data-folder.ts';
 import { createOperationsServer } from '#core/http/operations.ts';
 import { createAudit, type Audit } from '#core/plugin-host/audit/audit.ts';
 import { createTelemetry, type RunningTelemetry, type TelemetryOptions } from '#core/telemetry/telemetry.ts';
@@ -16,14 +15,12 @@ export interface Foundation {
   readonly parts: { -readonly [Part in keyof Parts]: Parts[Part] };
 }
 
-/** What must be there before anything can be started: the data folder for us alone, and eyes on what happens next. */
+/** What must be there before anything can be started: eyes on what happens next. */
 export async function startFoundation(
   config: Config,
   telemetryOptions: TelemetryOptions,
   cleanup: AsyncDisposableStack,
 ): Promise<Foundation> {
-  const folder = lockDataFolder(config.dataDir);
-  cleanup.defer(() => folder.release());
   const logFile = telemetryOptions.logDestination === undefined ? toLogFile(config) : undefined;
   const telemetry = await createTelemetry(config, {
     ...telemetryOptions,

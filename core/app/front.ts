@@ -1,4 +1,3 @@
-import { readGrantedEnvironment } from '#core/config/config.ts';
 import { createRouteTable } from '#core/http/route-table.ts';
 import { createHttpServer } from '#core/http/server.ts';
 import { createEventStreams } from '#core/live/event-stream.ts';
@@ -38,7 +37,6 @@ export async function startFront(
     config,
     capabilities: capabilities.all,
     startSandbox: backends.startSandbox,
-    readEnvironment: readGrantedEnvironment,
     onReady(instance) {
       capabilities.settle(instance).catch((error: unknown) => {
         const { name: plugin } = instance.plugin;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
+import type { Cluster } from '#core/database/postgres-cluster.ts';
 import { createDatabase, type Database } from '#core/database/database.ts';
 import { startEmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { migrateCore } from '#core/database/migrations.ts';
@@ -15,12 +16,13 @@ export interface StorageOptions {
 
 /** DATABASE_URL, or a Postgres of our own in the data folder: the same engine either way. */
 export async function startPostgres(
-  options: StorageOptions,
+  options: StorageOptions & { readonly cluster: Promise<Cluster> | null },
 ): Promise<{ readonly url: string; readonly kind: 'embedded' | 'external'; stop(): Promise<void> }> {
-  const { config, telemetry } = options;
+  const { config, telemetry, cluster } = options;
   if (config.databaseUrl !== null) return { kind: 'external', url: config.databaseUrl, stop: async () => undefined };
   const postgres = await startEmbeddedPostgres({
     dataDir: config.dataDir,
+    cluster,
     connectionsMax: config.dbPoolMax,
     telemetry,
   });

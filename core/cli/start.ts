@@ -3,8 +3,7 @@ import { startApp, type App } from '#core/app.ts';
 import { logPathOf } from '#core/app/log-file.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { startDemo } from './demo/demo.ts';
-import { readTraceFile } from './demo/trace-file.ts';
+import type { DemoOptions } from './demo/demo.ts';
 import { addRunGrantFlags, parseRunGrantFlags } from './grant-flags.ts';
 import { formatBanner } from './start-banner.ts';
 
@@ -54,7 +53,7 @@ async function run(flags: StartFlags, deps: StartDeps): Promise<void> {
     throw new AppError('INVALID_CONFIG', 'Cannot use --trace without --demo');
   }
   // A trace that cannot be read is told before anything is started.
-  const trace = flags.trace === undefined ? undefined : await readTraceFile(flags.trace);
+  const trace = flags.trace === undefined ? undefined : await readTrace(flags.trace);
   const fromEnvironment = deps.loadConfig({});
   const config = deps.loadConfig({
     ...(flags.plugins === undefined ? {} : { plugins: flags.plugins.split(',').map((name) => name.trim()) }),
@@ -86,11 +85,13 @@ async function run(flags: StartFlags, deps: StartDeps): Promise<void> {
   }
 }
 
-async function runDemo(
-  app: App,
-  route: Pick<Parameters<typeof startDemo>[0], 'trace' | 'speed'>,
-  deps: StartDeps,
-): Promise<void> {
+async function readTrace(file: string): Promise<DemoOptions['trace']> {
+  const { readTraceFile } = await import('./demo/trace-file.ts');
+  return readTraceFile(file);
+}
+
+async function runDemo(app: App, route: Pick<DemoOptions, 'trace' | 'speed'>, deps: StartDeps): Promise<void> {
+  const { startDemo } = await import('./demo/demo.ts');
   const { addresses, authenticator, telemetry } = app;
   const demo = await startDemo({
     ...route,

@@ -23,6 +23,8 @@ export interface EmbeddedPostgres {
 export interface EmbeddedPostgresOptions {
   /** Held by `lockDataFolder()`: nobody else starts Postgres on it. */
   readonly dataDir: string;
+  /** What `openCluster()` makes of it, when that has been begun already. */
+  readonly cluster?: Promise<Cluster> | null;
   /** DB_POOL_MAX of the core. */
   readonly connectionsMax: number;
   readonly telemetry: Telemetry;
@@ -56,7 +58,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const { telemetry, stopTimeoutMs = 10_000 } = options;
   const logger = telemetry.logger.child({ component: 'postgres' });
   const dataDir = resolve(options.dataDir);
-  const cluster = await openCluster(dataDir);
+  const cluster = await (options.cluster ?? openCluster(dataDir));
   const socketDir = openSocketDir(cluster);
   const left = await clearPostmaster({
     clusterDir: cluster.dir,

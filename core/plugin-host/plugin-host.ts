@@ -1,4 +1,3 @@
-import { isAbsolute, join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
@@ -8,11 +7,9 @@ import type { AdmittedPlugins } from './admission.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Capability } from './capability.ts';
 import { createDeathStore } from './deaths.ts';
-import type { DiscoveredPlugin } from './manifest/discovery.ts';
 import { createInvoke } from './invoke.ts';
 import { createPluginLimits } from './plugin-limits.ts';
-import { effectiveGrants } from './permissions/permission-rules.ts';
-import { toSandboxLimits } from './sandbox/sandbox-limits.ts';
+import { toSandboxOptions } from './sandbox/sandbox-options.ts';
 import type { StartSandbox } from './sandbox/sandbox.ts';
 import type { SupervisorState } from './supervisor/supervisor-state.ts';
 import { createSupervisor, type Supervisor } from './supervisor/supervisor.ts';
@@ -24,8 +21,6 @@ export interface PluginHostOptions {
   readonly telemetry: Telemetry;
   readonly config: Config;
   readonly startSandbox: StartSandbox;
-  /** The values of the granted variables: names, and `PREFIX_*`. */
-  readonly readEnvironment: (names: readonly string[]) => Readonly<Record<string, string>>;
   /** A process has made all its registrations. */
   readonly onReady: (instance: PluginInstance) => void;
 }
@@ -90,7 +85,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     random: Math.random,
   };
   for (const plugin of admitted.plugins) {
-    const supervisor = createSupervisor({ ...shared, sandbox: toSandboxOptions(plugin, options) });
+    const supervisor = createSupervisor({ ...shared, sandbox: toSandboxOptions(plugin, { ...admitted, config }) });
     supervisor.onStateChange(({ to }) => {
       if (to === 'ready' && supervisor.instance !== null) options.onReady(supervisor.instance);
     });
@@ -118,23 +113,6 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
 
 function unknownPlugin(name: string, names: readonly string[]): AppError {
   return new AppError('PLUGIN_UNKNOWN', `Cannot release "${name}": there are ${names.join(', ')}`);
-}
-
-function toSandboxOptions(
-  { manifest, folder }: DiscoveredPlugin,
-  { admitted, config, readEnvironment }: PluginHostOptions,
-): Parameters<typeof createSupervisor>[0]['sandbox'] {
-  const rules = admitted.permissions.rulesOf(manifest.name);
-  const granted = (permission: 'env' | 'read'): readonly string[] =>
-    rules === undefined ? [] : effectiveGrants(permission, rules[permission]);
-  return {
-    plugin: { name: manifest.name, version: manifest.version },
-    folder,
-    main: manifest.main,
-    env: readEnvironment(granted('env')),
-    read: granted('read').map((path) => (isAbsolute(path) ? path : join(folder, path))),
-    limits: toSandboxLimits(config, manifest.limits),
-  };
 }
 
 function toStatus(supervisor: Supervisor): PluginStatus {

@@ -12,6 +12,7 @@ export class TraceContext extends AsyncLocalStorageContextManager {
     return this.#during ?? super.active();
   }
 
+  // eslint-disable-next-line max-params -- OpenTelemetry's own signature
   override with<A extends unknown[], F extends (...args: A) => ReturnType<F>>(
     context: Context,
     fn: F,

@@ -131,29 +131,18 @@ export interface WithSpanOptions {
 export function inSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
   const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
   const startedAtMs = performance.now();
-  const span = startSpan(name, options, parent, startedAtMs);
+  const span = startSpan(name, options, { parent, startedAtMs });
   const inner = new SpanInContext(parent, span);
-  const run = (): Promise<T> | T => endAfter(span, fn, startedAtMs, options.measured);
+  const ended = (failure: Failure): void => {
+    if (failure !== null) recordError(span, failure.error);
+    const endedAtMs = performance.now();
+    options.measured?.(failure, (endedAtMs - startedAtMs) / 1000);
+    span.end(endedAtMs);
+  };
+  const run = (): Promise<T> | T => follow(() => fn(span), ended);
   return options.immediate === true && activeContext !== undefined
     ? activeContext.during(inner, run)
     : context.with(inner, run);
-}
-
-function endAfter<T>(
-  span: Span,
-  fn: (span: Span) => Promise<T> | T,
-  startedAtMs: number,
-  measured: WithSpanOptions['measured'],
-): Promise<T> | T {
-  return follow(
-    () => fn(span),
-    (failure) => {
-      if (failure !== null) recordError(span, failure.error);
-      const endedAtMs = performance.now();
-      measured?.(failure, (endedAtMs - startedAtMs) / 1000);
-      span.end(endedAtMs);
-    },
-  );
 }
 
 /** As `inSpan()`, always with a promise. */
@@ -168,8 +157,7 @@ export async function withSpan<T>(
 function startSpan(
   name: string,
   { kind, attributes, links }: WithSpanOptions,
-  parent: Context,
-  startedAtMs: number,
+  { parent, startedAtMs }: { readonly parent: Context; readonly startedAtMs: number },
 ): Span {
   const tracer = activeTracer ?? trace.getTracer('returnit');
   const options: SpanOptions = {

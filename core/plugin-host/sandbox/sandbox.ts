@@ -3,12 +3,14 @@
  * flags mean and what they leave open was tried on Node 26; see the README's security section.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { ChildBoot } from '../child/boot.ts';
@@ -57,28 +59,74 @@ export interface Sandbox {
 export type StartSandbox = (options: SandboxOptions) => Promise<Sandbox>;
 
 export interface Sandboxes {
+  /** The process that was started ahead with these options and lives, or a new one. */
   readonly start: StartSandbox;
-  /** Bundles what will be started soon, while there is something else to wait for. */
-  prepare(plugins: readonly Pick<SandboxOptions, 'folder' | 'main'>[]): Promise<void>;
+  /**
+   * Starts what will be asked for soon, while there is something else to wait for. What it calls waits in its pipe. What
+   * goes wrong with it is told when it is asked for.
+   */
+  startAhead(options: SandboxOptions): void;
+  /** Ends what was started ahead and never asked for. */
+  stop(): Promise<void>;
 }
+
+interface StartedAhead {
+  readonly options: SandboxOptions;
+  readonly sandbox: Promise<Sandbox>;
+  readonly startedAtMs: number;
+}
+
+/** Its calls have a deadline: who is not answered for so long may have given up. */
+const aheadMaxMs = 5000;
 
 /** Starts plugin processes. The child's own modules are bundled once, a plugin when it has changed. */
 export function createSandboxes(): Sandboxes {
   const build = createBuild();
   const bundle = createBundler(build);
+  const ahead = new Map<string, StartedAhead>();
   let own: Promise<OwnCode> | undefined;
 
+  async function startNew(options: SandboxOptions): Promise<Sandbox> {
+    own ??= bundleOwnCode(build);
+    return startSandbox(options, await own, bundle);
+  }
+
+  async function takeAhead(options: SandboxOptions): Promise<Sandbox | undefined> {
+    const started = ahead.get(options.plugin.name);
+    ahead.delete(options.plugin.name);
+    if (started === undefined) return undefined;
+    const [{ value: sandbox }] = (await Promise.allSettled([started.sandbox])) as [{ value?: Sandbox }];
+    if (sandbox === undefined || hasEnded(sandbox)) return undefined;
+    const isFresh = performance.now() - started.startedAtMs < aheadMaxMs;
+    if (isFresh && isDeepStrictEqual(started.options, options)) return sandbox;
+    await end(sandbox);
+    return undefined;
+  }
+
   return {
-    async start(options) {
-      own ??= bundleOwnCode(build);
-      return startSandbox(options, await own, bundle);
+    start: async (options) => (await takeAhead(options)) ?? startNew(options),
+    startAhead(options) {
+      const sandbox = startNew(options);
+      void Promise.allSettled([sandbox]);
+      ahead.set(options.plugin.name, { options, sandbox, startedAtMs: performance.now() });
     },
-    async prepare(plugins) {
-      own ??= bundleOwnCode(build);
-      // What cannot be bundled is told when it is started.
-      await Promise.allSettled([own, ...plugins.map(({ folder, main = mainDefault }) => bundle({ folder, main }))]);
+    async stop() {
+      const left = await Promise.allSettled([...ahead.values()].map(({ sandbox }) => sandbox));
+      ahead.clear();
+      await Promise.all(left.map(async (started) => (started.status === 'fulfilled' ? end(started.value) : undefined)));
     },
   };
+}
+
+function hasEnded({ process: { exitCode, signalCode } }: Sandbox): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+async function end(sandbox: Sandbox): Promise<void> {
+  if (hasEnded(sandbox)) return;
+  const exited = once(sandbox.process, 'exit');
+  sandbox.process.kill('SIGKILL');
+  await exited;
 }
 
 async function startSandbox(options: SandboxOptions, own: OwnCode, bundle: Bundler): Promise<Sandbox> {

@@ -4,7 +4,14 @@ import { trace } from '@opentelemetry/api';
 import { createLocalTracer } from '#core/telemetry/local-tracer.ts';
 import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
 import { parseTraceparent } from '#core/telemetry/traceparent.ts';
-import { currentTraceparent, startTracing, withSpan, withTraceparent, type Tracing } from '#core/telemetry/tracing.ts';
+import {
+  currentTraceparent,
+  inSpan,
+  startTracing,
+  withSpan,
+  withTraceparent,
+  type Tracing,
+} from '#core/telemetry/tracing.ts';
 
 const options = { otlpEndpoint: null, tracesKept: 100, version: '0', environment: 'test', region: 'test' };
 const remote = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
@@ -75,6 +82,42 @@ describe('withSpan()', () => {
     await withSpan('a', { attributes }, (span) => void span.setAttribute('rows', 1));
     assert.deepEqual(attributes, { 'plugin.name': 'orders' });
     assert.deepEqual(tracing.recentSpans()[0]?.attributes, { 'plugin.name': 'orders', rows: 1 });
+  });
+
+  it('has an immediate span active while its function runs, also around others, and no longer', async () => {
+    const active = (): string | undefined => currentTraceparent()?.split('-')[2];
+    const seen: (string | undefined)[] = [];
+    let later: Promise<void> | undefined;
+    const seconds: number[] = [];
+    const immediate = { immediate: true, measured: (_: unknown, took: number) => void seconds.push(took) };
+    await withSpan('outer', {}, async (outer) => {
+      inSpan('immediate', immediate, (span) => {
+        seen.push(active(), span.spanContext().spanId);
+        inSpan('nested', {}, (nested) => {
+          seen.push(active(), nested.spanContext().spanId);
+          later = Promise.resolve().then(() => void seen.push(active(), nested.spanContext().spanId));
+        });
+        seen.push(active(), span.spanContext().spanId);
+      });
+      await later;
+      seen.push(active(), outer.spanContext().spanId);
+      assert.throws(
+        () =>
+          inSpan('failing', immediate, () => {
+            throw new RangeError('no');
+          }),
+        /no/,
+      );
+      seen.push(active(), outer.spanContext().spanId);
+    });
+    for (let index = 0; index < seen.length; index += 2) assert.equal(seen[index], seen[index + 1], `at ${index}`);
+    const spans = tracing.recentSpans();
+    const idOf = (name: string): string | undefined => spans.find((span) => span.name === name)?.spanId;
+    assert.equal(spans.find(({ name }) => name === 'nested')?.parentSpanId, idOf('immediate'));
+    assert.equal(spans.find(({ name }) => name === 'immediate')?.parentSpanId, idOf('outer'));
+    assert.equal(seconds.length, 2);
+    const measuredMs = spans.find(({ name }) => name === 'immediate')?.durationMs ?? 0;
+    assert.ok(Math.abs(measuredMs - (seconds[0] ?? 0) * 1000) < 0.01, 'span and metric tell the same');
   });
 
   it('has no active span outside', () => {

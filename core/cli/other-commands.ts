@@ -1,0 +1,16 @@
+import type { Command } from 'commander';
+import type { Config } from '#core/config/settings.ts';
+import { registerPluginsCommands } from './plugins-commands.ts';
+import { registerPluginsReleaseCommand } from './plugins-release.ts';
+import { createTokenCommand } from './token.ts';
+
+/** All but `start`. */
+export function registerOtherCommands(
+  program: Command,
+  deps: { readonly config: Config; readonly projectDir: string; readonly stdout: NodeJS.WriteStream },
+): void {
+  const { config, projectDir, stdout } = deps;
+  const plugins = registerPluginsCommands(program, { config, projectDir, stdout });
+  registerPluginsReleaseCommand(plugins, { config, stdout });
+  program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
+}
