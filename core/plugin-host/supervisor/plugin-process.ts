@@ -18,6 +18,8 @@ import { judge, toPluginFailure, toVerdict, traceIdsOf, type Verdict } from './v
 export interface PluginProcessOptions {
   readonly sandbox: SandboxOptions;
   readonly startSandbox: StartSandbox;
+  /** There was a process of this plugin before. @default false */
+  readonly isRestart?: boolean;
   readonly invoke: Invoke;
   readonly note: Note;
   readonly onNativeDenial: (instance: PluginInstance, denial: { permission: string; resource: string }) => void;
@@ -98,6 +100,7 @@ class SupervisedProcess implements PluginProcess {
     this.#watch = watchProcess({
       pid: this.pid,
       limits,
+      isRestart: options.isRestart === true,
       onUsage: (usage) => this.#metrics.usage(usage, this.#peer, sandbox.data),
       onLimit: (reason, message) => this.kill(reason, message),
     });

@@ -7,6 +7,8 @@ import { readProcessUsage, readRunDelayMs, type ProcessUsage } from './process-u
 /** Memory can grow by hundreds of MB a second: it is looked at more often than the heartbeat is. */
 const usageIntervalMaxMs = 250;
 const starvedRatio = 0.5;
+/** A machine that is full must not keep a plugin from coming back. */
+const yieldingBootMs = 2000;
 /** Processors: what one thread cannot take alone, so its heap is being collected. */
 const busyAbove = 1.25;
 const bytesPerMiB = 1_048_576;
@@ -23,6 +25,8 @@ export interface ProcessWatch {
 export interface ProcessWatchOptions {
   readonly pid: number;
   readonly limits: SandboxLimits;
+  /** It boots beside plugins that work: they go first for a while. */
+  readonly isRestart: boolean;
   readonly onUsage: (usage: ProcessUsage) => void;
   readonly onLimit: (reason: DeathReason, message: string) => void;
 }
@@ -41,6 +45,7 @@ class IntervalWatch implements ProcessWatch {
   readonly #silentLooksMax: number;
   readonly #timer: NodeJS.Timeout;
   readonly #share: ProcessorShare;
+  #bootTimer: NodeJS.Timeout | undefined;
   #silentLooks = 0;
   #booted = false;
   #lookedAtMs = performance.now();
@@ -53,6 +58,7 @@ class IntervalWatch implements ProcessWatch {
     const intervalMs = Math.min(heartbeatMs, usageIntervalMaxMs);
     this.#options = options;
     this.#share = new ProcessorShare(options.pid);
+    if (options.isRestart) this.#yieldWhileBooting();
     this.#silentLooksMax = Math.ceil(heartbeatTimeoutMs / intervalMs);
     this.#timer = setInterval(() => this.#look(), intervalMs);
   }
@@ -70,11 +76,19 @@ class IntervalWatch implements ProcessWatch {
 
   booted(): void {
     this.#booted = true;
+    this.#share.want('full');
+    clearTimeout(this.#bootTimer);
   }
 
   stop(): void {
+    clearTimeout(this.#bootTimer);
     this.#share.stop();
     clearInterval(this.#timer);
+  }
+
+  #yieldWhileBooting(): void {
+    this.#share.want('yielding');
+    this.#bootTimer = setTimeout(() => this.#share.want('full'), yieldingBootMs);
   }
 
   #look(): void {

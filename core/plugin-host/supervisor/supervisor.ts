@@ -151,7 +151,7 @@ class ProcessSupervisor implements Supervisor {
     this.#transition('starting');
     let launched: PluginProcess;
     try {
-      launched = await startPluginProcess(this.#options);
+      launched = await startPluginProcess({ ...this.#options, isRestart: this.#lastDeath !== null });
     } catch (error) {
       this.#log.error({ err: error }, `plugin ${this.plugin.name} cannot be started`);
       if (this.#state === 'starting') this.#transition('failed');
