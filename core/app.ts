@@ -7,6 +7,7 @@ import type { PluginStatus } from '#core/plugin-host/plugin-host.ts';
 import type { RunningTelemetry, TelemetryOptions } from '#core/telemetry/telemetry.ts';
 import { removeAddresses, toUrl, writeAddresses, type Addresses } from './app/addresses.ts';
 import type { Admission } from './app/backends.ts';
+import { startFoundation } from './app/foundation.ts';
 import { platformVersion } from './app/platform-version.ts';
 
 export interface AppOptions {
@@ -45,18 +46,17 @@ async function start(options: AppOptions, cleanup: AsyncDisposableStack): Promis
   const { config, admission, logDestination } = options;
   const folder = lockDataFolder(config.dataDir);
   cleanup.defer(() => folder.release());
-  // To make a cluster takes a second, in a process of its own: the code of the core is loaded meanwhile.
+  const telemetryOptions = { version: platformVersion, ...(logDestination === undefined ? {} : { logDestination }) };
+  const foundation = await startFoundation(config, telemetryOptions, cleanup);
+  // To make a cluster takes a second, in a process of its own: the rest of the code is loaded meanwhile.
   const cluster = config.databaseUrl === null ? openCluster(config.dataDir) : null;
   // A failure is told to whoever needs the cluster; initdb itself is waited for in any case.
   const made = Promise.allSettled([cluster]);
   cleanup.defer(async () => void (await made));
-  const [{ startFoundation }, { startBackends }, { startFront }] = await Promise.all([
-    import('./app/foundation.ts'),
+  const [{ startBackends }, { startFront }] = await Promise.all([
     import('./app/backends.ts'),
     import('./app/front.ts'),
   ]);
-  const telemetryOptions = { version: platformVersion, ...(logDestination === undefined ? {} : { logDestination }) };
-  const foundation = await startFoundation(config, telemetryOptions, cleanup);
   const backends = await startBackends(foundation, { admission, cluster }, cleanup);
   const { host, httpPort } = await startFront(foundation, backends, cleanup);
   const { telemetry, operations } = foundation;

@@ -1,6 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chownSync, closeSync, existsSync, lstatSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -114,7 +124,7 @@ async function startFirst(start: () => Promise<ChildProcess>): Promise<ChildProc
     try {
       return await start();
     } catch (error) {
-      const isHeld = error instanceof AppError && error.message.includes('shared memory block');
+      const isHeld = error instanceof AppError && error.details['held'] === true;
       if (!isHeld || performance.now() > deadline) throw error;
       await delay(restartDelayMs);
     }
@@ -167,6 +177,7 @@ async function startPostmaster(options: {
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const { file, args, ids } = cluster.account.command(join(cluster.binDir, 'postgres'), ['-D', cluster.dir, ...flags]);
   const log = openSync(logFile, 'a', 0o600);
+  const logStart = fstatSync(log).size;
   // Its own session: Ctrl-C on the terminal is for the core, which stops Postgres last.
   const child = spawn(file, args, {
     ...ids,
@@ -181,7 +192,11 @@ async function startPostmaster(options: {
   child.once('exit', (code, signal) => (failure = `it ended with ${signal ?? `code ${code}`}: ${readTail(logFile)}`));
   const deadline = performance.now() + readyTimeoutMs;
   for (;;) {
-    if (failure !== undefined) throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: ${failure}`);
+    if (failure !== undefined) {
+      // The backend that holds it may write to the same log.
+      const held = readFileSync(logFile).subarray(logStart).includes('shared memory block');
+      throw new AppError('DATABASE_UNREACHABLE', `Cannot start embedded Postgres: ${failure}`, { details: { held } });
+    }
     const state = readPostmasterFile(cluster.dir);
     if (state?.ready === true && state.pid === child.pid) return child;
     if (performance.now() > deadline) {
