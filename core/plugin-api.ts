@@ -5,7 +5,7 @@
  * - plugin: a folder with a `plugin.json` (what it asks for) and a `plugin.ts` (what it does).
  * - capability: a door to the world on `ctx`. Every call passes `invoke()` in the core.
  * - permission: what a plugin asks for in its manifest. grant: what the operator allows.
- * - principal: who makes an HTTP request, taken from a verified token.
+ * - principal: who makes an HTTP request, taken from a verified token; on a device's route, from its credentials.
  * - event: a fact, in the past tense (`order.created`), delivered to each subscriber once.
  * - job: a task, imperative (`notifications.send`), done by one worker, retried until done or dead-lettered.
  * - message: one MQTT publish of a device. verdict: what the plugin says of a message.
@@ -43,9 +43,11 @@ export interface PluginContext {
 export type Role = 'customer' | 'driver' | 'partner' | 'ops';
 
 export interface Principal {
-  /** The token's `sub`: a customer's, driver's, partner's or operator's id. */
+  /** The token's `sub`: a customer's, driver's, partner's or operator's id. A device's: the user name of its credentials. */
   readonly id: string;
-  readonly role: Role | 'anonymous';
+  readonly role: Role | 'device' | 'anonymous';
+  /** Of a device alone: the topics that its credentials let it publish to. They say for whom it may speak, here as over MQTT. */
+  readonly publish?: readonly string[];
 }
 
 export interface RouteOptions<
@@ -54,11 +56,18 @@ export interface RouteOptions<
   Body extends TSchema = TSchema,
 > {
   readonly summary: string;
-  /** Who may call it. `'public'` must also stand in the manifest's `http.public`. */
-  readonly roles: readonly Role[] | 'public';
+  /**
+   * Who may call it. `'public'` must also stand in the manifest's `http.public`. `'device'`: whoever has the credentials
+   * of `mqtt.issueCredentials`, sent by HTTP Basic; tokens are not taken there.
+   */
+  readonly roles: readonly Role[] | 'public' | 'device';
+  /** For apps that can be given nothing but a URL: the credentials may also stand in the query, as `username` and `password`. They are not passed on. @default false */
+  readonly credentialsInQuery?: boolean;
   readonly params?: Params;
   readonly query?: Query;
   readonly body?: Body;
+  /** `'text'`: the body is passed on as UTF-8 text whatever its content type, '' when there is none. @default 'json' */
+  readonly bodyAs?: 'json' | 'text';
   /** A schema for each success status. Errors are problem details (RFC 9457) and need none. */
   readonly response: Readonly<Record<number, TSchema>>;
 }

@@ -4,6 +4,7 @@ import { createTransactions, type Transactions } from '#core/database/transactio
 import type { Database } from '#core/database/database.ts';
 import { createDatabaseHealth } from '#core/database/health.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
+import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
@@ -26,6 +27,7 @@ export interface Backends {
   readonly jobs: JobSystem;
   readonly transport: MqttTransport;
   readonly credentials: Credentials;
+  readonly authenticateDevice: AuthenticateDevice;
 }
 
 export async function startBackends(
@@ -63,7 +65,7 @@ export async function startBackends(
     onForged: auditForgery({ audit, parts }, admitted),
   });
   cleanup.defer(() => jobs.stop());
-  const { transport, credentials } = await createBroker({ config, telemetry, database, listener: jobs.listener });
+  const broker = await createBroker({ config, telemetry, database, listener: jobs.listener });
   return {
     admitted,
     startSandbox: sandboxes.start,
@@ -71,8 +73,7 @@ export async function startBackends(
     database,
     transactions,
     jobs,
-    transport,
-    credentials,
+    ...broker,
   };
 }
 

@@ -4,13 +4,16 @@ import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import type { Database } from '#core/database/database.ts';
 import { toDatabaseError } from '#core/database/database-error.ts';
+import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import type { Listener } from '#core/jobs/listener.ts';
 import { createCredentialStore, credentialChannel, type CredentialDatabase } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
+import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { createDeviceDoor } from './device-door.ts';
 
 export interface BrokerOptions {
   readonly config: Config;
@@ -19,22 +22,28 @@ export interface BrokerOptions {
   readonly listener: Listener;
 }
 
+export interface Broker {
+  readonly transport: MqttTransport;
+  readonly credentials: Credentials;
+  /** Devices by HTTP: the same credentials. */
+  readonly authenticateDevice: AuthenticateDevice;
+}
+
 /** MQTT_URL, or a broker of our own inside the core. */
-export async function createBroker(
-  options: BrokerOptions,
-): Promise<{ readonly transport: MqttTransport; readonly credentials: Credentials }> {
+export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { config, telemetry, database } = options;
   const credentials = createCredentials({ store: createCredentialStore(toCredentialDatabase(database)) });
   await options.listener.listen(credentialChannel, {
     onNotification: (username) => credentials.changed(username),
     onReconnect: () => credentials.changed(null),
   });
+  const failureLimit = createFailureLimit();
   const { mqttUrl } = config;
   const transport =
     mqttUrl === null
-      ? createEmbeddedBroker({ config, telemetry, credentials })
+      ? createEmbeddedBroker({ config, telemetry, credentials, failureLimit })
       : createExternalClient({ config: { ...config, mqttUrl }, telemetry, nodeId: await loadNodeId(config.dataDir) });
-  return { transport, credentials };
+  return { transport, credentials, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
 }
 
 /** The store knows nothing of Postgres; a database that is away is told as such. */

@@ -53,6 +53,7 @@ export async function startFront(
     telemetry,
     routes,
     authenticator,
+    authenticateDevice: backends.authenticateDevice,
     version: platformVersion,
     takeStream: (request, response) => streams.take(request, response),
   });

@@ -117,6 +117,10 @@ export const settings = {
     description: 'Routes that one plugin may register',
     min: 1,
   }),
+  httpTrustedProxies: list(
+    'HTTP_TRUSTED_PROXIES',
+    'Addresses of proxies in front, comma-separated: theirs is the word (`X-Forwarded-For`) on where a device calls from',
+  ),
   httpTokensCachedMax: integer('HTTP_TOKENS_CACHED_MAX', 10_000, {
     description: 'Verified tokens remembered, for a minute at most',
     min: 1,

@@ -57,8 +57,17 @@ export const errorCodes = {
   UNAUTHENTICATED: {
     status: 401,
     title: 'Authentication required',
-    meaning: 'There is no token, or it is not valid: expired, signed by somebody else, or without what it must say.',
-    remedy: 'Get a new token and send it as `Authorization: Bearer <token>`.',
+    meaning:
+      "There is no token, or it is not valid: expired, signed by somebody else, or without what it must say. On a device's route: no credentials, wrong or revoked ones.",
+    remedy:
+      'Get a new token and send it as `Authorization: Bearer <token>`. A device sends its user name and password by HTTP Basic; ops issue new ones.',
+  },
+  TOO_MANY_FAILURES: {
+    status: 429,
+    title: 'Too many failures',
+    meaning: "A device's credentials are not checked, for too many were wrong at this address within a minute.",
+    remedy:
+      'Correct the password on the device; it is tried again after `Retry-After`, and what is queued stays queued.',
   },
   AUTHENTICATION_UNAVAILABLE: {
     status: 503,

@@ -2,6 +2,7 @@ import Koa from 'koa';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Authenticator } from './authentication.ts';
+import type { AuthenticateDevice } from './device-credentials.ts';
 import type { HttpState } from './http-context.ts';
 import { authentication } from './middleware/authentication.ts';
 import { body } from './middleware/body.ts';
@@ -16,11 +17,12 @@ import type { RouteTable } from './route-table.ts';
 export interface HttpAppOptions {
   readonly config: Pick<
     Config,
-    'httpBodyMaxBytes' | 'httpRequestTimeoutMs' | 'httpSlowRequestMs' | 'pluginRestartDelayMs'
+    'httpBodyMaxBytes' | 'httpRequestTimeoutMs' | 'httpSlowRequestMs' | 'httpTrustedProxies' | 'pluginRestartDelayMs'
   >;
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify'>;
+  readonly authenticateDevice: AuthenticateDevice;
   /** Requests being answered: aborting one cancels what is done for it. */
   readonly inFlight: Set<RequestInFlight>;
 }
@@ -34,7 +36,12 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
   app.use(
     problems(logger, [
       routing(Math.ceil(config.pluginRestartDelayMs / 1000)),
-      authentication(options.authenticator),
+      authentication({
+        authenticator: options.authenticator,
+        authenticateDevice: options.authenticateDevice,
+        metrics: telemetry.metrics,
+        trustedProxies: config.httpTrustedProxies,
+      }),
       cancellation(options.inFlight),
       body(config),
       validation(),

@@ -17,7 +17,7 @@ export function createDocumentationPage(routes: readonly Route[]): string {
 }
 
 function toRow(route: Route): string {
-  const allowed = route.roles === 'public' ? 'public' : route.roles.join(', ');
+  const allowed = typeof route.roles === 'string' ? route.roles : route.roles.join(', ');
   return `<tr><td><code class="verb">${route.verb}</code></td><td><code>${escapeHtml(route.path.template)}</code></td><td>${escapeHtml(route.summary)}</td><td class="roles">${escapeHtml(allowed)}</td></tr>`;
 }
 

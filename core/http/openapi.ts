@@ -1,3 +1,4 @@
+import { credentialNames } from './device-credentials.ts';
 import type { Route } from './route.ts';
 import type { JsonSchema } from './schema-policy.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
@@ -29,7 +30,12 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
     tags: tags.map((name) => ({ name })),
     paths,
     components: {
-      securitySchemes: { token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } },
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        device: { type: 'http', scheme: 'basic', description: "A device's credentials, the same as for MQTT" },
+        deviceUsername: { type: 'apiKey', in: 'query', name: credentialNames.username },
+        devicePassword: { type: 'apiKey', in: 'query', name: credentialNames.password },
+      },
       schemas: { Problem: problemSchema },
       responses: {
         Problem: {
@@ -67,19 +73,26 @@ const problemSchema: JsonSchema = {
 };
 
 function toOperation(route: Route): Record<string, unknown> {
-  const isPublic = route.roles === 'public';
   return {
     operationId: operationId(route),
     summary: route.summary,
     tags: [route.owner.name],
-    'x-roles': isPublic ? ['public'] : route.roles,
-    security: isPublic ? [{}, { token: [] }] : [{ token: [] }],
+    'x-roles': typeof route.roles === 'string' ? [route.roles] : route.roles,
+    security: toSecurity(route),
     parameters: [...pathParameters(route), ...queryParameters(route)],
-    ...(route.body === undefined
-      ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: route.body.schema } } } }),
+    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.bodyAs, route.body.schema) }),
     responses: toResponses(route),
   };
+}
+
+function toSecurity({ roles, credentialsInQuery }: Route): Record<string, unknown>[] {
+  if (roles === 'public') return [{}, { token: [] }];
+  if (roles !== 'device') return [{ token: [] }];
+  return [{ device: [] }, ...(credentialsInQuery ? [{ deviceUsername: [], devicePassword: [] }] : [])];
+}
+
+function toRequestBody(bodyAs: Route['bodyAs'], schema: JsonSchema): Record<string, unknown> {
+  return { required: bodyAs === 'json', content: { [bodyAs === 'json' ? 'application/json' : '*/*']: { schema } } };
 }
 
 function operationId(route: Route): string {
@@ -140,6 +153,7 @@ function problemStatuses(route: Route): readonly string[] {
     ...(route.body === undefined ? [] : ['400', '413', '415']),
     '401',
     ...(route.roles === 'public' ? [] : ['403']),
+    ...(route.roles === 'device' ? ['429'] : []),
     ...(route.owner.name === 'core' ? [] : ['422', '503', '504']),
   ];
 }

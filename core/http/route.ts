@@ -50,15 +50,23 @@ export interface RouteResponse {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** `device`: by a device's credentials, and by no token. */
+export type RouteRoles = readonly Role[] | 'public' | 'device';
+export type BodyForm = 'json' | 'text';
+
 export interface RouteDefinition {
   readonly verb: Verb;
   readonly path: string;
   readonly owner: RouteOwner;
   readonly summary: string;
-  readonly roles: readonly Role[] | 'public';
+  readonly roles: RouteRoles;
+  /** Of a device's route: the credentials may also stand in the query. @default false */
+  readonly credentialsInQuery?: boolean;
   readonly params?: unknown;
   readonly query?: unknown;
   readonly body?: unknown;
+  /** @default 'json' */
+  readonly bodyAs?: BodyForm;
   /** A schema for each success status; the core's own pages have none. */
   readonly response?: Readonly<Record<string, unknown>>;
   /** Instead, of the core's own pages: what a 200 has, by content type. */
@@ -73,10 +81,12 @@ export interface Route {
   readonly name: string;
   readonly owner: RouteOwner;
   readonly summary: string;
-  readonly roles: readonly Role[] | 'public';
+  readonly roles: RouteRoles;
+  readonly credentialsInQuery: boolean;
   readonly params: SchemaCheck | undefined;
   readonly query: SchemaCheck | undefined;
   readonly body: SchemaCheck | undefined;
+  readonly bodyAs: BodyForm;
   readonly response: ReadonlyMap<number, SchemaCheck>;
   readonly content: RouteDefinition['content'];
   readonly coerceParams: Coerce | undefined;
@@ -98,8 +108,11 @@ export function createRoute(definition: RouteDefinition): Route {
   if (definition.summary.length > summaryLengthMax)
     refuse(name, `its summary must have at most ${summaryLengthMax} characters`);
   if (definition.body !== undefined && definition.verb === 'GET') refuse(name, 'a GET request has no body');
-  if (definition.roles !== 'public' && definition.roles.length === 0)
-    refuse(name, `'roles' must name at least one role, or be 'public'`);
+  if (definition.roles.length === 0) refuse(name, `'roles' must name at least one role, or be 'public' or 'device'`);
+  if (definition.credentialsInQuery === true && definition.roles !== 'device')
+    refuse(name, `'credentialsInQuery' is for routes with roles 'device'`);
+  if (definition.bodyAs === 'text' && definition.body === undefined)
+    refuse(name, `'bodyAs' needs a schema 'body' of the text`);
   const params = compileRequestSchema(definition.params, `${name} params`);
   const query = compileRequestSchema(definition.query, `${name} query`);
   assertParameterNames(name, path, params);
@@ -110,9 +123,11 @@ export function createRoute(definition: RouteDefinition): Route {
     owner: definition.owner,
     summary: definition.summary,
     roles: definition.roles,
+    credentialsInQuery: definition.credentialsInQuery ?? false,
     params,
     query,
     body: compileRequestSchema(definition.body, `${name} body`),
+    bodyAs: definition.bodyAs ?? 'json',
     response: compileResponses(name, definition.response ?? {}),
     content: definition.content,
     coerceParams: compileCoercion(params?.schema),

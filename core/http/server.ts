@@ -7,6 +7,7 @@ import { createHttpApp } from './app.ts';
 import type { Authenticator } from './authentication.ts';
 import { answerClientError } from './client-error.ts';
 import { addCoreRoutes } from './core-routes.ts';
+import type { AuthenticateDevice } from './device-credentials.ts';
 import type { RequestInFlight } from './middleware/cancellation.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -20,6 +21,7 @@ export interface HttpServerOptions {
     | 'httpRequestTimeoutMs'
     | 'httpKeepAliveMs'
     | 'httpSlowRequestMs'
+    | 'httpTrustedProxies'
     | 'httpConnectionsMax'
     | 'pluginRestartDelayMs'
     | 'shutdownTimeoutMs'
@@ -27,6 +29,7 @@ export interface HttpServerOptions {
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
+  readonly authenticateDevice: AuthenticateDevice;
   /** The platform's version. */
   readonly version: string;
   /** Offered each request first; true when it was one for a stream, which lives longer than a request. @default none are */

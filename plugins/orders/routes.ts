@@ -24,9 +24,10 @@ const ListQuery = Type.Object(
 );
 
 function toActor(principal: Principal): Actor {
-  // The routes admit no anonymous caller; the core has refused it before.
-  if (principal.role === 'anonymous') throw new TypeError('Cannot act for an anonymous principal');
-  return { kind: principal.role, id: principal.id };
+  const { id, role } = principal;
+  // The routes admit neither; the core has refused them before.
+  if (role === 'anonymous' || role === 'device') throw new TypeError(`Cannot act for a principal that is ${role}`);
+  return { kind: role, id };
 }
 
 const notFound = (orderId: string): HttpReply => refuse('ORDER_NOT_FOUND', `No order '${orderId}' of yours exists`);

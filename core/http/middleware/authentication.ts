@@ -1,17 +1,30 @@
 import type { Principal } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Authenticator } from '../authentication.ts';
+import type { Metrics } from '#core/telemetry/metrics.ts';
 import type { HttpStep } from '../http-context.ts';
 import { RequestRefusal } from '../request-refusal.ts';
+import { createDeviceAdmission, type DeviceAuthenticationOptions } from './device-authentication.ts';
 
 const anonymous: Principal = Object.freeze({ id: 'anonymous', role: 'anonymous' });
 const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 const realm = 'Bearer realm="returnit"';
 
+export interface AuthenticationOptions extends Omit<DeviceAuthenticationOptions, 'attempts'> {
+  readonly authenticator: Pick<Authenticator, 'verify'>;
+  readonly metrics: Metrics;
+}
+
 /** Who calls, and whether the route is for them. A token that is sent must be valid, on public routes as well. */
-export function authentication(authenticator: Pick<Authenticator, 'verify'>): HttpStep {
+export function authentication({ authenticator, metrics, ...devices }: AuthenticationOptions): HttpStep {
+  const attempts = metrics.counter('returnit_http_device_authentications_total');
+  const admitDevice = createDeviceAdmission({ ...devices, attempts });
   return async (ctx) => {
     const { route } = ctx.state;
+    if (route.roles === 'device') {
+      ctx.state.principal = await admitDevice(ctx);
+      return undefined;
+    }
     const header = ctx.req.headers.authorization;
     const principal = header === undefined ? anonymous : await verify(authenticator, header);
     if (route.roles !== 'public') {
@@ -24,7 +37,7 @@ export function authentication(authenticator: Pick<Authenticator, 'verify'>): Ht
           },
         );
       }
-      if (!route.roles.includes(principal.role)) {
+      if (!route.roles.some((role) => role === principal.role)) {
         throw new RequestRefusal(
           'FORBIDDEN',
           `Cannot ${route.name} as ${principal.role}: it is for ${route.roles.join(', ')}`,

@@ -7,9 +7,11 @@ import { RequestRefusal } from '../request-refusal.ts';
 
 export type BodyOptions = Pick<Config, 'httpBodyMaxBytes' | 'httpRequestTimeoutMs'>;
 
+/** Of a text, too: what is not UTF-8 becomes U+FFFD, and whoever reads it finds the mistake. */
+const lenientDecoder = new TextDecoder('utf-8');
 const jsonType = /^application\/(?:json|[\w.-]+\+json)(?:\s*;\s*charset\s*=\s*"?utf-8"?)?\s*$/i;
 
-/** Reads the JSON body of a route that has one; refuses a body where none is taken. Nothing is read before it is known to be wanted. */
+/** Reads the body of a route that has one; refuses a body where none is taken. Nothing is read before it is known to be wanted. */
 export function body(options: BodyOptions): HttpStep {
   return (ctx) => {
     const { route } = ctx.state;
@@ -18,6 +20,12 @@ export function body(options: BodyOptions): HttpStep {
     if (route.body === undefined) {
       if (hasBody) throw new RequestRefusal('MALFORMED_REQUEST', `Cannot accept a body: ${route.name} takes none`);
       return undefined;
+    }
+    if (route.bodyAs === 'text') {
+      ctx.state.body = '';
+      if (!hasBody) return undefined;
+      assertNotCompressed(ctx);
+      return takeText(ctx, options);
     }
     if (!hasBody) {
       throw new RequestRefusal('VALIDATION_FAILED', `Cannot ${route.name} without a body: it must be JSON`, {
@@ -33,6 +41,10 @@ async function take(ctx: HttpContext, options: BodyOptions): Promise<undefined> 
   ctx.state.body = parseJson(await read(ctx, options));
 }
 
+async function takeText(ctx: HttpContext, options: BodyOptions): Promise<undefined> {
+  ctx.state.body = lenientDecoder.decode(await read(ctx, options));
+}
+
 function assertReadable(ctx: HttpContext): void {
   const type = ctx.req.headers['content-type'];
   if (type === undefined || !jsonType.test(type)) {
@@ -45,6 +57,10 @@ function assertReadable(ctx: HttpContext): void {
       },
     );
   }
+  assertNotCompressed(ctx);
+}
+
+function assertNotCompressed(ctx: HttpContext): void {
   const encoding = ctx.req.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new RequestRefusal(

@@ -1,10 +1,9 @@
 import { Type } from 'typebox';
-import type { Role } from '#plugin-api';
 import type { Config } from '#core/config/settings.ts';
 import { roles } from '#core/http/authentication.ts';
 import { createPluginRun } from '#core/http/plugin-request.ts';
 import type { RouteTable } from '#core/http/route-table.ts';
-import type { Outage, Verb } from '#core/http/route.ts';
+import type { Outage, RouteRoles, Verb } from '#core/http/route.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
 import { method, type Capability } from '../capability.ts';
 import type { SupervisorState } from '../supervisor/supervisor-state.ts';
@@ -35,11 +34,14 @@ const routeArgs = Type.Object(
     summary: Type.String({ minLength: 1, maxLength: 200 }),
     roles: Type.Union([
       Type.Literal('public'),
+      Type.Literal('device'),
       Type.Array(Type.Union(roles.map((role) => Type.Literal(role))), { minItems: 1, maxItems: roles.length }),
     ]),
+    credentialsInQuery: Type.Optional(Type.Boolean()),
     params: Type.Optional(JsonObject),
     query: Type.Optional(JsonObject),
     body: Type.Optional(JsonObject),
+    bodyAs: Type.Optional(Type.Union([Type.Literal('json'), Type.Literal('text')])),
     response: Type.Unsafe<Record<string, object>>({
       type: 'object',
       additionalProperties: { type: 'object' },
@@ -78,10 +80,12 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
               outage: () => toOutage(options.stateOf?.(name)),
             },
             summary: args.summary,
-            roles: args.roles as readonly Role[] | 'public',
+            roles: args.roles as RouteRoles,
+            credentialsInQuery: args.credentialsInQuery ?? false,
             params: args.params,
             query: args.query,
             body: args.body,
+            bodyAs: args.bodyAs ?? 'json',
             response: args.response,
             run: createPluginRun({
               target: instance,

@@ -24,10 +24,12 @@ export interface PluginCalls {
       verb: 'get' | 'post' | 'put' | 'patch' | 'delete';
       path: string;
       summary: string;
-      roles: readonly string[] | 'public';
+      roles: readonly string[] | 'public' | 'device';
+      credentialsInQuery?: boolean;
       params?: object;
       query?: object;
       body?: object;
+      bodyAs?: 'json' | 'text';
       response: Readonly<Record<string, object>>;
       handler: number;
     };

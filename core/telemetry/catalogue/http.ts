@@ -49,6 +49,23 @@ export const httpMetrics: readonly MetricDefinition[] = [
     owner: 'http',
   },
   {
+    name: 'returnit_http_device_authentications_total',
+    type: 'counter',
+    help: "Requests to devices' routes by what became of their credentials: accepted, or why not",
+    unit: 'attempts',
+    labels: ['outcome'],
+    initial: each('outcome', [
+      'accepted',
+      'no-credentials',
+      'unknown-user',
+      'wrong-secret',
+      'revoked',
+      'rate-limited',
+      'error',
+    ]),
+    owner: 'http',
+  },
+  {
     name: 'http_client_request_duration_seconds',
     type: 'histogram',
     help: "Duration of the plugins' outgoing HTTP requests, redirects apart",

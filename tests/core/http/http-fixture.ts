@@ -7,6 +7,7 @@ import type { HttpReply, Role } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
 import { createHttpServer, type HttpServer } from '#core/http/server.ts';
@@ -68,6 +69,15 @@ export function createFakePlugin(name = 'orders', id = `${name}-1`): FakePlugin 
   return plugin;
 }
 
+/** One device, `d1.phone` with the password `right`. `away`: its credentials cannot be looked up; `often`: it failed too often. */
+const fakeDevices: AuthenticateDevice = ({ username, password }) => {
+  if (username === 'away') return Promise.reject(new AppError('DATABASE_UNREACHABLE', 'Cannot reach the database'));
+  if (username === 'often') return Promise.resolve({ failure: 'rate-limited' });
+  if (username !== 'd1.phone') return Promise.resolve({ failure: 'unknown-user' });
+  if (password !== 'right') return Promise.resolve({ failure: 'wrong-secret' });
+  return Promise.resolve({ principal: { id: username, role: 'device', publish: ['drivers/d1/location'] } });
+};
+
 export interface HttpFixture {
   readonly http: HttpServer;
   readonly port: number;
@@ -113,6 +123,7 @@ export async function startHttpFixture(
     telemetry: { metrics, logger },
     routes: table,
     authenticator,
+    authenticateDevice: fakeDevices,
     version: '1.2.3',
   });
   const { port } = await http.start();

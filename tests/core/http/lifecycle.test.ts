@@ -25,6 +25,7 @@ describe('createHttpServer()', () => {
       telemetry: { metrics: createMetrics({ labelSetsMax: 10 }), logger: createLogger({ level: 'silent' }) },
       routes: createRouteTable(),
       authenticator: await createAuthenticator({ config }),
+      authenticateDevice: () => Promise.resolve({ failure: 'unknown-user' }),
       version: '1',
     });
     await assert.rejects(other.start(), {

@@ -13,9 +13,11 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
       path,
       summary: options.summary,
       roles: options.roles,
+      ...(options.credentialsInQuery === undefined ? {} : { credentialsInQuery: options.credentialsInQuery }),
       ...(options.params === undefined ? {} : { params: options.params }),
       ...(options.query === undefined ? {} : { query: options.query }),
       ...(options.body === undefined ? {} : { body: options.body }),
+      ...(options.bodyAs === undefined ? {} : { bodyAs: options.bodyAs }),
       response: options.response,
       handler: core.handler('http.route', (input, { signal }) => run({ ...input, signal })),
     }));
