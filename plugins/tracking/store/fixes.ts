@@ -1,5 +1,5 @@
 import type { Queryable, Statement } from '#plugin-api';
-import type { Fix } from '../fix.ts';
+import { toFlagBits, type Fix } from '../fix.ts';
 
 /** A driver's newest position after it has moved forward. */
 export interface MovedPosition {
@@ -31,9 +31,10 @@ export interface StoredBatch {
 const storeFixesStatement: Statement = {
   name: 'store_fixes',
   text: `with fix as (
-      select driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg
-      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::real[], $7::real[], $8::real[])
-        as f (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg)
+      select driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, flags
+      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::real[], $7::real[], $8::real[],
+          $9::smallint[])
+        as f (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, flags)
     ), stored as (
       insert into driver_location_pings
         (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg)
@@ -43,7 +44,8 @@ const storeFixesStatement: Statement = {
       returning 1
     ), newest as (
       select distinct on (driver_id) driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg
-      from fix order by driver_id, recorded_at desc, device desc, lat desc, lon desc
+      -- An inaccurate one (1) is kept, and moves nothing.
+      from fix where flags & 1 = 0 order by driver_id, recorded_at desc, device desc, lat desc, lon desc
     ), moved as (
       insert into newest_positions as p
         (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg)
@@ -80,6 +82,7 @@ export async function storeFixes(db: Queryable, fixes: readonly Fix[]): Promise<
     fixes.map((fix) => fix.accuracyM),
     fixes.map((fix) => fix.speedMps),
     fixes.map((fix) => fix.headingDeg),
+    fixes.map((fix) => toFlagBits(fix.flags)),
   ]);
   return rows[0] ?? { stored: 0, moved: [] };
 }

@@ -75,7 +75,11 @@ export interface Reply {
 }
 
 /** A plugin that is set up with a real database and a recording everything else. */
-export async function runPlugin(plugin: Plugin, db: Database): Promise<RunningPlugin> {
+export async function runPlugin(
+  plugin: Plugin,
+  db: Database,
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningPlugin> {
   const routes = new Map<string, Route>();
   const events = new Map<string, EventHandler>();
   const workers = new Map<string, JobHandler>();
@@ -94,6 +98,7 @@ export async function runPlugin(plugin: Plugin, db: Database): Promise<RunningPl
     plugin: { name: 'tested', version: '1.0.0' },
     http: { get: route('GET'), post: route('POST'), put: route('PUT'), patch: route('PATCH'), delete: route('DELETE') },
     db,
+    env,
     jobs: {
       send: () => Promise.resolve(),
       work: (queue: string, handler: JobHandler) => void workers.set(queue, handler),

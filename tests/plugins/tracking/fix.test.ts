@@ -2,14 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { MqttMessage } from '#plugin-api';
-import {
-  ageMaxMs,
-  futureToleranceMs,
-  parseMessage,
-  rejectionReasons,
-  type Fix,
-} from '../../../plugins/tracking/fix.ts';
+import { messageReasons, type Fix } from '../../../plugins/tracking/fix.ts';
+import { parseMessage } from '../../../plugins/tracking/parse.ts';
+import { defaultLimits } from '../../../plugins/tracking/validate.ts';
 
+const { futureToleranceMs, retentionMs: ageMaxMs } = defaultLimits;
 const now = Date.parse('2026-05-04T08:00:00Z');
 const right = { lat: 48.1, lon: 11.5, recordedAt: '2026-05-04T07:59:58.250Z' };
 
@@ -56,6 +53,7 @@ describe('parseMessage()', () => {
       accuracyM: 4.5,
       speedMps: 3,
       headingDeg: 0,
+      flags: [],
     });
   });
 
@@ -93,6 +91,7 @@ describe('parseMessage()', () => {
       accuracyM: 12,
       speedMps: 10,
       headingDeg: 90,
+      flags: [],
     });
     const unknown = fixOf({ ...owntracks, vel: -1, acc: -1, cog: -1 }, { topic: 'owntracks/d1/p' });
     assert.deepEqual([unknown.speedMps, unknown.accuracyM, unknown.headingDeg], [null, null, null]);
@@ -104,7 +103,7 @@ describe('parseMessage()', () => {
     }
   });
 
-  const wrong: readonly (readonly [reason: (typeof rejectionReasons)[number], MqttMessage])[] = [
+  const wrong: readonly (readonly [reason: (typeof messageReasons)[number], MqttMessage])[] = [
     ['topic', toMessage(right, { topic: 'drivers//location' })],
     ['topic', toMessage(right, { topic: 'drivers/a b/location' })],
     ['topic', toMessage(right, { topic: 'drivers/d1/location/x' })],
@@ -145,8 +144,23 @@ describe('parseMessage()', () => {
     });
   }
 
+  it('flags a fix whose accuracy is known to be bad, and takes it', () => {
+    assert.deepEqual(fixOf({ ...right, accuracyM: 200 }).flags, []);
+    assert.deepEqual(fixOf({ ...right, accuracyM: 200.1 }).flags, ['inaccurate']);
+    assert.deepEqual(fixOf(right).flags, []);
+  });
+
+  it('says which rule a message breaks, and no coordinate', () => {
+    for (const [, message] of wrong) {
+      const parsed = parseMessage(message, now);
+      assert.ok(parsed.kind === 'rejected');
+      assert.match(parsed.detail, /^[\w'].{10,100}$/);
+      assert.doesNotMatch(parsed.detail, /48\.1|11\.5/);
+    }
+  });
+
   it('has a test of every reason', () => {
-    assert.deepEqual([...new Set(wrong.map(([reason]) => reason))].toSorted(), rejectionReasons.toSorted());
+    assert.deepEqual([...new Set(wrong.map(([reason]) => reason))].toSorted(), messageReasons.toSorted());
   });
 
   it('answers whatever a device sends, and lets through only what a database takes', () => {

@@ -17,7 +17,7 @@ function readTrace(driverId: string): Fix[] {
 }
 
 function toFix(driverId: string, recordedAt: string, changes: Partial<Fix> = {}): Fix {
-  const unknown = { accuracyM: null, speedMps: null, headingDeg: null };
+  const unknown = { accuracyM: null, speedMps: null, headingDeg: null, flags: [] };
   return { driverId, device: 'phone', recordedAt, lat: 48, lon: 11, ...unknown, ...changes };
 }
 

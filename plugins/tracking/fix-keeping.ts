@@ -1,0 +1,27 @@
+import type { PluginContext } from '#plugin-api';
+import { publishMoved } from './fan-out.ts';
+import type { Fix } from './fix.ts';
+import type { IntakeMetrics } from './intake-metrics.ts';
+import type { Plausibility } from './plausibility.ts';
+import { storeFixes } from './store/fixes.ts';
+import { listNewestSightings } from './store/newest.ts';
+
+export interface FixKeepingOptions {
+  readonly plausibility: Plausibility;
+  readonly metrics: IntakeMetrics;
+}
+
+/** Flags, stores and shows fixes that may be taken. A throw means that none was stored. */
+export type KeepFixes = (fixes: readonly Fix[]) => Promise<void>;
+
+export function createFixKeeping(ctx: PluginContext, { plausibility, metrics }: FixKeepingOptions): KeepFixes {
+  return async function keep(fixes) {
+    if (fixes.length === 0) return;
+    const unknown = plausibility.unknownDrivers(fixes);
+    const known = unknown.length === 0 ? new Map<never, never>() : await listNewestSightings(ctx.db, unknown);
+    const flagged = plausibility.flag(fixes, known);
+    const { stored, moved } = await storeFixes(ctx.db, flagged);
+    metrics.stored(flagged, stored);
+    await publishMoved(ctx, moved);
+  };
+}

@@ -1,0 +1,85 @@
+import type { MqttMessage, PluginContext } from '#plugin-api';
+import { createBudget } from './budget.ts';
+import { createDriverDirectory, type DriverDirectory } from './driver-directory.ts';
+import { createFixKeeping } from './fix-keeping.ts';
+import { rejected, type Fix, type Outcome } from './fix.ts';
+import { createIntakeMetrics } from './intake-metrics.ts';
+import { parseMessage, type ParsedMessage } from './parse.ts';
+import { createPlausibility } from './plausibility.ts';
+import type { Settings } from './settings.ts';
+
+/** The one way of a message into the history, whatever door it came through. */
+export interface Intake {
+  /**
+   * An outcome a message, in order. A bad one never costs a good one.
+   *
+   * @throws when the good ones cannot be stored: then nothing was taken, and all may be sent again
+   */
+  take(messages: readonly MqttMessage[]): Promise<readonly Outcome[]>;
+  /** The same for one that was rejected earlier, as of its receipt then, and outside of its device's budget. */
+  retake(message: MqttMessage): Promise<Outcome>;
+}
+
+export interface IntakeOptions {
+  readonly settings: Settings;
+  readonly now: () => number;
+}
+
+export function createIntake(ctx: PluginContext, { settings, now }: IntakeOptions): Intake {
+  const { deviceFixesPerSecond: perSecond, deviceFixesBurst: burst, devicesMax, driverCacheMs } = settings;
+  const budget = createBudget({ perSecond, burst, devicesMax });
+  const directory = createDriverDirectory(ctx, { cacheMs: driverCacheMs, driversMax: devicesMax });
+  // A replay is what an operator has just made possible: it must not be answered from memory.
+  const freshDirectory = createDriverDirectory(ctx, { cacheMs: 0, driversMax: 1 });
+  const metrics = createIntakeMetrics(ctx.metrics);
+  const keep = createFixKeeping(ctx, { plausibility: createPlausibility(settings), metrics });
+
+  async function exclude(parsed: readonly ParsedMessage[], from: DriverDirectory): Promise<readonly ParsedMessage[]> {
+    const fixes = fixesOf(parsed);
+    if (fixes.length === 0) return parsed;
+    const refusals = await from.check(fixes, now());
+    const refused = new Map(fixes.map((fix, index) => [fix, refusals[index]]));
+    return parsed.map((result) => (result.kind === 'fix' ? (refused.get(result.fix) ?? result) : result));
+  }
+
+  function spend(messages: readonly MqttMessage[], parsed: readonly ParsedMessage[]): readonly ParsedMessage[] {
+    const nowMs = now();
+    return parsed.map((result, index) => {
+      if (result.kind !== 'fix' || budget.take(senderOf(messages[index]), nowMs)) return result;
+      return rejected('rate_exceeded', `the device sends more than ${perSecond} fixes a second`);
+    });
+  }
+
+  function giveBack(messages: readonly MqttMessage[], judged: readonly ParsedMessage[]): void {
+    for (const [index, { kind }] of judged.entries()) if (kind === 'fix') budget.giveBack(senderOf(messages[index]));
+  }
+
+  return {
+    async take(messages) {
+      const nowMs = now();
+      const parsed = messages.map((message) => parseMessage(message, nowMs, settings));
+      const judged = spend(messages, await exclude(parsed, directory));
+      await keep(fixesOf(judged)).catch((error: unknown) => {
+        giveBack(messages, judged);
+        throw error;
+      });
+      const outcomes = judged.map(toOutcome);
+      metrics.rejected(outcomes);
+      return outcomes;
+    },
+    async retake(message) {
+      const parsed = parseMessage(message, Date.parse(message.receivedAt), settings);
+      const [judged = parsed] = await exclude([parsed], freshDirectory);
+      await keep(fixesOf([judged]));
+      return toOutcome(judged);
+    },
+  };
+}
+
+const fixesOf = (parsed: readonly ParsedMessage[]): readonly Fix[] =>
+  parsed.flatMap((result) => (result.kind === 'fix' ? [result.fix] : []));
+
+const toOutcome = (parsed: ParsedMessage): Outcome => (parsed.kind === 'fix' ? { kind: 'accepted' } : parsed);
+
+/** Whom the budget is of. Never what the payload says: a sender could have a new name each time. */
+const senderOf = (message: MqttMessage | undefined): string => message?.username ?? message?.topic ?? '';

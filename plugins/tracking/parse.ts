@@ -1,0 +1,93 @@
+import type { MqttMessage } from '#plugin-api';
+import { rejected, type Fix, type Rejection } from './fix.ts';
+import { defaultLimits, toFix, type Fields, type ValidationLimits } from './validate.ts';
+
+export type ParsedMessage =
+  | { readonly kind: 'fix'; readonly fix: Fix }
+  /** Well-formed and of no interest: OwnTracks sends more than locations. */
+  | { readonly kind: 'ignored' }
+  | Rejection;
+
+export const payloadCharactersMax = 4096;
+
+const driverIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
+const devicePattern = /^[A-Za-z0-9._-]{1,64}$/;
+const kmhPerMps = 3.6;
+
+/**
+ * Reads one message of a device: our own JSON on `drivers/{driverId}/location`, OwnTracks on `owntracks/{driverId}/{device}`.
+ * The driver is taken from the topic alone, for that is what the broker admits a device to. Unknown members are ignored.
+ */
+export function parseMessage(
+  message: MqttMessage,
+  nowMs: number,
+  limits: ValidationLimits = defaultLimits,
+): ParsedMessage {
+  const [root = '', driverId = '', leaf = '', ...rest] = message.topic.split('/');
+  if (rest.length > 0 || !driverIdPattern.test(driverId)) return rejected('topic', 'the topic names no driver');
+  const characters = message.payload.length;
+  if (characters > payloadCharactersMax) {
+    return rejected('payload_too_large', `the payload has ${characters} characters: at most ${payloadCharactersMax}`);
+  }
+  const body = parseObject(message.payload);
+  if ('kind' in body) return body;
+  const { members } = body;
+  const validation = { nowMs, limits };
+  if (root === 'drivers' && leaf === 'location') {
+    const device = deviceOf(message, driverId, members);
+    if (typeof device !== 'string' || !devicePattern.test(device)) {
+      return rejected('schema', "'device' must be 1 to 64 letters, digits, '.', '_' or '-'");
+    }
+    return toFix({ driverId, device }, ownFields(members), validation);
+  }
+  if (root !== 'owntracks' || !devicePattern.test(leaf)) return rejected('topic', 'the topic names no device');
+  if (typeof members['_type'] !== 'string') return rejected('schema', "'_type' must be a text");
+  if (members['_type'] !== 'location') return { kind: 'ignored' };
+  return toFix({ driverId, device: leaf }, ownTracksFields(members), validation);
+}
+
+type Members = Readonly<Record<string, unknown>>;
+
+function parseObject(payload: string): { readonly members: Members } | Rejection {
+  let value: unknown;
+  try {
+    value = JSON.parse(payload);
+  } catch (error) {
+    // The device is told nothing; the place in the text is for who looks at the dead letter.
+    const place = error instanceof Error ? /at position \d+/.exec(error.message)?.[0] : undefined;
+    return rejected('malformed_json', `the payload is not JSON${place === undefined ? '' : ` ${place}`}`);
+  }
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? { members: value as Members }
+    : rejected('schema', 'the payload must be an object');
+}
+
+/** The broker's user name `<driverId>.<deviceId>` says it best; an external broker may not tell, then the payload does. */
+function deviceOf(message: MqttMessage, driverId: string, members: Members): unknown {
+  const prefix = `${driverId}.`;
+  if (message.username?.startsWith(prefix) === true) return message.username.slice(prefix.length);
+  return members['device'] ?? 'default';
+}
+
+function ownFields(members: Members): Fields {
+  const { lat, lon, recordedAt, accuracyM, speedMps, headingDeg } = members as Record<string, unknown>;
+  return { time: recordedAt, lat, lon, accuracyM, speedMps, headingDeg };
+}
+
+/** OwnTracks booklet, "Location": tst epoch seconds, acc metres, vel km/h, cog degrees; -1 is sent for unknown. */
+function ownTracksFields(members: Members): Fields {
+  const known = (name: string): unknown => {
+    const value = members[name];
+    return typeof value === 'number' && value < 0 ? undefined : value;
+  };
+  const speed = known('vel');
+  return {
+    // Text is our format's alone.
+    time: typeof members['tst'] === 'number' ? members['tst'] : undefined,
+    lat: members['lat'],
+    lon: members['lon'],
+    accuracyM: known('acc'),
+    speedMps: typeof speed === 'number' ? speed / kmhPerMps : speed,
+    headingDeg: known('cog'),
+  };
+}
