@@ -1,4 +1,4 @@
-import type { HistoryKey } from './store/fixes.ts';
+import type { TrackKey } from './store/track.ts';
 
 export const rangeMaxMs = 31 * 86_400_000;
 const defaultRangeMs = 86_400_000;
@@ -19,12 +19,12 @@ export function toRange(query: { readonly from?: string; readonly to?: string },
 }
 
 /** Where a page ended. A fix that arrives late is found by a later read of the range, and never shifts a page. */
-export function toCursor({ recordedAt, device, lat, lon }: HistoryKey): string {
-  return Buffer.from(JSON.stringify([recordedAt, device, lat, lon])).toString('base64url');
+export function toCursor({ recordedAt, deviceKey, latE7, lonE7 }: TrackKey): string {
+  return Buffer.from(JSON.stringify([recordedAt, deviceKey, latE7, lonE7])).toString('base64url');
 }
 
 /** The key in a cursor; undefined when it is not one of ours. */
-export function fromCursor(cursor: string): HistoryKey | undefined {
+export function fromCursor(cursor: string): TrackKey | undefined {
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
@@ -33,15 +33,14 @@ export function fromCursor(cursor: string): HistoryKey | undefined {
     return undefined;
   }
   if (!Array.isArray(value) || value.length !== 4) return undefined;
-  const [recordedAt, device, lat, lon] = value as unknown[];
+  const [recordedAt, deviceKey, latE7, lonE7] = value as unknown[];
   if (typeof recordedAt !== 'string' || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/.test(recordedAt))
     return undefined;
   if (Number.isNaN(Date.parse(recordedAt))) return undefined;
-  if (typeof device !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(device)) return undefined;
-  if (!isCoordinate(lat, 90) || !isCoordinate(lon, 180)) return undefined;
-  return { recordedAt, device, lat, lon };
+  if (!isWhole(deviceKey, 2 ** 31 - 1) || !isWhole(latE7, 90e7) || !isWhole(lonE7, 180e7)) return undefined;
+  return { recordedAt, deviceKey, latE7, lonE7 };
 }
 
-function isCoordinate(value: unknown, max: number): value is number {
-  return typeof value === 'number' && Math.abs(value) <= max;
+function isWhole(value: unknown, max: number): value is number {
+  return Number.isInteger(value) && Math.abs(value as number) <= max;
 }

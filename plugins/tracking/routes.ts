@@ -2,8 +2,8 @@ import { Type } from 'typebox';
 import type { HttpReply, PluginContext } from '#plugin-api';
 import { refuse } from './errors.ts';
 import { fromCursor, toCursor, toRange } from './history.ts';
-import { listHistory } from './store/fixes.ts';
 import { findWatchedOrder } from './store/orders.ts';
+import { readTrack } from './store/track.ts';
 import { decideVisibility, OrderPosition } from './visibility.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -87,17 +87,17 @@ interface HistoryRequest {
 async function history(ctx: PluginContext, request: HistoryRequest, nowMs: number): Promise<HttpReply> {
   const range = toRange(request, nowMs);
   if (typeof range === 'string') return refuse('HISTORY_RANGE_INVALID', range);
-  const after = request.cursor === undefined ? null : fromCursor(request.cursor);
-  if (after === undefined)
+  const afterCursor = request.cursor === undefined ? undefined : fromCursor(request.cursor);
+  if (request.cursor !== undefined && afterCursor === undefined)
     return refuse('HISTORY_CURSOR_INVALID', "'cursor' must be a 'nextCursor' of an earlier page");
   const limit = request.limit ?? 100;
-  // What lies before the cursor need not be looked at again.
-  const from = after !== null && after.recordedAt > range.from ? after.recordedAt : range.from;
-  const rows = await listHistory(ctx.db, { driverId: request.driverId, from, to: range.to, after, limit: limit + 1 });
-  const fixes = rows.slice(0, limit);
-  const last = fixes.at(-1);
+  const { driverId } = request;
+  const [fromMs, toMs] = [Date.parse(range.from), Date.parse(range.to)];
+  const rows = await readTrack(ctx.db, { driverId, fromMs, toMs, afterCursor, limit: limit + 1 });
+  const last = rows.slice(0, limit).at(-1);
+  const fixes = rows.slice(0, limit).map(({ key: _key, flags: _flags, ...fix }) => fix);
   return {
     status: 200,
-    body: { fixes, nextCursor: rows.length > limit && last !== undefined ? toCursor(last) : null },
+    body: { fixes, nextCursor: rows.length > limit && last !== undefined ? toCursor(last.key) : null },
   };
 }

@@ -1,5 +1,7 @@
-import type { Queryable, Statement } from '#plugin-api';
+import type { Queryable, SqlValue, Statement } from '#plugin-api';
 import { toFlagBits, type Fix } from '../fix.ts';
+import { toDay } from '../retention.ts';
+import { makePartitions } from './partitions.ts';
 
 /** A driver's newest position after it has moved forward. */
 export interface MovedPosition {
@@ -24,22 +26,56 @@ export interface StoredBatch {
 
 /*
  * One statement, so that history and newest position are of one mind and a batch costs one round trip.
- * Both inserts go in the order of their keys: batches that several nodes store at once lock rows in the same order.
+ * All inserts go in the order of their keys: batches that several nodes store at once lock rows in the same order.
+ *
+ * Nothing at all is stored while a day of the batch has no partition: `missingDays` says which, and the batch comes
+ * again once they are made.
+ *
+ * A driver or device that is new gets its key here. Only what is not found is inserted, because every attempt uses a
+ * key up. One that another node inserts at the same moment is not seen by this statement: `do update` waits for it and
+ * returns its key. Devices come after drivers, so that nobody waits in the other order.
+ *
  * `newest` takes one fix a driver, because an upsert may touch a row only once; ties go to the greatest key, so that
  * any order of the same fixes ends in the same position.
  */
 const storeFixesStatement: Statement = {
   name: 'store_fixes',
-  text: `with fix as (
+  text: `with missing as (
+      select array(select to_char(d.day, 'YYYY-MM-DD') from unnest($10::date[]) d (day)
+        where to_regclass(ping_partition_name(d.day)) is null) as days
+    ), fix as (
       select driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, flags
-      from unnest($1::text[], $2::text[], $3::timestamptz[], $4::float8[], $5::float8[], $6::real[], $7::real[], $8::real[],
+      from unnest($1::text[], $2::text[], $3::timestamptz(3)[], $4::float8[], $5::float8[], $6::real[], $7::real[], $8::real[],
           $9::smallint[])
         as f (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, flags)
+      where (select cardinality(days) = 0 from missing)
+    ), new_driver as (
+      insert into ping_drivers (driver_id)
+      select distinct f.driver_id from fix f
+      where not exists (select from ping_drivers k where k.driver_id = f.driver_id) order by f.driver_id
+      on conflict (driver_id) do update set driver_id = excluded.driver_id
+      returning driver_id, driver_key
+    ), new_device as (
+      insert into ping_devices (device)
+      select distinct f.device from fix f
+      where not exists (select from ping_devices k where k.device = f.device) and (select count(*) from new_driver) >= 0
+      order by f.device
+      on conflict (device) do update set device = excluded.device
+      returning device, device_key
     ), stored as (
-      insert into driver_location_pings
-        (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg)
-      select driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg
-      from fix order by driver_id, device, recorded_at, lat, lon
+      insert into driver_location_pings (recorded_at, driver_key, device_key, lat, lon, received_lag_centiseconds,
+        accuracy_cm, speed_cm_per_s, heading_tenths, flags)
+      select f.recorded_at, coalesce(kr.driver_key, nr.driver_key) as driver_key,
+        coalesce(kd.device_key, nd.device_key) as device_key, round(f.lat * 1e7)::int4 as lat, round(f.lon * 1e7)::int4 as lon,
+        least(greatest(round(extract(epoch from now() - f.recorded_at) * 100), -2147483648), 2147483647)::int4,
+        coalesce(round(f.accuracy_m * 100)::int4, -1), coalesce(round(f.speed_mps * 100)::int4, -1),
+        coalesce((round(f.heading_deg * 10)::int4 % 3600)::smallint, -1), f.flags
+      from fix f
+        left join ping_drivers kr on kr.driver_id = f.driver_id
+        left join new_driver nr on nr.driver_id = f.driver_id
+        left join ping_devices kd on kd.device = f.device
+        left join new_device nd on nd.device = f.device
+      order by 2, 1, 3, 4, 5
       on conflict do nothing
       returning 1
     ), newest as (
@@ -59,7 +95,7 @@ const storeFixesStatement: Statement = {
           > (p.recorded_at, p.device, p.lat, p.lon)
       returning driver_id, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg
     )
-    select (select count(*)::int from stored) as stored,
+    select (select days from missing) as "missingDays", (select count(*)::int from stored) as stored,
       coalesce((select json_agg(json_build_object(
         'driverId', m.driver_id,
         'recordedAt', to_char(m.recorded_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
@@ -71,9 +107,32 @@ const storeFixesStatement: Statement = {
           where o.driver_id = m.driver_id and o.status = 'active'))) from moved m), '[]') as moved`,
 };
 
-/** Stores a batch, whatever of it is known already, and in whatever order it came. */
+/**
+ * Stores a batch, whatever of it is known already, and in whatever order it came. A day that has no partition, of a late
+ * fix or since nobody has made partitions for long, gets it here.
+ */
 export async function storeFixes(db: Queryable, fixes: readonly Fix[]): Promise<StoredBatch> {
-  const { rows } = await db.query<StoredBatch>(storeFixesStatement, [
+  const values = toValues(fixes);
+  const { missingDays, ...batch } = await runStore(db, values);
+  if (missingDays.length === 0) return batch;
+  await makePartitions(db, missingDays);
+  const { missingDays: stillMissing, ...second } = await runStore(db, values);
+  if (stillMissing.length === 0) return second;
+  // Dropped in this moment: the batch is not acknowledged, and comes again.
+  throw new Error(`Cannot store fixes: there is no partition of ${stillMissing.join(', ')}`);
+}
+
+interface StoreRow extends StoredBatch {
+  readonly missingDays: readonly string[];
+}
+
+async function runStore(db: Queryable, values: readonly SqlValue[]): Promise<StoreRow> {
+  const { rows } = await db.query<StoreRow>(storeFixesStatement, values);
+  return rows[0] ?? { stored: 0, moved: [], missingDays: [] };
+}
+
+function toValues(fixes: readonly Fix[]): readonly SqlValue[] {
+  return [
     fixes.map((fix) => fix.driverId),
     fixes.map((fix) => fix.device),
     fixes.map((fix) => fix.recordedAt),
@@ -83,55 +142,6 @@ export async function storeFixes(db: Queryable, fixes: readonly Fix[]): Promise<
     fixes.map((fix) => fix.speedMps),
     fixes.map((fix) => fix.headingDeg),
     fixes.map((fix) => toFlagBits(fix.flags)),
-  ]);
-  return rows[0] ?? { stored: 0, moved: [] };
-}
-
-export interface HistoryPoint {
-  readonly device: string;
-  readonly recordedAt: string;
-  readonly lat: number;
-  readonly lon: number;
-  readonly accuracyM: number | null;
-  readonly speedMps: number | null;
-  readonly headingDeg: number | null;
-  readonly receivedAt: string;
-}
-
-export interface HistoryRange {
-  readonly driverId: string;
-  readonly from: string;
-  readonly to: string;
-  readonly after: HistoryKey | null;
-  readonly limit: number;
-}
-
-/** What tells a driver's fixes apart. */
-export type HistoryKey = Pick<HistoryPoint, 'recordedAt' | 'device' | 'lat' | 'lon'>;
-
-const listHistoryStatement: Statement = {
-  name: 'list_driver_history',
-  text: `select device, recorded_at as "recordedAt", lat, lon, accuracy_m as "accuracyM", speed_mps as "speedMps",
-      heading_deg as "headingDeg", received_at as "receivedAt"
-    from driver_location_pings
-    where driver_id = $1 and recorded_at >= $2 and recorded_at < $3
-      and ($4::timestamptz is null
-        or (recorded_at, device, lat, lon) > ($4::timestamptz, $5::text, $6::float8, $7::float8))
-    order by recorded_at, device, lat, lon limit $8`,
-};
-
-/** A driver's fixes in the order of their times. */
-export async function listHistory(db: Queryable, range: HistoryRange): Promise<readonly HistoryPoint[]> {
-  const { after } = range;
-  const { rows } = await db.query<HistoryPoint>(listHistoryStatement, [
-    range.driverId,
-    range.from,
-    range.to,
-    after?.recordedAt ?? null,
-    after?.device ?? null,
-    after?.lat ?? null,
-    after?.lon ?? null,
-    range.limit,
-  ]);
-  return rows;
+    [...new Set(fixes.map((fix) => toDay(fix.recordedAt)))],
+  ];
 }

@@ -195,9 +195,15 @@ describe('tracking', () => {
 
 describe('history', () => {
   it('carries a key there and back in a cursor, and takes no other', () => {
-    const key = { recordedAt: '2026-05-04T08:00:00.123Z', device: 'phone', lat: 48.16350662940509, lon: -0.1 };
+    const key = { recordedAt: '2026-05-04T08:00:00.123Z', deviceKey: 7, latE7: 481_635_066, lonE7: -1 };
     assert.deepEqual(fromCursor(toCursor(key)), key);
-    for (const wrong of [[], ['x', 'phone', 1, 1], [key.recordedAt, 'a b', 1, 1], [key.recordedAt, 'a', 91, 1]]) {
+    for (const wrong of [
+      [],
+      ['x', 1, 1, 1],
+      [key.recordedAt, 'a', 1, 1],
+      [key.recordedAt, 1, 91e7, 1],
+      [key.recordedAt, 1, 1, 0.5],
+    ]) {
       assert.equal(fromCursor(Buffer.from(JSON.stringify(wrong)).toString('base64url')), undefined);
     }
   });
