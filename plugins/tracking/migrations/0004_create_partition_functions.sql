@@ -55,3 +55,11 @@ begin
   execute format('drop table %I', oldest.name);
   return oldest.day;
 end $$;
+
+-- The fixes as they were sent, for whoever looks with psql. The plugin reads the table itself, by its index.
+create view driver_fixes as
+  select r.driver_id, d.device, p.recorded_at, p.lat / 1e7::float8 as lat, p.lon / 1e7::float8 as lon,
+    nullif(p.accuracy_cm, -1) / 100.0::float8 as accuracy_m, nullif(p.speed_cm_per_s, -1) / 100.0::float8 as speed_mps,
+    nullif(p.heading_tenths, -1) / 10.0::float8 as heading_deg,
+    p.recorded_at + p.received_lag_centiseconds * interval '10 milliseconds' as received_at, p.flags
+  from driver_location_pings p join ping_drivers r using (driver_key) join ping_devices d using (device_key);

@@ -36,7 +36,7 @@ describe('intake of messages', () => {
     running.receive('drivers/+/location', messages);
   const rejected = (reason: string) => running.counted('returnit_tracking_rejected_total', { reason });
   const rows = (): Promise<Record<string, unknown>[]> =>
-    data.sql('select driver_id, device from driver_location_pings order by driver_id, device, recorded_at');
+    data.sql('select driver_id, device from driver_fixes order by driver_id, device, recorded_at');
 
   it('rejects unknown drivers and suspended devices alone, and takes the rest of the batch', async () => {
     const verdicts = await receive(
