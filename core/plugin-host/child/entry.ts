@@ -8,6 +8,7 @@ import { isMainThread, workerData } from 'node:worker_threads';
 import type { ChildBoot, ChildCode, ThreadBoot } from './boot.ts';
 
 const controlFd = 4;
+const pause = new Int32Array(new SharedArrayBuffer(4));
 const boot = isMainThread ? readBoot() : (workerData as ThreadBoot);
 
 function readBoot(): ChildBoot {
@@ -18,11 +19,23 @@ function readBoot(): ChildBoot {
 function readBytes(count: number): Buffer {
   const bytes = Buffer.allocUnsafe(count);
   for (let offset = 0; offset < count;) {
-    const read = readSync(controlFd, bytes, offset, count - offset, null);
+    const read = readSome(bytes, offset);
     if (read === 0) process.exit(0);
     offset += read;
   }
   return bytes;
+}
+
+/** The descriptor does not block: what is not there yet is waited for. */
+function readSome(bytes: Buffer, offset: number): number {
+  for (;;) {
+    try {
+      return readSync(controlFd, bytes, offset, bytes.length - offset, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
 }
 
 const own = 'supervisor' in boot ? boot.supervisor : boot.thread;

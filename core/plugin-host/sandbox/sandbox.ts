@@ -2,8 +2,6 @@
  * The operating-system side of the sandbox: which process is started, with which flags, and what it is given. What the
  * flags mean and what they leave open was tried on Node 26; see the README's security section.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import type { Socket } from 'node:net';
@@ -18,6 +16,7 @@ import { createBundler, type Bundler } from './sandbox-bundle.ts';
 import { bundleOwnCode, type OwnCode } from './sandbox-child.ts';
 import { BuildRefused, createBuild } from './sandbox-esbuild.ts';
 import type { SandboxLimits } from './sandbox-limits.ts';
+import { Spawner, type SpawnedProcess } from './spawner.ts';
 
 const profileMaxBytes = 1_048_576;
 const mainDefault = 'plugin.ts';
@@ -47,7 +46,7 @@ export interface SandboxOptions {
 }
 
 export interface Sandbox {
-  readonly process: ChildProcess;
+  readonly process: SpawnedProcess;
   /** Descriptor 3: calls, to and from the plugin's thread. */
   readonly data: Socket;
   /** Descriptor 4: what the child's supervisor reports. It ends the child when it closes. */
@@ -66,7 +65,7 @@ export interface Sandboxes {
    * goes wrong with it is told when it is asked for.
    */
   startAhead(options: SandboxOptions): void;
-  /** Ends what was started ahead and never asked for. */
+  /** Ends what was started ahead and never asked for. What was asked for must have ended. */
   stop(): Promise<void>;
 }
 
@@ -84,11 +83,12 @@ export function createSandboxes(): Sandboxes {
   const build = createBuild();
   const bundle = createBundler(build);
   const ahead = new Map<string, StartedAhead>();
+  const spawner = new Spawner();
   let own: Promise<OwnCode> | undefined;
 
   async function startNew(options: SandboxOptions): Promise<Sandbox> {
     own ??= bundleOwnCode(build);
-    return startSandbox(options, await own, bundle);
+    return startSandbox(await createBoot(options, await own, bundle), { options, spawner });
   }
 
   async function takeAhead(options: SandboxOptions): Promise<Sandbox | undefined> {
@@ -96,7 +96,7 @@ export function createSandboxes(): Sandboxes {
     ahead.delete(options.plugin.name);
     if (started === undefined) return undefined;
     const [{ value: sandbox }] = (await Promise.allSettled([started.sandbox])) as [{ value?: Sandbox }];
-    if (sandbox === undefined || hasEnded(sandbox)) return undefined;
+    if (sandbox === undefined || sandbox.process.hasExited) return undefined;
     const isFresh = performance.now() - started.startedAtMs < aheadMaxMs;
     if (isFresh && isDeepStrictEqual(started.options, options)) return sandbox;
     await end(sandbox);
@@ -114,34 +114,27 @@ export function createSandboxes(): Sandboxes {
       const left = await Promise.allSettled([...ahead.values()].map(({ sandbox }) => sandbox));
       ahead.clear();
       await Promise.all(left.map(async (started) => (started.status === 'fulfilled' ? end(started.value) : undefined)));
+      await spawner.stop();
     },
   };
 }
 
-function hasEnded({ process: { exitCode, signalCode } }: Sandbox): boolean {
-  return exitCode !== null || signalCode !== null;
+async function end({ process: child }: Sandbox): Promise<void> {
+  child.kill('SIGKILL');
+  await child.exited;
 }
 
-async function end(sandbox: Sandbox): Promise<void> {
-  if (hasEnded(sandbox)) return;
-  const exited = once(sandbox.process, 'exit');
-  sandbox.process.kill('SIGKILL');
-  await exited;
-}
-
-async function startSandbox(options: SandboxOptions, own: OwnCode, bundle: Bundler): Promise<Sandbox> {
-  const boot = await createBoot(options, own, bundle);
-  const child = spawn(process.execPath, [...childFlags, '--input-type=module', '--eval', boot.entry], {
-    env: {},
+async function startSandbox(
+  boot: ChildBoot,
+  { options, spawner }: { readonly options: SandboxOptions; readonly spawner: Spawner },
+): Promise<Sandbox> {
+  const { process: child, ends } = await spawner.spawn({
+    file: process.execPath,
+    args: [...childFlags, '--input-type=module', '--eval', boot.entry],
     // Node lets a thread that is not started from a file read its working directory as if that were its entry point.
     cwd: boot.files ? await realpath(options.folder) : dirname(process.execPath),
-    // A process group of its own: the terminal's Ctrl-C is for the core, which then stops the plugin in order.
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-    windowsHide: true,
   });
-  const [, stdout, stderr, data, control] = child.stdio as unknown as [null, Readable, Readable, Socket, Socket];
-  await spawned(child, options.plugin);
+  const [stdout, stderr, data, control] = ends;
   const message = Buffer.from(JSON.stringify(boot));
   const header = Buffer.alloc(4);
   header.writeUInt32BE(message.length);
@@ -176,13 +169,4 @@ async function createBoot(options: SandboxOptions, own: OwnCode, bundle: Bundler
 
 function toReadFlag(path: string): string {
   return `--allow-fs-read=${path}`;
-}
-
-function spawned(child: ChildProcess, plugin: PluginIdentity): Promise<void> {
-  return new Promise((resolve, reject) => {
-    child.once('spawn', resolve);
-    child.once('error', (cause) => {
-      reject(new AppError('PLUGIN_UNAVAILABLE', `Cannot start ${plugin.name}: ${cause.message}`, { cause }));
-    });
-  });
 }

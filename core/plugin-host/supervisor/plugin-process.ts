@@ -86,7 +86,7 @@ class SupervisedProcess implements PluginProcess {
     this.#options = options;
     this.#sandbox = sandbox;
     this.#startedAtMs = options.now();
-    this.pid = sandbox.process.pid ?? 0;
+    this.pid = sandbox.process.pid;
     this.#log = options.telemetry.logger.child({ component: 'plugin', plugin: plugin.name });
     this.#metrics = createProcessMetrics(options.telemetry, plugin);
     this.instance = Object.freeze({
@@ -108,7 +108,7 @@ class SupervisedProcess implements PluginProcess {
       () => this.kill('boot-timeout', `setup() did not finish within ${limits.bootTimeoutMs} ms`),
       limits.bootTimeoutMs,
     );
-    sandbox.process.once('exit', (exitCode, signal) => void this.#onExit(exitCode, signal));
+    void sandbox.process.exited.then(({ exitCode, signal }) => this.#onExit(exitCode, signal));
   }
 
   get ready(): Promise<void> {
