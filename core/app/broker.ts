@@ -11,6 +11,7 @@ import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
 import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
+import { createSessionStore } from '#core/mqtt/session-store.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { createDeviceDoor } from './device-door.ts';
@@ -42,8 +43,16 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const transport =
     mqttUrl === null
       ? createEmbeddedBroker({ config, telemetry, credentials, failureLimit })
-      : createExternalClient({ config: { ...config, mqttUrl }, telemetry, nodeId: await loadNodeId(config.dataDir) });
+      : await createExternal(options, mqttUrl);
   return { transport, credentials, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
+}
+
+async function createExternal(options: BrokerOptions, mqttUrl: string): Promise<MqttTransport> {
+  const { config, telemetry, database } = options;
+  const nodeId = await loadNodeId(config.dataDir);
+  const broker = new URL(mqttUrl).host;
+  const sessions = createSessionStore({ database: toCredentialDatabase(database), nodeId, broker });
+  return createExternalClient({ config: { ...config, mqttUrl }, telemetry, nodeId, sessions });
 }
 
 /** The store knows nothing of Postgres; a database that is away is told as such. */

@@ -166,6 +166,10 @@ export const settings = {
     description: 'First delay before a failed batch is tried again; it doubles up to 30 s',
     min: 1,
   }),
+  mqttHandoverAfterMs: integer('MQTT_HANDOVER_AFTER_MS', 15_000, {
+    description: 'A node unheard of for this long is dead: another takes over what an external broker holds for it',
+    min: 100,
+  }),
 
   // live
   liveConnectionsMax: integer('LIVE_CONNECTIONS_MAX', 1000, { description: 'Live connections in total', min: 1 }),

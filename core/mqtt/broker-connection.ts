@@ -1,11 +1,12 @@
-import { createHash } from 'node:crypto';
-import { MqttClient, type IClientOptions, type IPublishPacket } from 'mqtt';
+import { MqttClient, type IPublishPacket } from 'mqtt';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
+import { subscriptionIdentifier, toClientOptions, toShared } from './broker-client-options.ts';
 import { openBrokerStream } from './broker-stream.ts';
 import type { InflightBudget } from './inflight-budget.ts';
 import { MessageConnection } from './message-connection.ts';
 import type { MessageRouter } from './message-router.ts';
+import { startSessionDrain, type SessionDrain } from './session-drain.ts';
 import type { MessageSink, PublishOptions } from './transport.ts';
 
 export interface BrokerConnectionOptions {
@@ -17,6 +18,7 @@ export interface BrokerConnectionOptions {
   readonly packetMaxBytes: number;
   readonly windowMax: number;
   readonly reconnectDelayMs: number;
+  readonly keepaliveSeconds?: number;
   readonly budget: InflightBudget;
   readonly router: MessageRouter;
   readonly dropped: Counter;
@@ -29,22 +31,19 @@ export interface BrokerConnectionOptions {
 export interface BrokerConnection {
   readonly connected: boolean;
   subscribe(filter: string, sink: MessageSink): void;
+  /** What it has subscribed to, when the broker shares messages among the nodes; empty otherwise. */
+  readonly shared: readonly string[];
   publish(topic: string, payload: string, options: PublishOptions): Promise<void>;
+  /** Empties another node's session of the same plugin. */
+  drain(session: { readonly clientId: string; readonly filters: readonly string[] }): SessionDrain;
   stop(): Promise<void>;
 }
 
 /** A broker that speaks no MQTT 5 says so in different ways; one that answers in the form of 3.1.1 cannot be parsed. */
 const versionRefusals = new Set<unknown>([1, 132]);
 const reconnectDelayMaxMs = 30_000;
-const sessionExpirySeconds = 7 * 86_400;
-const keepaliveSeconds = 30;
 /** MQTT 3.1.1 cannot tell the broker a limit. */
 const packetMaxBytesOfOldBroker = 16_777_216;
-
-/** Stays the same for a filter, so that messages kept for an earlier process find the same subscription. */
-export function subscriptionIdentifier(filter: string): number {
-  return (createHash('sha256').update(filter).digest().readUInt32BE(0) % 268_435_454) + 1;
-}
 
 export function createBrokerConnection(options: BrokerConnectionOptions): BrokerConnection {
   return new Connection(options);
@@ -65,25 +64,8 @@ class Connection implements BrokerConnection {
 
   constructor(options: BrokerConnectionOptions) {
     this.#options = options;
-    this.#client = new MqttClient(() => this.#open(), {
-      ...credentialsOf(options.url),
-      clientId: options.clientId,
-      protocolVersion: 5,
-      clean: false,
-      keepalive: keepaliveSeconds,
-      reschedulePings: true,
-      resubscribe: false,
-      reconnectOnConnackError: true,
-      reconnectPeriod: options.reconnectDelayMs,
-      connectTimeout: 10_000,
-      queueQoSZero: false,
-      properties: {
-        sessionExpiryInterval: sessionExpirySeconds,
-        receiveMaximum: options.windowMax,
-        maximumPacketSize: options.packetMaxBytes,
-      },
-    });
-    this.#client.on('message', (_topic, _payload, packet) => this.#receive(packet));
+    this.#client = new MqttClient(() => (this.#connection = this.#open()).gate, toClientOptions(options));
+    this.#client.on('message', (_topic, _payload, packet) => this.#receive(this.#connection, packet));
     this.#client.on('connect', () => this.#onConnect());
     this.#client.on('close', () => this.#onClose());
     this.#client.on('error', (error) => this.#onError(error));
@@ -108,10 +90,25 @@ class Connection implements BrokerConnection {
     this.#connection?.end();
   }
 
-  #open(): MessageConnection['gate'] {
+  get shared(): readonly string[] {
+    return this.#version === 5 ? [...this.#sinks.values()].map(({ filter }) => filter) : [];
+  }
+
+  drain({ clientId, filters }: { readonly clientId: string; readonly filters: readonly string[] }): SessionDrain {
+    let connection: MessageConnection | undefined;
+    const open = (): MessageConnection['gate'] => (connection = this.#open()).gate;
+    return startSessionDrain({
+      client: new MqttClient(open, toClientOptions({ ...this.#options, clientId, reconnectDelayMs: 0 })),
+      connection: () => connection,
+      receive: (packet) => this.#receive(connection, packet),
+      subscriptions: filters.map((filter) => toShared(this.#options.group, filter)),
+    });
+  }
+
+  #open(): MessageConnection {
     const { url, packetMaxBytes, windowMax, budget, router, dropped, ackDuration } = this.#options;
     const isNew = this.#version === 5;
-    this.#connection = new MessageConnection({
+    return new MessageConnection({
       socket: openBrokerStream(url),
       address: url.host,
       side: 'client',
@@ -122,10 +119,9 @@ class Connection implements BrokerConnection {
       dropped,
       ackDuration,
     });
-    return this.#connection.gate;
   }
 
-  #receive(packet: IPublishPacket): void {
+  #receive(connection: MessageConnection | undefined, packet: IPublishPacket): void {
     const identifiers = [packet.properties?.subscriptionIdentifier ?? []].flat();
     const { topic, payload, qos, dup, retain, messageId = 0 } = packet;
     const publish = { topic, payload, qos, dup, retain, messageId };
@@ -133,9 +129,9 @@ class Connection implements BrokerConnection {
       .map((identifier) => this.#sinks.get(identifier)?.sink)
       .filter((sink) => sink !== undefined);
     // The broker sends a copy for each shared subscription that matches and says which: matching again would double them.
-    if (sinks.length === 0) this.#connection?.accept(publish);
+    if (sinks.length === 0) connection?.accept(publish);
     else {
-      this.#connection?.accept(publish, (message) => {
+      connection?.accept(publish, (message) => {
         for (const sink of sinks) sink.deliver(message);
       });
     }
@@ -143,7 +139,7 @@ class Connection implements BrokerConnection {
 
   #requestSubscription(filter: string): void {
     const isNew = this.#version === 5;
-    const shared = isNew ? `$share/${this.#options.group}/${filter}` : filter;
+    const shared = isNew ? toShared(this.#options.group, filter) : filter;
     const properties = { subscriptionIdentifier: subscriptionIdentifier(filter) };
     this.#client.subscribe(shared, { qos: 1, rh: 2, ...(isNew ? { properties } : {}) }, (error) => {
       if (error) this.#options.log.error({ err: error, filter }, 'The broker refuses a subscription');
@@ -177,9 +173,4 @@ class Connection implements BrokerConnection {
     log.warn({ err: error, broker: url.host }, 'The connection to the broker failed: it is tried again');
     this.#options.onStateChange();
   }
-}
-
-function credentialsOf(url: URL): Pick<IClientOptions, 'username' | 'password'> {
-  if (url.username === '') return {};
-  return { username: decodeURIComponent(url.username), password: decodeURIComponent(url.password) };
 }

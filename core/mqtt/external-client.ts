@@ -5,6 +5,8 @@ import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { createBrokerConnection, type BrokerConnection } from './broker-connection.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
+import { createSessionHandover, type SessionHandover } from './session-handover.ts';
+import type { BrokerSession, SessionStore } from './session-store.ts';
 import type { MessageSink, MqttTransport, PublishOptions } from './transport.ts';
 
 export interface ExternalClientOptions {
@@ -12,10 +14,14 @@ export interface ExternalClientOptions {
   readonly telemetry: Telemetry;
   /** Names this node at the broker: stable over restarts, no other node's. */
   readonly nodeId: string;
+  /** Where nodes say that they live; without it a dead node's messages wait for that node. */
+  readonly sessions?: SessionStore;
   /** Longest wait of `start()` for the broker. @default 5000 */
   readonly startTimeoutMs?: number;
   /** First delay before connecting again; it doubles up to 30 s. @default 500 */
   readonly reconnectDelayMs?: number;
+  /** @default 30 */
+  readonly keepaliveSeconds?: number;
 }
 
 const windowMaxOfProtocol = 65_535;
@@ -43,6 +49,7 @@ class ExternalClient implements MqttTransport {
   readonly #budget: InflightBudget;
   readonly #plugins = new Map<string, PluginConnection>();
   readonly #readyPlugins = new Set<string>();
+  readonly #handover: SessionHandover | undefined;
   #publisher: BrokerConnection | undefined;
   #publishing = 0;
   #onStateChange = (): void => undefined;
@@ -57,6 +64,7 @@ class ExternalClient implements MqttTransport {
       bytesMax: config.mqttInflightMaxBytes,
       gauge: telemetry.metrics.gauge('returnit_mqtt_inflight_messages'),
     });
+    this.#handover = options.sessions === undefined ? undefined : this.#createHandover(options.sessions);
   }
 
   get address(): string {
@@ -85,6 +93,7 @@ class ExternalClient implements MqttTransport {
     await promise;
     clearTimeout(timer);
     this.#onStateChange = () => undefined;
+    this.#handover?.start();
     if (this.connected) return;
     const message = `Cannot reach the MQTT broker at ${this.#url.host}: it does not answer`;
     const error = new AppError('BROKER_UNREACHABLE', message);
@@ -92,6 +101,7 @@ class ExternalClient implements MqttTransport {
   }
 
   async stop(): Promise<void> {
+    await this.#handover?.stop();
     const connections = [...this.#plugins.values()].map((entry) => entry.connection);
     if (this.#publisher !== undefined) connections.push(this.#publisher);
     this.#plugins.clear();
@@ -141,8 +151,34 @@ class ExternalClient implements MqttTransport {
     const router = this.#createRouter();
     // The broker kept messages for subscriptions that the plugin has yet to make again.
     if (!this.#readyPlugins.has(plugin)) router.expect(plugin, ['#']);
-    const connection = this.#connect(`returnit-${this.#options.nodeId}-${plugin}`, `returnit-${plugin}`, router);
+    const connection = this.#connect(this.#clientIdOf(plugin), `returnit-${plugin}`, router);
     return { connection, router };
+  }
+
+  #clientIdOf(plugin: string): string {
+    return `returnit-${this.#options.nodeId}-${plugin}`;
+  }
+
+  #createHandover(store: SessionStore): SessionHandover {
+    const { config, telemetry } = this.#options;
+    return createSessionHandover({
+      store,
+      leaseMs: config.mqttHandoverAfterMs,
+      own: () => this.#ownSessions(),
+      drain: (session) => {
+        const own = this.#plugins.get(session.plugin);
+        if (own === undefined) throw new TypeError(`no connection of plugin ${session.plugin}`);
+        return own.connection.drain(session);
+      },
+      handovers: telemetry.metrics.counter('returnit_mqtt_session_handovers_total'),
+      log: this.#log,
+    });
+  }
+
+  #ownSessions(): readonly BrokerSession[] {
+    return [...this.#plugins]
+      .map(([plugin, { connection }]) => ({ clientId: this.#clientIdOf(plugin), plugin, filters: connection.shared }))
+      .filter(({ filters }) => filters.length > 0);
   }
 
   #createRouter(): MessageRouter {
@@ -151,7 +187,7 @@ class ExternalClient implements MqttTransport {
   }
 
   #connect(clientId: string, group: string, router: MessageRouter): BrokerConnection {
-    const { config, telemetry, reconnectDelayMs = 500 } = this.#options;
+    const { config, telemetry, reconnectDelayMs = 500, keepaliveSeconds } = this.#options;
     const { metrics } = telemetry;
     return createBrokerConnection({
       url: this.#url,
@@ -160,6 +196,7 @@ class ExternalClient implements MqttTransport {
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax: Math.min(windowMaxOfProtocol, Math.max(1, Math.floor(config.mqttInflightMax / 2))),
       reconnectDelayMs,
+      ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
       budget: this.#budget,
       router,
       dropped: metrics.counter('returnit_mqtt_messages_dropped_total'),

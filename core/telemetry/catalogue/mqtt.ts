@@ -113,6 +113,15 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     owner: 'mqtt',
   },
   {
+    name: 'returnit_mqtt_session_handovers_total',
+    type: 'counter',
+    help: 'Sessions of dead nodes taken over at an external broker, by end: drained, lost',
+    unit: 'sessions',
+    labels: ['outcome'],
+    initial: each('outcome', ['drained', 'lost']),
+    owner: 'mqtt',
+  },
+  {
     name: 'returnit_mqtt_last_message_timestamp_seconds',
     type: 'gauge',
     help: 'When the newest message arrived',
