@@ -26,79 +26,93 @@ export interface SessionHandover {
   stop(): Promise<void>;
 }
 
+export function createSessionHandover(options: SessionHandoverOptions): SessionHandover {
+  return new Handover(options);
+}
+
 /**
  * A broker shares messages among all sessions of a group, whether their nodes live or not (Mosquitto 2.0 was seen to go on
  * queueing a third of a stream for one that was dead). So each node says in the database that it lives, and a session that
  * nobody speaks for is taken over: its subscriptions are ended, what it holds is handled here, and it is removed.
  * A wrong guess costs repetitions alone: the broker lets one connection have a session, and the tables know each fix.
  */
-export function createSessionHandover(options: SessionHandoverOptions): SessionHandover {
-  const { store, leaseMs, own, drain, handovers, log, now = () => performance.now() } = options;
-  const drains = new Map<string, SessionDrain>();
-  let renewingSinceMs: number | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let running: Promise<void> = Promise.resolve();
-  let stopped = true;
+class Handover implements SessionHandover {
+  readonly #options: SessionHandoverOptions;
+  readonly #now: () => number;
+  readonly #drains = new Map<string, SessionDrain>();
+  #renewingSinceMs: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = true;
 
-  function follow(session: BrokerSession): void {
-    const { clientId, plugin } = session;
-    const started = drain(session);
-    drains.set(clientId, started);
-    log.warn({ clientId, plugin }, 'A node no longer renews its session at the broker: it is emptied here');
-    void started.ended
-      .then(async (outcome) => {
-        handovers.inc({ outcome });
-        log.info({ clientId, plugin, outcome, messages: started.messages }, 'A session taken over has ended');
-        if (outcome === 'drained') await store.forget(clientId);
-      })
-      // Its row stays and goes stale: it is claimed again.
-      .catch((error: unknown) => log.warn({ err: error, clientId }, 'A session taken over is not forgotten yet'))
-      .finally(() => drains.delete(clientId));
+  constructor(options: SessionHandoverOptions) {
+    this.#options = options;
+    this.#now = options.now ?? (() => performance.now());
   }
 
-  async function claim(sessions: readonly BrokerSession[]): Promise<void> {
-    const plugins = [...new Set(sessions.map(({ plugin }) => plugin))];
-    while (!stopped && plugins.length > 0 && drains.size < drainsMax) {
-      const session = await store.claim(plugins, leaseMs);
-      if (session === undefined) return;
-      follow(session);
-    }
+  start(): void {
+    this.#stopped = false;
+    this.#run();
   }
 
-  async function turn(): Promise<void> {
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#running;
+    const drains = [...this.#drains.values()];
+    for (const drain of drains) drain.stop();
+    await Promise.all(drains.map((drain) => drain.ended));
+  }
+
+  #run(): void {
+    this.#running = this.#turn().finally(() => {
+      if (!this.#stopped) this.#timer = setTimeout(() => this.#run(), this.#options.leaseMs / 3);
+    });
+  }
+
+  async #turn(): Promise<void> {
+    const { store, own, leaseMs, log } = this.#options;
     const sessions = own();
     try {
       await store.renew(sessions);
-      renewingSinceMs ??= now();
-      for (const [clientId, started] of drains) {
-        if (!(await store.keep(clientId))) started.stop();
+      this.#renewingSinceMs ??= this.#now();
+      for (const [clientId, drain] of this.#drains) {
+        if (!(await store.keep(clientId))) drain.stop();
       }
       // While the database was away nobody could renew: the others get a lease's time to say that they live.
-      if (now() - renewingSinceMs >= leaseMs) await claim(sessions);
+      if (this.#now() - this.#renewingSinceMs >= leaseMs) await this.#claim(sessions);
     } catch (error) {
-      renewingSinceMs = undefined;
+      this.#renewingSinceMs = undefined;
       log.debug({ err: error }, 'Sessions at the broker are not renewed: the database does not answer');
     }
   }
 
-  function schedule(): void {
-    if (stopped) return;
-    timer = setTimeout(() => {
-      running = turn().finally(schedule);
-    }, leaseMs / 3);
+  async #claim(sessions: readonly BrokerSession[]): Promise<void> {
+    const plugins = [...new Set(sessions.map(({ plugin }) => plugin))];
+    if (plugins.length === 0) return;
+    for (let room = drainsMax - this.#drains.size; room > 0 && !this.#stopped; room -= 1) {
+      const session = await this.#options.store.claim(plugins, this.#options.leaseMs);
+      if (session === undefined) return;
+      void this.#follow(session);
+    }
   }
 
-  return {
-    start() {
-      stopped = false;
-      running = turn().finally(schedule);
-    },
-    async stop() {
-      stopped = true;
-      clearTimeout(timer);
-      for (const started of drains.values()) started.stop();
-      await running;
-      await Promise.all([...drains.values()].map((started) => started.ended));
-    },
-  };
+  async #follow(session: BrokerSession): Promise<void> {
+    const { store, handovers, log, drain } = this.#options;
+    const { clientId, plugin } = session;
+    log.warn({ clientId, plugin }, 'A node no longer renews its session at the broker: it is emptied here');
+    const started = drain(session);
+    this.#drains.set(clientId, started);
+    try {
+      const outcome = await started.ended;
+      handovers.inc({ outcome });
+      log.info({ clientId, plugin, outcome, messages: started.messages }, 'A session taken over has ended');
+      if (outcome === 'drained') await store.forget(clientId);
+    } catch (error) {
+      // Its row stays and goes stale: it is claimed again.
+      log.warn({ err: error, clientId }, 'A session taken over is not forgotten yet');
+    } finally {
+      this.#drains.delete(clientId);
+    }
+  }
 }
