@@ -70,6 +70,8 @@ export interface RouteOptions<
   readonly bodyAs?: 'json' | 'text';
   /** A schema for each success status. Errors are problem details (RFC 9457) and need none. */
   readonly response: Readonly<Record<number, TSchema>>;
+  /** Content types of this route's streams, such as `application/geo+json`. @default it answers no stream */
+  readonly streams?: readonly string[];
 }
 
 export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> {
@@ -81,7 +83,7 @@ export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> 
   /** Lower-case names. `authorization` and `cookie` are never passed on. */
   readonly headers: Readonly<Record<string, string>>;
   readonly id: string;
-  /** Aborted when the client goes away or the deadline passes. */
+  /** Aborted when the client goes away or the deadline passes; with a stream, until its end. */
   readonly signal: AbortSignal;
 }
 
@@ -94,8 +96,23 @@ export interface Problem {
   readonly [extension: string]: unknown;
 }
 
+/**
+ * An answer in pieces, for what is too large for one frame. The core asks for a piece when the client has taken the ones
+ * before it; each has the deadline of a call. When the client goes away the iterator's `return()` is called, so `finally`
+ * blocks run. A throw cuts the response off: the client sees that it is incomplete.
+ */
+export interface StreamReply {
+  readonly status: number;
+  /** Pieces of some 64 KiB are best: larger ones are cut up, and each small one costs a call. */
+  readonly stream: Iterable<string> | AsyncIterable<string>;
+  /** One of the route's `streams`; it is sent as UTF-8. */
+  readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export type HttpReply =
   | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | StreamReply
   | { readonly problem: Problem };
 
 export type RouteHandler<P extends TSchema, Q extends TSchema, B extends TSchema> = (

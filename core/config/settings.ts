@@ -121,6 +121,20 @@ export const settings = {
     'HTTP_TRUSTED_PROXIES',
     'Addresses of proxies in front, comma-separated: theirs is the word (`X-Forwarded-For`) on where a device calls from',
   ),
+  httpStreamMaxBytes: integer('HTTP_STREAM_MAX_BYTES', 134_217_728, {
+    description: 'Largest streamed answer of a plugin',
+    min: 1,
+  }),
+  httpStreamStallMs: integer('HTTP_STREAM_STALL_MS', 30_000, {
+    description: 'A client that takes nothing of a streamed answer for this long is cut off',
+    min: 1,
+    max: 60_000,
+  }),
+  httpStreamsPerPluginMax: integer('HTTP_STREAMS_PER_PLUGIN_MAX', 32, {
+    description: 'Streamed answers of one plugin at the same time',
+    min: 1,
+    max: 128,
+  }),
   httpTokensCachedMax: integer('HTTP_TOKENS_CACHED_MAX', 10_000, {
     description: 'Verified tokens remembered, for a minute at most',
     min: 1,

@@ -17,7 +17,14 @@ import type { RouteTable } from './route-table.ts';
 export interface HttpAppOptions {
   readonly config: Pick<
     Config,
-    'httpBodyMaxBytes' | 'httpRequestTimeoutMs' | 'httpSlowRequestMs' | 'httpTrustedProxies' | 'pluginRestartDelayMs'
+    | 'httpBodyMaxBytes'
+    | 'httpRequestTimeoutMs'
+    | 'httpSlowRequestMs'
+    | 'httpStreamMaxBytes'
+    | 'httpStreamStallMs'
+    | 'httpStreamsPerPluginMax'
+    | 'httpTrustedProxies'
+    | 'pluginRestartDelayMs'
   >;
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
@@ -45,7 +52,7 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
       cancellation(options.inFlight),
       body(config),
       validation(),
-      response(),
+      response(options),
     ]),
   );
   app.on('error', (error: unknown) => logger.error({ err: error }, 'Request failed outside its middleware'));

@@ -12,6 +12,10 @@ export interface HttpState {
   errorCode: string | undefined;
   /** The client went away before the answer. */
   isAborted: boolean;
+  /** A streamed answer was cut off before it was complete, and not because the client went away. */
+  isCut: boolean;
+  /** When a streamed answer began, on the clock of `performance.now()`: the rest of its time is the client's. */
+  streamBeganAtMs: number | undefined;
   route: Route;
   principal: Principal;
   signal: AbortSignal;

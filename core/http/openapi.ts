@@ -126,7 +126,7 @@ function toResponses(route: Route): Record<string, unknown> {
     const hasBody = ![204, 205, 304].includes(status);
     responses[status] = {
       description: descriptions[status] ?? 'Success',
-      ...(hasBody ? { content: { 'application/json': { schema: check.schema } } } : {}),
+      ...(hasBody ? { content: { ...streamsOf(route, status), 'application/json': { schema: check.schema } } } : {}),
     };
   }
   if (route.response.size === 0) responses['200'] = { description: 'OK', ...toContent(route) };
@@ -137,6 +137,14 @@ function toResponses(route: Route): Record<string, unknown> {
 function toContent({ content }: Route): Record<string, unknown> {
   if (content === undefined) return {};
   return { content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])) };
+}
+
+/** A stream has status 200 and no schema: JSON of another type, or text. */
+function streamsOf(route: Route, status: number): Record<string, unknown> {
+  if (status !== 200) return {};
+  return Object.fromEntries(
+    route.streams.map((type) => [type, /[/+]json$/.test(type) ? {} : { schema: { type: 'string' } }]),
+  );
 }
 
 const descriptions: Readonly<Record<number, string>> = {

@@ -2,7 +2,7 @@ import type { Problem } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import { problemContentType, problemType } from '#core/errors/problem-type.ts';
 import type { ProblemDetails } from './problem-details.ts';
-import type { Route, RouteRequest, RouteResponse } from './route.ts';
+import type { ResponseStream, Route, RouteRequest, RouteResponse } from './route.ts';
 
 const allowedHeaders = new Set([
   'location',
@@ -24,7 +24,12 @@ const headersMax = 20;
 const problemCode = /^[A-Z][A-Z0-9_]{1,63}$/;
 /** Codes of one route that are remembered for their pages. */
 const problemsMax = 50;
+/** Of what may be streamed: neither a page nor a script. */
+export const streamedContentType = '^(application|text)/(?!html|xml|javascript|css|xhtml)[a-z0-9][a-z0-9.+-]*$';
 const withoutBody = new Set([204, 205, 304]);
+
+/** The stream that the process knows by this number. */
+export type OpenStream = (stream: number) => ResponseStream;
 
 /**
  * A handler's reply as it goes out. Nothing that the plugin says is sent unchecked: status, headers and body must be what
@@ -32,9 +37,14 @@ const withoutBody = new Set([204, 205, 304]);
  *
  * @throws {AppError} INVALID_RESPONSE, whose message names the place and never the data
  */
-export function toRouteResponse(reply: unknown, route: Route, request: RouteRequest): RouteResponse {
+export function toRouteResponse(
+  reply: unknown,
+  route: Route,
+  { request, openStream }: { readonly request: RouteRequest; readonly openStream?: OpenStream },
+): RouteResponse {
   if (!isRecord(reply)) return refuse(route, 'it must be an object with "status" or "problem"');
   if (reply['problem'] !== undefined) return toProblemResponse(reply['problem'], route, request);
+  if (reply['stream'] !== undefined) return toStreamResponse(reply, route, openStream);
   const { status, body, headers } = reply;
   const check = typeof status === 'number' ? route.response.get(status) : undefined;
   if (typeof status !== 'number' || check === undefined) {
@@ -56,6 +66,29 @@ export function toRouteResponse(reply: unknown, route: Route, request: RouteRequ
     );
   }
   return { status, text: JSON.stringify(body), ...sent };
+}
+
+/** Its pieces are text of the plugin's own making: they match no schema, but the route must have said what they are. */
+function toStreamResponse(
+  { status, stream, contentType, headers }: Record<string, unknown>,
+  route: Route,
+  openStream: OpenStream | undefined,
+): RouteResponse {
+  if (typeof stream !== 'number' || openStream === undefined) {
+    return refuse(route, 'it is a stream, and the route has declared no "streams"');
+  }
+  const opened = openStream(stream);
+  try {
+    if (status !== 200 || !route.response.has(status)) refuse(route, 'the status of a stream must be a declared 200');
+    if (typeof contentType !== 'string' || !route.streams.includes(contentType)) {
+      refuse(route, `the content type of its stream must be one of ${route.streams.join(', ')}`);
+    }
+    const sent = headers === undefined ? {} : { headers: checkHeaders(headers, route) };
+    return { status, stream: opened, contentType: `${contentType as string}; charset=utf-8`, ...sent };
+  } catch (error) {
+    opened.end();
+    throw error;
+  }
 }
 
 function toProblemResponse(value: unknown, route: Route, request: RouteRequest): RouteResponse {

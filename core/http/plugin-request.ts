@@ -3,7 +3,7 @@ import type { HttpRequest } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import { toRouteResponse } from './plugin-reply.ts';
 import { RequestRefusal } from './request-refusal.ts';
-import type { Route, RouteDefinition } from './route.ts';
+import type { ResponseStream, Route, RouteDefinition, RouteRequest } from './route.ts';
 import { unavailable } from './unavailable.ts';
 
 /** One running process of a plugin, as far as HTTP needs it. */
@@ -20,6 +20,8 @@ export interface PluginRunOptions {
   readonly target: PluginTarget;
   /** The number under which the plugin registered the route's handler. */
   readonly handler: number;
+  /** And the one that is asked for the pieces of its streams. */
+  readonly streamHandler?: number | undefined;
   readonly timeoutMs: number;
   /** What `Retry-After` says when the plugin's process is gone. */
   readonly unavailableRetrySeconds: number;
@@ -27,7 +29,7 @@ export interface PluginRunOptions {
 
 /** How a plugin's route answers: ask its process, check what comes back. */
 export function createPluginRun(options: PluginRunOptions): RouteDefinition['run'] {
-  const { target, handler } = options;
+  const { target, handler, streamHandler } = options;
   return async (request, route) => {
     const input: Omit<HttpRequest, 'signal'> = {
       principal: request.principal,
@@ -41,14 +43,61 @@ export function createPluginRun(options: PluginRunOptions): RouteDefinition['run
     try {
       reply = await target.handle(handler, input, { timeoutMs: options.timeoutMs, signal: request.signal });
     } catch (error) {
-      if (request.signal.aborted) {
-        throw new AppError('CANCELLED', `Cannot answer "${route.name}": the client went away`, { cause: error });
-      }
-      throw toRefusal(error, route, options);
+      throw toFailure(error, { request, route }, options);
     }
-    return toRouteResponse(reply, route, request);
+    return toRouteResponse(reply, route, {
+      request,
+      ...(streamHandler === undefined
+        ? {}
+        : {
+            openStream: (stream) => openPluginStream({ ...options, streamHandler }, { stream, request, route }),
+          }),
+    });
   };
 }
+
+interface PluginStream {
+  readonly stream: number;
+  readonly request: RouteRequest;
+  readonly route: Route;
+}
+
+/**
+ * A stream is many calls. Each goes to the process that answered the first, has the deadline of a call, and ends with the
+ * request; what the plugin itself reads for a piece passes `invoke()` as always.
+ */
+function openPluginStream(
+  options: PluginRunOptions & { readonly streamHandler: number },
+  { stream, request, route }: PluginStream,
+): ResponseStream {
+  const { target, streamHandler, timeoutMs } = options;
+  let isOver = false;
+  return {
+    async next() {
+      let piece: unknown;
+      try {
+        piece = await target.handle(streamHandler, { stream }, { timeoutMs, signal: request.signal });
+      } catch (error) {
+        isOver = true;
+        throw toFailure(error, { request, route }, options);
+      }
+      const { text, done } = (piece ?? {}) as { readonly text?: unknown; readonly done?: unknown };
+      if (typeof text !== 'string' || typeof done !== 'boolean') {
+        throw new AppError('INVALID_RESPONSE', `Cannot send the stream of "${route.name}": a piece of it is no text`);
+      }
+      isOver = done;
+      return done ? undefined : text;
+    },
+    end() {
+      if (isOver) return;
+      isOver = true;
+      // A process that is gone has no stream to end; a deaf one ends it by itself.
+      target.handle(streamHandler, { stream, end: true }, { timeoutMs, signal: neverAborted }).catch(() => undefined);
+    },
+  };
+}
+
+const neverAborted = new AbortController().signal;
 
 /** Credentials are for the core alone; the others concern the connection, not the request. */
 const withheld = new Set([
@@ -92,6 +141,17 @@ function isDatabaseOutage(error: unknown): boolean {
     error instanceof AppError &&
     (error.code === 'DATABASE_UNREACHABLE' || error.details['because'] === 'DATABASE_UNREACHABLE')
   );
+}
+
+function toFailure(
+  error: unknown,
+  { request, route }: Pick<PluginStream, 'request' | 'route'>,
+  options: PluginRunOptions,
+): AppError {
+  if (request.signal.aborted) {
+    return new AppError('CANCELLED', `Cannot answer "${route.name}": the client went away`, { cause: error });
+  }
+  return toRefusal(error, route, options);
 }
 
 /** What the plugin threw is for the log; the client learns what kind of failure it was. */

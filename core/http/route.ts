@@ -41,10 +41,20 @@ export interface RouteRequest {
   readonly signal: AbortSignal;
 }
 
+/** A body that is fetched while it is sent. */
+export interface ResponseStream {
+  /** The next piece; undefined when the body is complete. @throws {AppError} when it cannot be completed */
+  next(): Promise<string | undefined>;
+  /** Nobody asks for more. */
+  end(): void;
+}
+
 /** What goes out: the text is complete, nothing serializes it again. */
 export interface RouteResponse {
   readonly status: number;
   readonly text?: string;
+  /** Instead of a text. */
+  readonly stream?: ResponseStream;
   /** @default 'application/json; charset=utf-8' */
   readonly contentType?: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -71,6 +81,8 @@ export interface RouteDefinition {
   readonly response?: Readonly<Record<string, unknown>>;
   /** Instead, of the core's own pages: what a 200 has, by content type. */
   readonly content?: Readonly<Record<string, object>>;
+  /** Content types that a plugin may stream. */
+  readonly streams?: readonly string[] | undefined;
   readonly run: (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
 }
 
@@ -89,6 +101,7 @@ export interface Route {
   readonly bodyAs: BodyForm;
   readonly response: ReadonlyMap<number, SchemaCheck>;
   readonly content: RouteDefinition['content'];
+  readonly streams: readonly string[];
   readonly coerceParams: Coerce | undefined;
   readonly coerceQuery: Coerce | undefined;
   readonly run: RouteDefinition['run'];
@@ -130,6 +143,7 @@ export function createRoute(definition: RouteDefinition): Route {
     bodyAs: definition.bodyAs ?? 'json',
     response: compileResponses(name, definition.response ?? {}),
     content: definition.content,
+    streams: definition.streams ?? [],
     coerceParams: compileCoercion(params?.schema),
     coerceQuery: compileCoercion(query?.schema),
     run: definition.run,

@@ -23,6 +23,9 @@ export interface HttpServerOptions {
     | 'httpSlowRequestMs'
     | 'httpTrustedProxies'
     | 'httpConnectionsMax'
+    | 'httpStreamMaxBytes'
+    | 'httpStreamStallMs'
+    | 'httpStreamsPerPluginMax'
     | 'pluginRestartDelayMs'
     | 'shutdownTimeoutMs'
   >;

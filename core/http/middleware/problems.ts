@@ -24,6 +24,10 @@ function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
   const { match, id } = ctx.state;
   const problem = toProblem(error, { instance: ctx.path.slice(0, 512), traceId: id });
   ctx.state.errorCode = problem.code;
+  if (ctx.res.headersSent) {
+    cut(ctx, error, logger);
+    return;
+  }
   if (problem.code === 'CANCELLED') {
     ctx.state.isAborted = true;
     // Nobody reads the answer. 499 is no registered status: Koa would refuse it.
@@ -47,4 +51,16 @@ function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
       ...(ctx.req.complete ? {} : { connection: 'close' }),
     },
   });
+}
+
+/** A stream that failed: an answer can no longer be an error, but it can be seen to be incomplete. */
+function cut(ctx: HttpContext, error: unknown, logger: Logger): void {
+  const { errorCode: code, route } = ctx.state;
+  ctx.res.destroy();
+  if (code === 'CANCELLED') {
+    ctx.state.isAborted = true;
+    return;
+  }
+  ctx.state.isCut = true;
+  logger.warn({ err: error, route: route.name, code }, 'Stream cut off');
 }

@@ -46,14 +46,16 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
         async (span) => {
           ctx.state.id = span.spanContext().traceId;
           await next();
-          const status = ctx.state.isAborted ? abortedStatus : ctx.status;
+          const status = ctx.state.isAborted && !ctx.state.isCut ? abortedStatus : ctx.status;
           span.setAttribute('http.response.status_code', status);
           const errorType = errorTypeOf(ctx, status);
           if (errorType !== '') {
             span.setAttribute('error.type', errorType);
             span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
           }
-          finish(ctx, { method, template, status, errorType, durationMs: performance.now() - startMs });
+          const endMs = performance.now();
+          const answeredMs = (ctx.state.streamBeganAtMs ?? endMs) - startMs;
+          finish(ctx, { method, template, status, errorType, durationMs: endMs - startMs, answeredMs });
         },
       );
     } finally {
@@ -68,6 +70,8 @@ interface Finished {
   readonly status: number;
   readonly errorType: string;
   readonly durationMs: number;
+  /** Until the answer, or its first piece. */
+  readonly answeredMs: number;
 }
 
 function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finished: Finished) => void {
@@ -77,7 +81,7 @@ function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finishe
   const logger = telemetry.logger.child({ component: 'http' });
   return (ctx, finished) => {
     durations.observe(durationLabels(ctx, finished), finished.durationMs / 1000);
-    const isSlow = finished.durationMs > config.httpSlowRequestMs;
+    const isSlow = finished.answeredMs > config.httpSlowRequestMs;
     if (isSlow) slow.inc({ http_route: finished.template, plugin: ownerOf(ctx) });
     const level = isSlow ? 'warn' : finished.status >= 500 ? 'info' : 'debug';
     if (!logger.isLevelEnabled(level)) return;
@@ -114,7 +118,7 @@ function durationLabels(ctx: HttpContext, { method, template, status, errorType 
 
 /** The code where the core failed, the status where a plugin says so: its own codes are no bounded set. */
 function errorTypeOf(ctx: HttpContext, status: number): string {
-  if (status < 499) return '';
+  if (status < 499 && !ctx.state.isCut) return '';
   return ctx.state.errorCode ?? (status === abortedStatus ? 'CANCELLED' : String(status));
 }
 

@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import type { Config } from '#core/config/settings.ts';
 import { roles } from '#core/http/authentication.ts';
 import { createPluginRun } from '#core/http/plugin-request.ts';
+import { streamedContentType } from '#core/http/plugin-reply.ts';
 import type { RouteTable } from '#core/http/route-table.ts';
 import type { Outage, RouteRoles, Verb } from '#core/http/route.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
@@ -49,6 +50,18 @@ const routeArgs = Type.Object(
       maxProperties: 16,
     }),
     handler: Type.Integer({ minimum: 0 }),
+    streams: Type.Optional(
+      Type.Object(
+        {
+          contentTypes: Type.Array(Type.String({ pattern: streamedContentType, maxLength: 100 }), {
+            minItems: 1,
+            maxItems: 16,
+          }),
+          handler: Type.Integer({ minimum: 0 }),
+        },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -87,9 +100,11 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
             body: args.body,
             bodyAs: args.bodyAs ?? 'json',
             response: args.response,
+            streams: args.streams?.contentTypes,
             run: createPluginRun({
               target: instance,
               handler: args.handler,
+              streamHandler: args.streams?.handler,
               timeoutMs: Math.min(config.httpRequestTimeoutMs, options.callTimeoutMsOf?.(name) ?? Infinity),
               unavailableRetrySeconds,
             }),

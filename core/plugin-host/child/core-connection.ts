@@ -20,7 +20,7 @@ export interface CoreConnection {
     kind: M,
     run: (
       input: HandlerCalls[M]['input'],
-      call: { readonly signal: AbortSignal },
+      call: Pick<IncomingCall, 'signal' | 'cancel'>,
     ) => HandlerCalls[M]['result'] | Promise<HandlerCalls[M]['result']>,
   ): number;
   onStop(stop: () => Promise<void>): void;

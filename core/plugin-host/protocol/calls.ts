@@ -12,6 +12,7 @@ import type {
   SendOptions,
   Statement,
   SqlValue,
+  StreamReply,
   Verdict,
   WatchDecision,
 } from '#plugin-api';
@@ -32,6 +33,8 @@ export interface PluginCalls {
       bodyAs?: 'json' | 'text';
       response: Readonly<Record<string, object>>;
       handler: number;
+      /** Content types of streams, and the handler that is asked for their pieces. */
+      streams?: { contentTypes: readonly string[]; handler: number };
     };
     result: null;
   };
@@ -103,6 +106,9 @@ export interface PluginNotes {
   };
 }
 
+/** A reply whose body is fetched piece by piece: `stream` names it to the process that answered. */
+export type StreamHead = Omit<StreamReply, 'stream'> & { readonly stream: number };
+
 /** What the core hands to a handler, by the way it was registered; and what the handler answers. */
 export interface HandlerCalls {
   'http.route': {
@@ -114,7 +120,12 @@ export interface HandlerCalls {
       headers: Readonly<Record<string, string>>;
       id: string;
     };
-    result: HttpReply;
+    result: Exclude<HttpReply, StreamReply> | StreamHead;
+  };
+  /** The next piece of a stream, or its end before it is complete. */
+  'http.stream': {
+    input: { stream: number; end?: true };
+    result: { text: string; done: boolean };
   };
   'jobs.work': { input: { id: string; queue: string; data: unknown; attempt: number }; result: null };
   /** `tx` is open while the handler runs; the core commits it when the handler resolves. */

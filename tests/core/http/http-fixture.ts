@@ -28,7 +28,10 @@ export type FakeHandler = (
 /** A plugin's process as HTTP sees it: answers by number, and can die. */
 export interface FakePlugin {
   readonly instance: PluginInstance;
+  /** Handler 0. */
   handler: FakeHandler;
+  /** Handler 1: the next piece of a stream. */
+  piece: (input: { stream: number; end?: true }, options: { readonly signal: AbortSignal }) => unknown;
   readonly inputs: HandlerInput[];
   die(): void;
 }
@@ -37,18 +40,19 @@ export function createFakePlugin(name = 'orders', id = `${name}-1`): FakePlugin 
   const process = new AbortController();
   const plugin: FakePlugin = {
     handler: () => ({ status: 200, body: { ok: true } }) satisfies HttpReply,
+    piece: () => ({ text: '', done: true }),
     inputs: [],
     die: () => process.abort(),
     instance: {
       plugin: { name, version: '1.0.0' },
       id,
       gone: process.signal,
-      async handle(_number, input, options = {}) {
+      async handle(number, input, options = {}) {
         if (process.signal.aborted)
           throw new AppError('PLUGIN_UNAVAILABLE', 'Cannot call the plugin: its process is gone');
         // As the real one does: what crosses is JSON.
         const sent = JSON.parse(JSON.stringify(input)) as HandlerInput;
-        plugin.inputs.push(sent);
+        if (number === 0) plugin.inputs.push(sent);
         const { promise, reject } = Promise.withResolvers<never>();
         const onGone = (): void =>
           reject(new AppError('PLUGIN_UNAVAILABLE', 'Cannot finish the call: the process died'));
@@ -56,7 +60,11 @@ export function createFakePlugin(name = 'orders', id = `${name}-1`): FakePlugin 
         process.signal.addEventListener('abort', onGone);
         options.signal?.addEventListener('abort', onAbort);
         try {
-          const work = Promise.resolve(plugin.handler(sent, options as Parameters<FakeHandler>[1]));
+          const work = Promise.resolve(
+            number === 0
+              ? plugin.handler(sent, options as Parameters<FakeHandler>[1])
+              : plugin.piece(sent as never, options as never),
+          );
           const reply = await Promise.race([work, promise]);
           return reply === undefined ? undefined : (JSON.parse(JSON.stringify(reply)) as unknown);
         } finally {

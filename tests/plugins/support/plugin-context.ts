@@ -72,6 +72,9 @@ export interface Reply {
   readonly status: number;
   readonly body: Record<string, unknown>;
   readonly code?: string;
+  /** Of a stream. */
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A plugin that is set up with a real database and a recording everything else. */
@@ -151,11 +154,17 @@ export async function runPlugin(
         if (!check.matches(full[part])) return { status: 422, code: 'VALIDATION_FAILED', body: { part } };
       }
       const reply = await handler(full);
+      if ('stream' in reply) {
+        assert.ok(options.streams?.includes(reply.contentType), `${key} streams ${reply.contentType}`);
+        let text = '';
+        for await (const piece of reply.stream) text += piece;
+        return { status: reply.status, body: {}, text, headers: reply.headers ?? {} };
+      }
       if ('problem' in reply) return { status: reply.problem.status, code: reply.problem.code, body: reply.problem };
       const body = JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown>;
       const check = replies.get(reply.status);
       assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);
-      return { status: reply.status, body };
+      return { status: reply.status, body, headers: reply.headers ?? {} };
     },
     deliver: (name, data, id) =>
       db.transaction((tx) => get(events, name)(toEvent(name, data, id) as DomainEvent<never>, tx)),

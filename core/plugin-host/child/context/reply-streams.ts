@@ -1,0 +1,119 @@
+import type { StreamReply } from '#plugin-api';
+import { AppError } from '#core/errors/app-error.ts';
+import type { HandlerCalls, StreamHead } from '../../protocol/calls.ts';
+
+type Piece = HandlerCalls['http.stream']['result'];
+
+/** The request that a stream answers; cancelling it aborts the signal that the plugin's handler was given. */
+export interface StreamRequest {
+  readonly signal: AbortSignal;
+  cancel(reason: Error): void;
+}
+
+export interface ReplyStreams {
+  /** Keeps the stream and answers its head. */
+  open(reply: StreamReply, request: StreamRequest): StreamHead;
+  next(stream: number, signal: AbortSignal): Promise<Piece>;
+  end(stream: number): void;
+}
+
+/** JSON writes a unit of a string as six bytes at most: a frame of 512 KiB holds any piece. */
+const pieceLengthMax = 65_536;
+/** Of one plugin process; the core opens fewer. */
+const openMax = 256;
+/**
+ * The core ends every stream that it knows of. It does not know of one whose head crossed the cancellation of its
+ * request; longer than this it never leaves one alone.
+ */
+const idleMaxMs = 120_000;
+
+interface OpenStream {
+  readonly iterator: Iterator<string> | AsyncIterator<string>;
+  readonly request: StreamRequest;
+  readonly idle: NodeJS.Timeout;
+  /** What was too long for one piece. */
+  rest: string;
+}
+
+/** The streams that this plugin's handlers answered, until the core has all of their pieces or wants no more. */
+export function createReplyStreams(): ReplyStreams {
+  const streams = new Map<number, OpenStream>();
+  let last = 0;
+
+  function close(id: number, reason: Error): void {
+    const stream = streams.get(id);
+    if (stream === undefined) return;
+    streams.delete(id);
+    clearTimeout(stream.idle);
+    stream.request.cancel(reason);
+    void giveUp(stream.iterator);
+  }
+
+  return {
+    open({ status, stream, contentType, headers }, request) {
+      const iterator = toIterator(stream);
+      if (request.signal.aborted || streams.size >= openMax) {
+        void giveUp(iterator);
+        throw new AppError('OVERLOADED', `Cannot open a stream: ${streams.size} are open, or nobody waits for it`);
+      }
+      last += 1;
+      const id = last;
+      const onIdle = (): void => close(id, new AppError('TIMEOUT', 'Cannot finish the stream: nobody asks for more'));
+      streams.set(id, { iterator, request, rest: '', idle: setTimeout(onIdle, idleMaxMs) });
+      return { status, contentType, stream: id, ...(headers === undefined ? {} : { headers }) };
+    },
+    async next(id, signal) {
+      const stream = streams.get(id);
+      if (stream === undefined) throw new AppError('INVALID_CALL', `Cannot read stream ${id}: it is not open`);
+      const onAbort = (): void => close(id, signal.reason as Error);
+      signal.addEventListener('abort', onAbort, { once: true });
+      stream.idle.refresh();
+      try {
+        const piece = await read(stream);
+        if (piece.done) {
+          streams.delete(id);
+          clearTimeout(stream.idle);
+        }
+        return piece;
+      } catch (error) {
+        close(id, error as Error);
+        throw error;
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+      }
+    },
+    end: (id) => close(id, new AppError('CANCELLED', 'Cannot finish the stream: the client went away')),
+  };
+}
+
+function toIterator(stream: StreamReply['stream']): OpenStream['iterator'] {
+  return Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : stream[Symbol.iterator]();
+}
+
+async function read(stream: OpenStream): Promise<Piece> {
+  if (stream.rest === '') {
+    const { value, done } = await stream.iterator.next();
+    if (done === true) return { text: '', done: true };
+    if (typeof value !== 'string') throw new TypeError(`A stream must give strings: it gave a ${typeof value}`);
+    stream.rest = value;
+  }
+  const { rest } = stream;
+  const end = rest.length <= pieceLengthMax ? rest.length : pieceEnd(rest);
+  stream.rest = rest.slice(end);
+  return { text: rest.slice(0, end), done: false };
+}
+
+/** Never between the two halves of a surrogate pair: apart they are no characters. */
+function pieceEnd(text: string): number {
+  const last = text.charCodeAt(pieceLengthMax - 1);
+  return last >= 0xd800 && last <= 0xdbff ? pieceLengthMax - 1 : pieceLengthMax;
+}
+
+/** What the plugin's `finally` throws has no request left to fail. */
+async function giveUp(iterator: OpenStream['iterator']): Promise<void> {
+  try {
+    await iterator.return?.();
+  } catch {
+    // See above.
+  }
+}
