@@ -84,7 +84,7 @@ function toStreamResponse(
       refuse(route, `the content type of its stream must be one of ${route.streams.join(', ')}`);
     }
     const sent = headers === undefined ? {} : { headers: checkHeaders(headers, route) };
-    return { status, stream: opened, contentType: `${contentType as string}; charset=utf-8`, ...sent };
+    return { status, stream: opened, contentType: `${contentType}; charset=utf-8`, ...sent };
   } catch (error) {
     opened.end();
     throw error;

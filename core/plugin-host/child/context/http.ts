@@ -24,7 +24,7 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
     const reply = await run({ ...input, signal: request.signal });
     // What else it may have answered is for the core to refuse.
     return (reply as Partial<StreamReply> | undefined)?.stream === undefined
-      ? (reply as Result)
+      ? reply
       : streams.open(reply as StreamReply, request);
   }
 
@@ -42,9 +42,7 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
       response: options.response,
       ...(options.streams === undefined ? {} : { streams: { contentTypes: options.streams, handler: nextPiece() } }),
       handler: core.handler('http.route', (input, call) =>
-        options.streams === undefined
-          ? (run({ ...input, signal: call.signal }) as Result | Promise<Result>)
-          : answerStreamed(run, input, call),
+        options.streams === undefined ? run({ ...input, signal: call.signal }) : answerStreamed(run, input, call),
       ),
     }));
   }
