@@ -4,6 +4,9 @@ import type { Problem } from '#plugin-api';
 export const trackingErrors = {
   POSITION_NOT_FOUND: { status: 404, title: 'Position not found' },
   HISTORY_RANGE_INVALID: { status: 422, title: 'Range is not usable' },
+  FIX_REJECTED: { status: 400, title: 'Position is not usable' },
+  DEVICE_FOREIGN: { status: 403, title: 'Device may not speak for this driver' },
+  DEVICE_OVER_BUDGET: { status: 429, title: 'Device sends too much' },
   HISTORY_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 

@@ -31,6 +31,7 @@ export const messageReasons = [
   'payload_too_large',
   'malformed_json',
   'schema',
+  'encrypted',
   'range',
   'null_island',
   'time_unreadable',

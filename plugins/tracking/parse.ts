@@ -1,6 +1,9 @@
 import type { MqttMessage } from '#plugin-api';
 import { rejected, type Fix, type Rejection } from './fix.ts';
-import { defaultLimits, toFix, type Fields, type ValidationLimits } from './validate.ts';
+import { readOsmAnd } from './formats/osmand.ts';
+import { readOwn } from './formats/own.ts';
+import { readOwnTracks } from './formats/owntracks.ts';
+import { defaultLimits, toFix, type ValidationLimits } from './validate.ts';
 
 export type ParsedMessage =
   | { readonly kind: 'fix'; readonly fix: Fix }
@@ -12,10 +15,15 @@ export const payloadCharactersMax = 4096;
 
 const driverIdPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const devicePattern = /^[A-Za-z0-9._-]{1,64}$/;
-const kmhPerMps = 3.6;
+/** Formats whose topic is `<format>/{driverId}/{device}`. */
+const deviceFormats = new Map<string, typeof readOwnTracks | typeof readOsmAnd>([
+  ['owntracks', readOwnTracks],
+  ['osmand', readOsmAnd],
+]);
 
 /**
- * Reads one message of a device: our own JSON on `drivers/{driverId}/location`, OwnTracks on `owntracks/{driverId}/{device}`.
+ * Reads one message of a device: our own JSON on `drivers/{driverId}/location`, OwnTracks on `owntracks/{driverId}/{device}`,
+ * OsmAnd on `osmand/{driverId}/{device}`, which only the HTTP door makes.
  * The driver is taken from the topic alone, for that is what the broker admits a device to. Unknown members are ignored.
  */
 export function parseMessage(
@@ -38,12 +46,13 @@ export function parseMessage(
     if (typeof device !== 'string' || !devicePattern.test(device)) {
       return rejected('schema', "'device' must be 1 to 64 letters, digits, '.', '_' or '-'");
     }
-    return toFix({ driverId, device }, ownFields(members), validation);
+    return toFix({ driverId, device }, readOwn(members), validation);
   }
-  if (root !== 'owntracks' || !devicePattern.test(leaf)) return rejected('topic', 'the topic names no device');
-  if (typeof members['_type'] !== 'string') return rejected('schema', "'_type' must be a text");
-  if (members['_type'] !== 'location') return { kind: 'ignored' };
-  return toFix({ driverId, device: leaf }, ownTracksFields(members), validation);
+  const read = deviceFormats.get(root);
+  if (read === undefined || !devicePattern.test(leaf)) return rejected('topic', 'the topic names no device');
+  const reading = read(members);
+  if (reading.kind === 'location') return toFix({ driverId, device: leaf }, reading.fields, validation);
+  return reading.kind === 'rejected' ? reading : { kind: 'ignored' };
 }
 
 type Members = Readonly<Record<string, unknown>>;
@@ -67,27 +76,4 @@ function deviceOf(message: MqttMessage, driverId: string, members: Members): unk
   const prefix = `${driverId}.`;
   if (message.username?.startsWith(prefix) === true) return message.username.slice(prefix.length);
   return members['device'] ?? 'default';
-}
-
-function ownFields(members: Members): Fields {
-  const { lat, lon, recordedAt, accuracyM, speedMps, headingDeg } = members as Record<string, unknown>;
-  return { time: recordedAt, lat, lon, accuracyM, speedMps, headingDeg };
-}
-
-/** OwnTracks booklet, "Location": tst epoch seconds, acc metres, vel km/h, cog degrees; -1 is sent for unknown. */
-function ownTracksFields(members: Members): Fields {
-  const known = (name: string): unknown => {
-    const value = members[name];
-    return typeof value === 'number' && value < 0 ? undefined : value;
-  };
-  const speed = known('vel');
-  return {
-    // Text is our format's alone.
-    time: typeof members['tst'] === 'number' ? members['tst'] : undefined,
-    lat: members['lat'],
-    lon: members['lon'],
-    accuracyM: known('acc'),
-    speedMps: typeof speed === 'number' ? speed / kmhPerMps : speed,
-    headingDeg: known('cog'),
-  };
 }

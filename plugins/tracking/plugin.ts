@@ -3,6 +3,7 @@ import { registerEvents } from './events.ts';
 import { createIntake } from './intake.ts';
 import { registerLive } from './live.ts';
 import { registerMessages } from './messages.ts';
+import { registerPhoneRoutes } from './phone-routes.ts';
 import { registerRoutes } from './routes.ts';
 import { readSettings } from './settings.ts';
 
@@ -15,5 +16,6 @@ export const plugin: Plugin = {
     registerLive(ctx);
     registerEvents(ctx);
     registerMessages(ctx, intake);
+    registerPhoneRoutes(ctx, intake, now);
   },
 };

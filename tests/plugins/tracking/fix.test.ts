@@ -121,6 +121,7 @@ describe('parseMessage()', () => {
     ['schema', toMessage({ ...right, device: 'a/b' }, { username: null })],
     ['schema', toMessage({ ...right, device: 7 }, { username: null })],
     ['schema', toMessage({ lat: 1, lon: 1, tst: 1 }, { topic: 'owntracks/d1/p' })],
+    ['encrypted', toMessage({ _type: 'encrypted', data: 'AAAA' }, { topic: 'owntracks/d1/p' })],
     ['range', toMessage({ ...right, lat: 90.1 })],
     ['range', toMessage({ ...right, lon: -180.1 })],
     ['range', toMessage('{"lat":1e999,"lon":11,"recordedAt":"2026-05-04T08:00:00Z"}')],
