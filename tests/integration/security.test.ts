@@ -29,7 +29,9 @@ describe('who may do what', () => {
   });
   after(() => platform?.stop());
 
-  const restricted = () => operations.filter(({ operation }) => !operation['x-roles'].includes('public'));
+  const forDevices = () => operations.filter(({ operation }) => operation['x-roles'].includes('device'));
+  const restricted = () =>
+    operations.filter((each) => !each.operation['x-roles'].includes('public') && !forDevices().includes(each));
 
   it('is said of every operation, and only descriptions and keys are public', () => {
     assert.ok(restricted().length >= 18);
@@ -52,6 +54,18 @@ describe('who may do what', () => {
         const { status, body } = await api.request(verb, path);
         if (operation['x-roles'].includes(role)) assert.ok(status !== 401 && status !== 403, `${role} ${verb} ${path}`);
         else assert.deepEqual([status, body.code], [403, 'FORBIDDEN'], `${role} ${verb} ${path}`);
+      }
+    }
+  });
+
+  it("answers 401 to everybody without a device's credentials where devices report", async () => {
+    assert.ok(forDevices().length >= 3);
+    const callers = await Promise.all(roles.map((role) => platform.as(role, 'somebody')));
+    for (const { verb, path } of forDevices()) {
+      for (const api of [platform.anonymous(), ...callers]) {
+        const answer = await api.request(verb, path);
+        assert.deepEqual([answer.status, answer.body.code], [401, 'UNAUTHENTICATED'], `${verb} ${path}`);
+        assert.match(answer.headers.get('www-authenticate') ?? '', /^Basic /);
       }
     }
   });
