@@ -73,10 +73,16 @@ export interface DeviceAccess {
   readonly publish: readonly string[];
 }
 
-/** A device publishes under its own driver only: our format, and OwnTracks under its own name. */
+/**
+ * A device publishes under its own driver only: our format, and OwnTracks under its own name. The app's own default is
+ * `owntracks/<user name>/<what the phone calls itself>`, and beside its positions it tells of more than that one level
+ * deeper, which nobody takes.
+ */
 export function accessOf(driverId: string, deviceId: string): DeviceAccess {
   const topic = `drivers/${driverId}/location`;
-  return { username: `${driverId}.${deviceId}`, topic, publish: [topic, `owntracks/${driverId}/${deviceId}`] };
+  const username = `${driverId}.${deviceId}`;
+  const ownTracks = [`owntracks/${driverId}/${deviceId}`, `owntracks/${username}/+`];
+  return { username, topic, publish: [topic, ...ownTracks, ...ownTracks.map((each) => `${each}/+`)] };
 }
 
 /** Pages are in the order of ids, so a driver who registers meanwhile never shifts one. */

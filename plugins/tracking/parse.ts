@@ -31,8 +31,11 @@ export function parseMessage(
   nowMs: number,
   limits: ValidationLimits = defaultLimits,
 ): ParsedMessage {
-  const [root = '', driverId = '', leaf = '', ...rest] = message.topic.split('/');
-  if (rest.length > 0 || !driverIdPattern.test(driverId)) return rejected('topic', 'the topic names no driver');
+  const [root = '', ...levels] = message.topic.split('/');
+  const [driverId, leaf] = root === 'owntracks' ? toOwnTracksNames(levels) : levels;
+  if (levels.length !== 2 || driverId === undefined || leaf === undefined || !driverIdPattern.test(driverId)) {
+    return rejected('topic', 'the topic names no driver');
+  }
   const characters = message.payload.length;
   if (characters > payloadCharactersMax) {
     return rejected('payload_too_large', `the payload has ${characters} characters: at most ${payloadCharactersMax}`);
@@ -53,6 +56,15 @@ export function parseMessage(
   const reading = read(members);
   if (reading.kind === 'location') return toFix({ driverId, device: leaf }, reading.fields, validation);
   return reading.kind === 'rejected' ? reading : { kind: 'ignored' };
+}
+
+/**
+ * The app's own default is `owntracks/<user name>/<what the phone calls itself>`. A user name is `<driverId>.<deviceId>`, and
+ * no driver's id has a dot.
+ */
+function toOwnTracksNames([owner = '', device]: readonly string[]): readonly (string | undefined)[] {
+  const dot = owner.indexOf('.');
+  return dot === -1 ? [owner, device] : [owner.slice(0, dot), owner.slice(dot + 1)];
 }
 
 type Members = Readonly<Record<string, unknown>>;

@@ -8,6 +8,14 @@ import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-con
 
 const ops: Principal = { id: 'o1', role: 'ops' };
 
+const publishOfD1 = [
+  'drivers/d1/location',
+  'owntracks/d1/phone',
+  'owntracks/d1.phone/+',
+  'owntracks/d1/phone/+',
+  'owntracks/d1.phone/+/+',
+];
+
 describe('drivers', () => {
   let data: PluginDatabase;
   let running: RunningPlugin;
@@ -76,9 +84,7 @@ describe('drivers', () => {
       password: 'shown-once',
       topic: 'drivers/d1/location',
     });
-    assert.deepEqual(running.recorded.credentials, [
-      { username: 'd1.phone', publish: ['drivers/d1/location', 'owntracks/d1/phone'] },
-    ]);
+    assert.deepEqual(running.recorded.credentials, [{ username: 'd1.phone', publish: publishOfD1 }]);
     assert.doesNotMatch(JSON.stringify(await data.sql('select * from driver_devices')), /shown-once/);
     assert.equal((await issue('nobody', 'phone')).code, 'DRIVER_NOT_FOUND');
   });
@@ -122,7 +128,7 @@ describe('accessOf()', () => {
     assert.deepEqual(accessOf('d1', 'phone'), {
       username: 'd1.phone',
       topic: 'drivers/d1/location',
-      publish: ['drivers/d1/location', 'owntracks/d1/phone'],
+      publish: publishOfD1,
     });
   });
 });

@@ -44,6 +44,20 @@ describe('readOwnTracks()', () => {
     });
   });
 
+  it("takes the app's own topic, whose user name says driver and device", () => {
+    const text = { _type: 'location', lat: 1, lon: 2, tst: 1497476456 };
+    const fix = fixOf(parse('owntracks/d1.my.phone/Pixel 7', text, '2017-06-14T21:41:00Z'));
+    assert.deepEqual([fix.driverId, fix.device], ['d1', 'my.phone']);
+    for (const topic of [
+      'owntracks/d1.phone',
+      'owntracks/.phone/x',
+      'owntracks/d1./x',
+      'owntracks/d1.a b/x',
+      'owntracks/d1.phone/x/event',
+    ])
+      assert.equal(reasonOf(parse(topic, text, '2017-06-14T21:41:00Z')), 'topic', topic);
+  });
+
   it('converts km/h, and takes the values of the example of the format', () => {
     // The values of "_type=location" in the booklet; it has letters in place of the coordinates.
     const values =
