@@ -17,6 +17,7 @@ const text = readReadme();
 const sections = [
   'Run it',
   'What you should see',
+  "Drivers' phones",
   'Map of the folders',
   'Write a plugin in ten minutes',
   'Configuration',
