@@ -82,7 +82,11 @@ export function accessOf(driverId: string, deviceId: string): DeviceAccess {
   const topic = `drivers/${driverId}/location`;
   const username = `${driverId}.${deviceId}`;
   const ownTracks = [`owntracks/${driverId}/${deviceId}`, `owntracks/${username}/+`];
-  return { username, topic, publish: [topic, ...ownTracks, ...ownTracks.map((each) => `${each}/+`)] };
+  return {
+    username,
+    topic,
+    publish: [topic, `drivers/${driverId}/status`, ...ownTracks, ...ownTracks.map((each) => `${each}/+`)],
+  };
 }
 
 /** Pages are in the order of ids, so a driver who registers meanwhile never shifts one. */

@@ -8,6 +8,7 @@ export const trackingErrors = {
   DEVICE_FOREIGN: { status: 403, title: 'Device may not speak for this driver' },
   DEVICE_OVER_BUDGET: { status: 429, title: 'Device sends too much' },
   HISTORY_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
+  PRESENCE_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type TrackingErrorCode = keyof typeof trackingErrors;

@@ -1,6 +1,6 @@
 import type { PluginContext } from '#plugin-api';
 import type { MovedPosition } from './store/fixes.ts';
-import { channelOf, type OrderPosition } from './visibility.ts';
+import { channelOf, withAge, type StoredPosition } from './visibility.ts';
 
 /** Publishes under way at a time; the rest of a batch waits. */
 const publishesMax = 64;
@@ -12,9 +12,13 @@ const silenceMs = 5 * 60_000;
  * Tells those who watch, after the commit. Nothing here fails the batch: its fixes are stored, and the next position
  * makes up for one that was not shown.
  */
-export async function publishMoved(ctx: PluginContext, moved: readonly MovedPosition[]): Promise<void> {
+export async function publishMoved(
+  ctx: PluginContext,
+  moved: readonly MovedPosition[],
+  now: () => number,
+): Promise<void> {
   const publishes = moved.flatMap((position) => [
-    ...position.orderIds.map((orderId) => () => publishPosition(ctx, orderId, position)),
+    ...position.orderIds.map((orderId) => () => publishPosition(ctx, orderId, { position, nowMs: now() })),
     // Should this be lost: an order without a driver is tried again by its own job within a minute.
     ...(isBack(position) ? [() => ctx.events.publish('driver.located', { driverId: position.driverId })] : []),
   ]);
@@ -35,9 +39,18 @@ function isBack({ recordedAt, previousRecordedAt }: MovedPosition): boolean {
   return previousRecordedAt === null || Date.parse(recordedAt) - Date.parse(previousRecordedAt) > silenceMs;
 }
 
-function publishPosition(ctx: PluginContext, orderId: string, moved: MovedPosition): Promise<void> {
+interface Publish {
+  readonly position: MovedPosition;
+  readonly nowMs: number;
+}
+
+function publishPosition(ctx: PluginContext, orderId: string, { position: moved, nowMs }: Publish): Promise<void> {
   const { lat, lon, recordedAt, accuracyM, speedMps, headingDeg } = moved;
-  const position: OrderPosition = { lat, lon, recordedAt, accuracyM, speedMps, headingDeg };
+  const position: StoredPosition = { lat, lon, recordedAt, accuracyM, speedMps, headingDeg };
   // Batches end in any order; by its version the channel, too, moves only forward in fix time.
-  return ctx.live.publish(channelOf(orderId), { orderId, ...position }, { version: Date.parse(recordedAt) });
+  return ctx.live.publish(
+    channelOf(orderId),
+    { orderId, ...withAge(position, nowMs) },
+    { version: Date.parse(recordedAt) },
+  );
 }

@@ -1,20 +1,25 @@
 import type { PluginContext } from '#plugin-api';
+import { observeStops } from './arrivals.ts';
 import { publishMoved } from './fan-out.ts';
 import type { Fix } from './fix.ts';
 import type { IntakeMetrics } from './intake-metrics.ts';
 import type { Plausibility } from './plausibility.ts';
 import { storeFixes } from './store/fixes.ts';
 import { listNewestSightings } from './store/newest.ts';
+import type { VisitRules } from './visit.ts';
 
 export interface FixKeepingOptions {
   readonly plausibility: Plausibility;
   readonly metrics: IntakeMetrics;
+  readonly settings: VisitRules;
+  readonly now: () => number;
 }
 
 /** Flags, stores and shows fixes that may be taken. A throw means that none was stored. */
 export type KeepFixes = (fixes: readonly Fix[]) => Promise<void>;
 
-export function createFixKeeping(ctx: PluginContext, { plausibility, metrics }: FixKeepingOptions): KeepFixes {
+export function createFixKeeping(ctx: PluginContext, options: FixKeepingOptions): KeepFixes {
+  const { plausibility, metrics, settings, now } = options;
   return async function keep(fixes) {
     if (fixes.length === 0) return;
     const unknown = plausibility.unknownDrivers(fixes);
@@ -22,6 +27,7 @@ export function createFixKeeping(ctx: PluginContext, { plausibility, metrics }: 
     const flagged = plausibility.flag(fixes, known);
     const { stored, moved } = await storeFixes(ctx.db, flagged);
     metrics.stored(flagged, stored);
-    await publishMoved(ctx, moved);
+    await publishMoved(ctx, moved, now);
+    await observeStops(ctx, flagged, settings);
   };
 }

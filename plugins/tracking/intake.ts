@@ -7,6 +7,7 @@ import { createIntakeMetrics } from './intake-metrics.ts';
 import { parseMessage, type ParsedMessage } from './parse.ts';
 import { createPlausibility } from './plausibility.ts';
 import type { Settings } from './settings.ts';
+import { createWillKeeping } from './will-keeping.ts';
 
 /** The one way of a message into the history, whatever door it came through. */
 export interface Intake {
@@ -32,7 +33,8 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
   // A replay is what an operator has just made possible: it must not be answered from memory.
   const freshDirectory = createDriverDirectory(ctx, { cacheMs: 0, driversMax: 1 });
   const metrics = createIntakeMetrics(ctx.metrics);
-  const keep = createFixKeeping(ctx, { plausibility: createPlausibility(settings), metrics });
+  const keepWills = createWillKeeping(ctx);
+  const keep = createFixKeeping(ctx, { plausibility: createPlausibility(settings), metrics, settings, now });
 
   async function exclude(parsed: readonly ParsedMessage[], from: DriverDirectory): Promise<readonly ParsedMessage[]> {
     const fixes = fixesOf(parsed);
@@ -63,6 +65,7 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
         giveBack(messages, judged);
         throw error;
       });
+      await keepWills(judged);
       const outcomes = judged.map(toOutcome);
       metrics.rejected(outcomes);
       return outcomes;
@@ -79,7 +82,8 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
 const fixesOf = (parsed: readonly ParsedMessage[]): readonly Fix[] =>
   parsed.flatMap((result) => (result.kind === 'fix' ? [result.fix] : []));
 
-const toOutcome = (parsed: ParsedMessage): Outcome => (parsed.kind === 'fix' ? { kind: 'accepted' } : parsed);
+const toOutcome = (parsed: ParsedMessage): Outcome =>
+  parsed.kind === 'fix' || parsed.kind === 'will' ? { kind: 'accepted' } : parsed;
 
 /** Whom the budget is of. Never what the payload says: a sender could have a new name each time. */
 const senderOf = (message: MqttMessage | undefined): string => message?.username ?? message?.topic ?? '';

@@ -1,9 +1,9 @@
 import type { PluginContext } from '#plugin-api';
 import { findWatchedOrder } from './store/orders.ts';
-import { decideVisibility, isOrderId } from './visibility.ts';
+import { decideVisibility, isOrderId, withAge } from './visibility.ts';
 
 /** The stream of an order's position, beginning with the newest one. */
-export function registerLive(ctx: PluginContext): void {
+export function registerLive(ctx: PluginContext, now: () => number): void {
   ctx.live.channel('orders/{orderId}/position', async ({ principal, params }) => {
     const orderId = params['orderId'] ?? '';
     const order = isOrderId(orderId) ? await findWatchedOrder(ctx.db, orderId) : undefined;
@@ -11,6 +11,10 @@ export function registerLive(ctx: PluginContext): void {
     if (decision.kind === 'hidden') return { allowed: false, reason: decision.reason };
     const { position } = decision;
     if (position === null) return { allowed: true };
-    return { allowed: true, snapshot: { orderId, ...position }, version: Date.parse(position.recordedAt) };
+    return {
+      allowed: true,
+      snapshot: { orderId, ...withAge(position, now()) },
+      version: Date.parse(position.recordedAt),
+    };
   });
 }

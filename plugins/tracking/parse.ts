@@ -4,9 +4,12 @@ import { readOsmAnd } from './formats/osmand.ts';
 import { readOwn } from './formats/own.ts';
 import { readOwnTracks } from './formats/owntracks.ts';
 import { defaultLimits, toFix, type ValidationLimits } from './validate.ts';
+import { readOwnTracksWill, readStatus, type Will } from './will.ts';
 
 export type ParsedMessage =
   | { readonly kind: 'fix'; readonly fix: Fix }
+  /** The device is gone. */
+  | { readonly kind: 'will'; readonly will: Will }
   /** Well-formed and of no interest: OwnTracks sends more than locations. */
   | { readonly kind: 'ignored' }
   | Rejection;
@@ -44,17 +47,20 @@ export function parseMessage(
   if ('kind' in body) return body;
   const { members } = body;
   const validation = { nowMs, limits };
-  if (root === 'drivers' && leaf === 'location') {
+  const { receivedAt, retained } = message;
+  if (root === 'drivers' && (leaf === 'location' || leaf === 'status')) {
     const device = deviceOf(message, driverId, members);
     if (typeof device !== 'string' || !devicePattern.test(device)) {
       return rejected('schema', "'device' must be 1 to 64 letters, digits, '.', '_' or '-'");
     }
+    if (leaf === 'status') return readStatus(members, { driverId, device, receivedAt, retained });
     return toFix({ driverId, device }, readOwn(members), validation);
   }
   const read = deviceFormats.get(root);
   if (read === undefined || !devicePattern.test(leaf)) return rejected('topic', 'the topic names no device');
   const reading = read(members);
   if (reading.kind === 'location') return toFix({ driverId, device: leaf }, reading.fields, validation);
+  if (reading.kind === 'lwt') return readOwnTracksWill({ driverId, device: leaf, receivedAt, retained });
   return reading.kind === 'rejected' ? reading : { kind: 'ignored' };
 }
 

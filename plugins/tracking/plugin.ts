@@ -4,18 +4,28 @@ import { createIntake } from './intake.ts';
 import { registerLive } from './live.ts';
 import { registerMessages } from './messages.ts';
 import { registerPhoneRoutes } from './phone-routes.ts';
+import { startPresenceWatch, type PresenceWatch } from './presence.ts';
+import { registerPresenceRoutes } from './presence-routes.ts';
 import { registerRoutes } from './routes.ts';
 import { readSettings } from './settings.ts';
 
+let watch: PresenceWatch | undefined;
+
 export const plugin: Plugin = {
-  setup(ctx) {
+  async setup(ctx) {
     const now = (): number => Date.now();
     const settings = readSettings(ctx.env);
     const intake = createIntake(ctx, { settings, now });
+    await watch?.stop();
     registerRoutes(ctx, now);
-    registerLive(ctx);
+    registerPresenceRoutes(ctx, settings, now);
+    registerLive(ctx, now);
     registerEvents(ctx);
     registerMessages(ctx, intake);
     registerPhoneRoutes(ctx, intake, now);
+    watch = startPresenceWatch(ctx, settings, now);
+  },
+  async stop() {
+    await watch?.stop();
   },
 };

@@ -4,7 +4,7 @@ import { refuse } from './errors.ts';
 import { fromCursor, toCursor, toRange } from './history.ts';
 import { findWatchedOrder } from './store/orders.ts';
 import { readTrack } from './store/track.ts';
-import { decideVisibility, OrderPosition } from './visibility.ts';
+import { decideVisibility, OrderPosition, withAge } from './visibility.ts';
 
 const closed = { additionalProperties: false } as const;
 const instant = Type.String({ format: 'date-time', maxLength: 40 });
@@ -59,7 +59,7 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
       if (decision.position === null) {
         return refuse('POSITION_NOT_FOUND', 'Cannot show a position: the driver has not sent one');
       }
-      return { status: 200, body: decision.position };
+      return { status: 200, body: withAge(decision.position, now()) };
     },
   );
 

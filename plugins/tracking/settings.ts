@@ -8,6 +8,11 @@ export const settingDefaults = {
   TRACKING_DEVICE_FIXES_BURST: { fallback: 50_000, min: 1, max: 10_000_000 },
   TRACKING_DEVICES_MAX: { fallback: 10_000, min: 1, max: 1_000_000 },
   TRACKING_DRIVER_CACHE_SECONDS: { fallback: 10, min: 0, max: 3600 },
+  TRACKING_ONLINE_SECONDS: { fallback: 120, min: 5, max: 86_400 },
+  TRACKING_OFFLINE_SECONDS: { fallback: 900, min: 10, max: 604_800 },
+  TRACKING_ARRIVE_M: { fallback: 100, min: 20, max: 5000 },
+  TRACKING_DEPART_M: { fallback: 200, min: 40, max: 10_000 },
+  TRACKING_DWELL_SECONDS: { fallback: 20, min: 1, max: 600 },
 } as const satisfies Readonly<
   Record<string, { readonly fallback: number; readonly min: number; readonly max: number }>
 >;
@@ -29,6 +34,16 @@ export interface Settings {
   readonly devicesMax: number;
   /** How long an answer of the drivers' plugin is used. */
   readonly driverCacheMs: number;
+  /** A driver whose newest fix is younger is online. */
+  readonly onlineSeconds: number;
+  /** A driver whose newest fix is older is offline. */
+  readonly offlineSeconds: number;
+  /** Who is surely nearer to a stop has arrived. */
+  readonly arriveM: number;
+  /** Who is surely further away has departed. */
+  readonly departM: number;
+  /** How far apart the fixes are that confirm an arrival or a departure: who drives past does not arrive. */
+  readonly dwellMs: number;
 }
 
 const dayMs = 86_400_000;
@@ -37,7 +52,9 @@ const dayMs = 86_400_000;
  * @throws {RangeError} that says what a variable is and what it must be: the plugin does not start
  */
 export function readSettings(environment: Readonly<Record<string, string>>): Settings {
-  const read = (variable: keyof typeof settingDefaults): number => readWhole(variable, environment[variable]);
+  const read = (variable: Variable): number => readWhole(variable, environment[variable]);
+  assertAbove('TRACKING_OFFLINE_SECONDS', 'TRACKING_ONLINE_SECONDS', read);
+  assertAbove('TRACKING_DEPART_M', 'TRACKING_ARRIVE_M', read);
   return {
     futureToleranceMs: read('TRACKING_FUTURE_TOLERANCE_SECONDS') * 1000,
     retentionMs: read('TRACKING_RETENTION_DAYS') * dayMs,
@@ -47,10 +64,22 @@ export function readSettings(environment: Readonly<Record<string, string>>): Set
     deviceFixesBurst: read('TRACKING_DEVICE_FIXES_BURST'),
     devicesMax: read('TRACKING_DEVICES_MAX'),
     driverCacheMs: read('TRACKING_DRIVER_CACHE_SECONDS') * 1000,
+    onlineSeconds: read('TRACKING_ONLINE_SECONDS'),
+    offlineSeconds: read('TRACKING_OFFLINE_SECONDS'),
+    arriveM: read('TRACKING_ARRIVE_M'),
+    departM: read('TRACKING_DEPART_M'),
+    dwellMs: read('TRACKING_DWELL_SECONDS') * 1000,
   };
 }
 
-function readWhole(variable: keyof typeof settingDefaults, text: string | undefined): number {
+type Variable = keyof typeof settingDefaults;
+
+function assertAbove(above: Variable, below: Variable, read: (variable: Variable) => number): void {
+  if (read(above) > read(below)) return;
+  throw new RangeError(`${above} must be above ${below}: it is ${read(above)}, the other is ${read(below)}`);
+}
+
+function readWhole(variable: Variable, text: string | undefined): number {
   const { fallback, min, max } = settingDefaults[variable];
   if (text === undefined || text === '') return fallback;
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;

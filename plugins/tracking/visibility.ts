@@ -3,18 +3,31 @@ import type { Principal } from '#plugin-api';
 
 const nullableNumber = Type.Union([Type.Number(), Type.Null()]);
 
+const positionFields = {
+  lat: Type.Number({ minimum: -90, maximum: 90 }),
+  lon: Type.Number({ minimum: -180, maximum: 180 }),
+  recordedAt: Type.String({ format: 'date-time', maxLength: 40 }),
+  accuracyM: nullableNumber,
+  speedMps: nullableNumber,
+  headingDeg: nullableNumber,
+};
+
+/** The newest position as it is stored. */
+export type StoredPosition = Static<ReturnType<typeof Type.Object<typeof positionFields>>>;
+
 export const OrderPosition = Type.Object(
   {
-    lat: Type.Number({ minimum: -90, maximum: 90 }),
-    lon: Type.Number({ minimum: -180, maximum: 180 }),
-    recordedAt: Type.String({ format: 'date-time', maxLength: 40 }),
-    accuracyM: nullableNumber,
-    speedMps: nullableNumber,
-    headingDeg: nullableNumber,
+    ...positionFields,
+    ageSeconds: Type.Integer({ minimum: 0, description: 'How old the position was when this was sent' }),
   },
   { additionalProperties: false },
 );
 export type OrderPosition = Static<typeof OrderPosition>;
+
+/** A position with how old it is now. A phone's clock may go ahead; nothing is younger than now. */
+export function withAge(position: StoredPosition, nowMs: number): OrderPosition {
+  return { ...position, ageSeconds: Math.max(0, Math.round((nowMs - Date.parse(position.recordedAt)) / 1000)) };
+}
 
 /** An order as far as it decides who may see its driver. */
 export interface WatchedOrder {
@@ -23,11 +36,11 @@ export interface WatchedOrder {
   readonly partnerId: string | null;
   readonly driverId: string | null;
   readonly status: string;
-  readonly position: OrderPosition | null;
+  readonly position: StoredPosition | null;
 }
 
 export type Visibility =
-  | { readonly kind: 'visible'; readonly position: OrderPosition | null }
+  | { readonly kind: 'visible'; readonly position: StoredPosition | null }
   | { readonly kind: 'hidden'; readonly reason: string };
 
 /** From the assignment to the completion, and at no other time. */

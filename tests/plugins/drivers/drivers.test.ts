@@ -10,6 +10,7 @@ const ops: Principal = { id: 'o1', role: 'ops' };
 
 const publishOfD1 = [
   'drivers/d1/location',
+  'drivers/d1/status',
   'owntracks/d1/phone',
   'owntracks/d1.phone/+',
   'owntracks/d1/phone/+',

@@ -52,6 +52,7 @@ type JobHandler = (job: Job<unknown>) => Promise<void>;
 export interface Recorded {
   readonly logs: { level: string; message: string; fields: unknown }[];
   readonly metrics: { name: string; labels: Record<string, string>; by: number }[];
+  readonly gauges: { name: string; labels: Record<string, string>; value: number }[];
   readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string }[];
   readonly published: { name: string; data: object }[];
   readonly credentials: { username: string; publish: readonly string[] }[];
@@ -88,7 +89,15 @@ export async function runPlugin(
   const workers = new Map<string, JobHandler>();
   const subscribers = new Map<string, Subscriber>();
   const channels = new Map<string, Watch>();
-  const recorded: Recorded = { logs: [], metrics: [], live: [], published: [], credentials: [], revoked: [] };
+  const recorded: Recorded = {
+    logs: [],
+    metrics: [],
+    gauges: [],
+    live: [],
+    published: [],
+    credentials: [],
+    revoked: [],
+  };
   const route = (verb: string) => (path: string, options: unknown, handler: unknown) =>
     void routes.set(
       `${verb} ${path}`,
@@ -130,7 +139,8 @@ export async function runPlugin(
     metrics: {
       increment: (name: string, labels: Record<string, string> = {}, by = 1) =>
         void recorded.metrics.push({ name, labels, by }),
-      set: () => undefined,
+      set: (name: string, value: number, labels: Record<string, string> = {}) =>
+        void recorded.gauges.push({ name, labels, value }),
       observe: () => undefined,
     },
   };

@@ -98,7 +98,10 @@ describe('parseMessage()', () => {
   });
 
   it('ignores what else OwnTracks sends', () => {
-    for (const body of [{ _type: 'lwt' }, { _type: 'transition', event: 'enter' }]) {
+    for (const body of [
+      { _type: 'waypoint', desc: 'x' },
+      { _type: 'transition', event: 'enter' },
+    ]) {
       assert.equal(reasonOf(toMessage(body, { topic: 'owntracks/d1/p' })), 'ignored');
     }
   });
