@@ -143,7 +143,9 @@ class ProcessSupervisor implements Supervisor {
     assert(successors[from].includes(to), `plugin ${name} cannot go from ${from} to ${to}`);
     this.#state = to;
     this.#metrics.entered(to);
-    this.#log.info({ from, to, ...(death === undefined ? {} : { reason: death.reason }) }, `plugin ${name} is ${to}`);
+    const pid = to === 'ready' ? { pid: this.pid } : {};
+    const reason = death === undefined ? {} : { reason: death.reason };
+    this.#log.info({ from, to, ...pid, ...reason }, `plugin ${name} is ${to}`);
     for (const listener of this.#listeners) listener(death === undefined ? { from, to } : { from, to, death });
   }
 
