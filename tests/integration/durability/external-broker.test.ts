@@ -1,0 +1,105 @@
+/**
+ * A fix for which Mosquitto has the backend's PUBACK is in Postgres exactly once, and what Mosquitto acknowledged and did
+ * not lose itself gets there. Rounds: CONTRIBUTING.md.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { createMosquitto, skipWithoutMosquitto, type Mosquitto } from '../../core/mqtt/mosquitto.ts';
+import { assertStoredOnce } from '../../support/ingest/assert-stored.ts';
+import { startBrokerProxy, type BrokerProxy } from '../../support/ingest/broker-proxy.ts';
+import { faults, type Fault } from '../../support/ingest/faults.ts';
+import { createFixNumbers, type FixNumbers } from '../../support/ingest/fix-number.ts';
+import { startPhone, type Phone } from '../../support/ingest/phone.ts';
+import { createRandom } from '../../support/ingest/random.ts';
+import { startRig, type Rig } from '../../support/ingest/rig.ts';
+import { readRounds } from '../../support/ingest/rounds.ts';
+import { until } from '../../support/until.ts';
+
+const devices = 4;
+const hourMs = 3_600_000;
+const { seeds, blockSeconds } = readRounds();
+
+describe('fixes to Mosquitto', { skip: skipWithoutMosquitto }, () => {
+  let mosquitto: Mosquitto;
+  let proxy: BrokerProxy;
+  let rig: Rig;
+  let phones: Phone[] = [];
+
+  const withBroker: Readonly<Record<string, Fault>> = {
+    ...faults,
+    'cut connection of the backend': async () => proxy.cut(),
+    'restart of the broker': async () => {
+      await mosquitto.end('SIGTERM');
+      await mosquitto.start();
+    },
+  };
+
+  before(async () => {
+    mosquitto = await createMosquitto();
+    await mosquitto.start();
+    proxy = await startBrokerProxy(mosquitto.url);
+    rig = await startRig({ devices, brokerUrl: proxy.url });
+  });
+  after(async () => {
+    for (const phone of phones) await phone.close();
+    await rig?.stop();
+    await proxy?.stop();
+    await mosquitto?.stop();
+  });
+
+  const connectPhones = (numbers: FixNumbers): Phone[] =>
+    rig.devices.map((device, first) => startPhone({ url: mosquitto.url, ...device, numbers, first, step: devices }));
+  const byPhones = (): number => phones.reduce((sum, phone) => sum + phone.acknowledged.size, 0);
+
+  /** Nothing is on its way any more: what each phone sent last has gone all the way. */
+  async function settle(numbers: FixNumbers): Promise<void> {
+    for (const phone of phones) phone.pause();
+    await until('everything is acknowledged', () =>
+      phones.every((phone) => phone.acknowledged.size === phone.sent.size),
+    );
+    const last = phones.map((phone) => numbers.baseMs + Math.max(...phone.sent));
+    await until('the backend has acknowledged the last fixes', () =>
+      last.every((time) => proxy.acknowledged.has(time)),
+    );
+    await until('nothing is in flight', () => proxy.inFlight === 0);
+  }
+
+  for (const [round, seed] of seeds.entries()) {
+    it(`are stored once each: round ${round + 1}, seed ${seed}`, async (test) => {
+      const random = createRandom(seed);
+      const numbers = createFixNumbers(Date.now() - (seeds.length + 1 - round) * hourMs);
+      phones = connectPhones(numbers);
+      for (const name of random.shuffle(Object.keys(withBroker))) {
+        const target = byPhones() + random.integer(0, 300);
+        await until(`${target} fixes are acknowledged before ${name}`, () => byPhones() >= target);
+        test.diagnostic(`${name} after ${byPhones()} fixes`);
+        await withBroker[name]?.({ rig, phones, random, blockSeconds });
+      }
+      const target = byPhones() + 100;
+      await until('fixes are taken again', () => byPhones() >= target);
+      await settle(numbers);
+      const acknowledged = [...proxy.acknowledged].map((time) => time - numbers.baseMs).filter((number) => number >= 0);
+      await assertStoredOnce({ database: rig.database, numbers, acknowledged });
+      const taken = new Set(acknowledged);
+      const lostByBroker = phones.flatMap((phone) => [...phone.acknowledged]).filter((number) => !taken.has(number));
+      test.diagnostic(`${byPhones()} fixes, ${acknowledged.length} acknowledged by the backend and stored once each`);
+      test.diagnostic(`${lostByBroker.length} lost by Mosquitto in its restart`);
+      for (const phone of phones) await phone.close();
+    });
+  }
+
+  it('that Mosquitto acknowledged get to Postgres while it runs on', async () => {
+    const random = createRandom(seeds[0] ?? 0);
+    const numbers = createFixNumbers(Date.now());
+    phones = connectPhones(numbers);
+    for (const name of ['kill -9 of the core', 'cut connection of the backend', 'kill -9 of the plugin']) {
+      const target = byPhones() + random.integer(100, 300);
+      await until(`${target} fixes are acknowledged before ${name}`, () => byPhones() >= target);
+      await withBroker[name]?.({ rig, phones, random, blockSeconds });
+    }
+    await settle(numbers);
+    const acknowledged = phones.flatMap((phone) => [...phone.acknowledged]);
+    assert.ok(acknowledged.every((number) => proxy.acknowledged.has(numbers.baseMs + number)));
+    await assertStoredOnce({ database: rig.database, numbers, acknowledged });
+  });
+});
