@@ -40,7 +40,12 @@ async function isListening(port: number): Promise<boolean> {
   return open;
 }
 
-export async function createMosquitto(): Promise<Mosquitto> {
+export interface MosquittoOptions {
+  /** Saves after each change, which takes the longer the more is queued; otherwise each second and at SIGTERM. @default true */
+  readonly saveEachChange?: boolean;
+}
+
+export async function createMosquitto({ saveEachChange = true }: MosquittoOptions = {}): Promise<Mosquitto> {
   const folder = mkdtempSync(join(tmpdir(), 'returnit-mosquitto-'));
   const port = await freePort();
   const file = join(folder, 'mosquitto.conf');
@@ -50,7 +55,7 @@ export async function createMosquitto(): Promise<Mosquitto> {
     'persistence true',
     `persistence_location ${folder}/`,
     // Saved after each change: what the tests kill it for is not the time since its last save.
-    'autosave_on_changes true',
+    `autosave_on_changes ${saveEachChange}`,
     'autosave_interval 1',
     'max_inflight_messages 0',
     'max_queued_messages 0',

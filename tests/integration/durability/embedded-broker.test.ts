@@ -1,6 +1,6 @@
 /** A fix whose device has its PUBACK is in Postgres exactly once, whatever dies meanwhile. Rounds: CONTRIBUTING.md. */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { assertStoredOnce } from '../../support/ingest/assert-stored.ts';
 import { createFixNumbers } from '../../support/ingest/fix-number.ts';
 import { faults } from '../../support/ingest/faults.ts';
@@ -8,7 +8,7 @@ import { startPhone, type Phone } from '../../support/ingest/phone.ts';
 import { createRandom } from '../../support/ingest/random.ts';
 import { startRig, type Rig } from '../../support/ingest/rig.ts';
 import { readRounds } from '../../support/ingest/rounds.ts';
-import { until } from '../../support/until.ts';
+import { untilRecovered } from '../../support/ingest/until-recovered.ts';
 
 const devices = 4;
 const hourMs = 3_600_000;
@@ -21,8 +21,11 @@ describe('fixes to the embedded broker', () => {
   before(async () => {
     rig = await startRig({ devices });
   });
-  after(async () => {
+  afterEach(async () => {
     for (const phone of phones) await phone.close();
+    phones = [];
+  });
+  after(async () => {
     await rig?.stop();
   });
 
@@ -37,14 +40,14 @@ describe('fixes to the embedded broker', () => {
       const acknowledged = (): number => phones.reduce((sum, phone) => sum + phone.acknowledged.size, 0);
       for (const name of random.shuffle(Object.keys(faults))) {
         const target = acknowledged() + random.integer(0, 300);
-        await until(`${target} fixes are acknowledged before ${name}`, () => acknowledged() >= target);
+        await untilRecovered(`${target} fixes are acknowledged before ${name}`, () => acknowledged() >= target);
         test.diagnostic(`${name} after ${acknowledged()} fixes`);
         await faults[name]?.({ rig, phones, random, blockSeconds });
       }
       const target = acknowledged() + 100;
-      await until('fixes are taken again', () => acknowledged() >= target);
+      await untilRecovered('fixes are taken again', () => acknowledged() >= target);
       for (const phone of phones) phone.pause();
-      await until('everything is acknowledged', () =>
+      await untilRecovered('everything is acknowledged', () =>
         phones.every((phone) => phone.acknowledged.size === phone.sent.size),
       );
       await assertStoredOnce({
@@ -62,7 +65,6 @@ describe('fixes to the embedded broker', () => {
         );
       }
       test.diagnostic(`${acknowledged()} fixes, each stored once`);
-      for (const phone of phones) await phone.close();
     });
   }
 });

@@ -3,7 +3,7 @@
  * not lose itself gets there. Rounds: CONTRIBUTING.md.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, afterEach, before, describe, it } from 'node:test';
 import { createMosquitto, skipWithoutMosquitto, type Mosquitto } from '../../core/mqtt/mosquitto.ts';
 import { assertStoredOnce } from '../../support/ingest/assert-stored.ts';
 import { startBrokerProxy, type BrokerProxy } from '../../support/ingest/broker-proxy.ts';
@@ -13,7 +13,7 @@ import { startPhone, type Phone } from '../../support/ingest/phone.ts';
 import { createRandom } from '../../support/ingest/random.ts';
 import { startRig, type Rig } from '../../support/ingest/rig.ts';
 import { readRounds } from '../../support/ingest/rounds.ts';
-import { until } from '../../support/until.ts';
+import { untilRecovered } from '../../support/ingest/until-recovered.ts';
 
 const devices = 4;
 const hourMs = 3_600_000;
@@ -35,13 +35,16 @@ describe('fixes to Mosquitto', { skip: skipWithoutMosquitto }, () => {
   };
 
   before(async () => {
-    mosquitto = await createMosquitto();
+    mosquitto = await createMosquitto({ saveEachChange: false });
     await mosquitto.start();
     proxy = await startBrokerProxy(mosquitto.url);
     rig = await startRig({ devices, brokerUrl: proxy.url });
   });
-  after(async () => {
+  afterEach(async () => {
     for (const phone of phones) await phone.close();
+    phones = [];
+  });
+  after(async () => {
     await rig?.stop();
     await proxy?.stop();
     await mosquitto?.stop();
@@ -54,14 +57,14 @@ describe('fixes to Mosquitto', { skip: skipWithoutMosquitto }, () => {
   /** Nothing is on its way any more: what each phone sent last has gone all the way. */
   async function settle(numbers: FixNumbers): Promise<void> {
     for (const phone of phones) phone.pause();
-    await until('everything is acknowledged', () =>
+    await untilRecovered('everything is acknowledged', () =>
       phones.every((phone) => phone.acknowledged.size === phone.sent.size),
     );
     const last = phones.map((phone) => numbers.baseMs + Math.max(...phone.sent));
-    await until('the backend has acknowledged the last fixes', () =>
+    await untilRecovered('the backend has acknowledged the last fixes', () =>
       last.every((time) => proxy.acknowledged.has(time)),
     );
-    await until('nothing is in flight', () => proxy.inFlight === 0);
+    await untilRecovered('nothing is in flight', () => proxy.inFlight === 0);
   }
 
   for (const [round, seed] of seeds.entries()) {
@@ -71,12 +74,12 @@ describe('fixes to Mosquitto', { skip: skipWithoutMosquitto }, () => {
       phones = connectPhones(numbers);
       for (const name of random.shuffle(Object.keys(withBroker))) {
         const target = byPhones() + random.integer(0, 300);
-        await until(`${target} fixes are acknowledged before ${name}`, () => byPhones() >= target);
+        await untilRecovered(`${target} fixes are acknowledged before ${name}`, () => byPhones() >= target);
         test.diagnostic(`${name} after ${byPhones()} fixes`);
         await withBroker[name]?.({ rig, phones, random, blockSeconds });
       }
       const target = byPhones() + 100;
-      await until('fixes are taken again', () => byPhones() >= target);
+      await untilRecovered('fixes are taken again', () => byPhones() >= target);
       await settle(numbers);
       const acknowledged = [...proxy.acknowledged].map((time) => time - numbers.baseMs).filter((number) => number >= 0);
       await assertStoredOnce({ database: rig.database, numbers, acknowledged });
@@ -84,7 +87,6 @@ describe('fixes to Mosquitto', { skip: skipWithoutMosquitto }, () => {
       const lostByBroker = phones.flatMap((phone) => [...phone.acknowledged]).filter((number) => !taken.has(number));
       test.diagnostic(`${byPhones()} fixes, ${acknowledged.length} acknowledged by the backend and stored once each`);
       test.diagnostic(`${lostByBroker.length} lost by Mosquitto in its restart`);
-      for (const phone of phones) await phone.close();
     });
   }
 
@@ -94,7 +96,7 @@ describe('fixes to Mosquitto', { skip: skipWithoutMosquitto }, () => {
     phones = connectPhones(numbers);
     for (const name of ['kill -9 of the core', 'cut connection of the backend', 'kill -9 of the plugin']) {
       const target = byPhones() + random.integer(100, 300);
-      await until(`${target} fixes are acknowledged before ${name}`, () => byPhones() >= target);
+      await untilRecovered(`${target} fixes are acknowledged before ${name}`, () => byPhones() >= target);
       await withBroker[name]?.({ rig, phones, random, blockSeconds });
     }
     await settle(numbers);
