@@ -15,6 +15,8 @@ export const skipWithoutMosquitto =
 
 export interface Mosquitto {
   readonly url: string;
+  /** Of the running broker. */
+  readonly pid: number | undefined;
   start(): Promise<void>;
   /** SIGTERM lets it write its persistence; SIGKILL does not. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -75,6 +77,9 @@ export async function createMosquitto({ saveEachChange = true }: MosquittoOption
 
   return {
     url: `mqtt://127.0.0.1:${port}`,
+    get pid() {
+      return child?.pid;
+    },
     async start() {
       child = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
       await until('mosquitto listens', () => isListening(port));
