@@ -250,6 +250,21 @@ describe('phone apps by HTTP', () => {
     assert.equal(stored.filter(({ lat }) => lat === 48.99).length, 1);
   });
 
+  it('who guesses is put off, and devices behind the same address go on', async () => {
+    assert.equal((await ownTracks(location(secondsAgo(3)))).status, 200);
+    const guess = async (): Promise<number> => {
+      const answer = await fetch(`${url}/tracking/owntracks`, {
+        method: 'POST',
+        headers: { authorization: basic('d2', 'guess') },
+      });
+      await answer.text();
+      return answer.status;
+    };
+    await until('the guesser is put off', async () => (await guess()) === 429);
+    assert.equal((await ownTracks(location(secondsAgo(2)))).status, 200);
+    assert.ok((await platform.sample('returnit_http_device_authentications_total', { outcome: 'rate-limited' })) >= 1);
+  });
+
   it('no password and no place reaches the log', () => {
     for (const password of passwords.values()) assert.ok(!platform.logText().includes(password));
     assert.doesNotMatch(platform.logText(), /48\.858|2\.2951|aa:bb:cc/);
