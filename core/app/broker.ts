@@ -3,12 +3,15 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import type { Database } from '#core/database/database.ts';
+import { derivePluginSecret } from '#core/database/database-url.ts';
 import { toDatabaseError } from '#core/database/database-error.ts';
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import type { Listener } from '#core/jobs/listener.ts';
+import { createAccountSync } from '#core/mqtt/account-sync.ts';
 import { createCredentialStore, credentialChannel, type CredentialDatabase } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
+import { createDeviceSecrets } from '#core/mqtt/device-secrets.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
 import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
 import { createSessionStore } from '#core/mqtt/session-store.ts';
@@ -33,26 +36,39 @@ export interface Broker {
 /** MQTT_URL, or a broker of our own inside the core. */
 export async function createBroker(options: BrokerOptions): Promise<Broker> {
   const { config, telemetry, database } = options;
-  const credentials = createCredentials({ store: createCredentialStore(toCredentialDatabase(database)) });
+  const { mqttUrl } = config;
+  const store = createCredentialStore(toCredentialDatabase(database));
+  const nodeId = await loadNodeId(config.dataDir);
+  const secrets = createDeviceSecrets(derivePluginSecret(database.url, 'devices', 'core'));
+  const accounts =
+    mqttUrl === null || config.mqttAccounts === 'none'
+      ? undefined
+      : createAccountSync({ url: new URL(mqttUrl), nodeId, store, secrets, telemetry });
+  const credentials = createCredentials({
+    store,
+    secrets,
+    ...(accounts === undefined ? {} : { onStored: (username) => accounts.apply(username) }),
+  });
   await options.listener.listen(credentialChannel, {
     onNotification: (username) => credentials.changed(username),
     onReconnect: () => credentials.changed(null),
   });
   const failureLimit = createFailureLimit();
-  const { mqttUrl } = config;
-  const transport =
-    mqttUrl === null
-      ? createEmbeddedBroker({ config, telemetry, credentials, failureLimit })
-      : await createExternal(options, mqttUrl);
-  return { transport, credentials, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
-}
-
-async function createExternal(options: BrokerOptions, mqttUrl: string): Promise<MqttTransport> {
-  const { config, telemetry, database } = options;
-  const nodeId = await loadNodeId(config.dataDir);
+  if (mqttUrl === null) {
+    const transport = createEmbeddedBroker({ config, telemetry, credentials, failureLimit });
+    return { transport, credentials, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
+  }
   const broker = new URL(mqttUrl).host;
   const sessions = createSessionStore({ database: toCredentialDatabase(database), nodeId, broker });
-  return createExternalClient({ config: { ...config, mqttUrl }, telemetry, nodeId, sessions });
+  accounts?.start(credentials);
+  const transport = createExternalClient({
+    config: { ...config, mqttUrl },
+    telemetry,
+    nodeId,
+    sessions,
+    ...(accounts === undefined ? {} : { onStop: () => accounts.stop() }),
+  });
+  return { transport, credentials, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
 }
 
 /** The store knows nothing of Postgres; a database that is away is told as such. */

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Config } from '#core/config/settings.ts';
 import { registerPluginsCommands } from './plugins-commands.ts';
 import { registerPluginsReleaseCommand } from './plugins-release.ts';
+import { createMosquittoInitCommand } from './mosquitto-init.ts';
 import { createTokenCommand } from './token.ts';
 
 /** All but `start`. */
@@ -13,4 +14,7 @@ export function registerOtherCommands(
   const plugins = registerPluginsCommands(program, { config, projectDir, stdout });
   registerPluginsReleaseCommand(plugins, { config, stdout });
   program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
+  program.addCommand(
+    createMosquittoInitCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }),
+  );
 }

@@ -180,6 +180,11 @@ export const settings = {
     description: 'First delay before a failed batch is tried again; it doubles up to 30 s',
     min: 1,
   }),
+  mqttAccounts: text('MQTT_ACCOUNTS', 'none', {
+    description:
+      "How an external broker is told of the devices' credentials: none, or dynamic-security of a Mosquitto 2",
+    oneOf: ['none', 'dynamic-security'],
+  }),
   mqttHandoverAfterMs: integer('MQTT_HANDOVER_AFTER_MS', 15_000, {
     description: 'A node unheard of for this long is dead: another takes over what an external broker holds for it',
     min: 100,

@@ -16,7 +16,7 @@ export function toAddress(url: string): string {
  *
  * @throws {AppError} INVALID_CONFIG when the URL holds no password, since a derived secret could then be guessed
  */
-export function derivePluginSecret(url: string, purpose: 'password' | 'token', plugin: string): string {
+export function derivePluginSecret(url: string, purpose: 'password' | 'token' | 'devices', plugin: string): string {
   const password = decodeURIComponent(URL.parse(url)?.password ?? '');
   if (password === '') {
     throw new AppError(

@@ -9,6 +9,8 @@ export interface CredentialRecord {
   /** The plugin that issued it. */
   readonly plugin: string;
   readonly revoked: boolean;
+  /** What the secret was derived from, with a key that the database does not hold; null when it was not. */
+  readonly nonce: Buffer | null;
 }
 
 export interface CredentialStore {
@@ -17,6 +19,8 @@ export interface CredentialStore {
   save(record: Omit<CredentialRecord, 'revoked'>): Promise<boolean>;
   /** `foreign`: another plugin's, which stays as it is. */
   revoke(username: string, plugin: string): Promise<'revoked' | 'unknown' | 'foreign'>;
+  /** Every record, revoked ones included, in the order of usernames after this one. */
+  list(after: string, limit: number): Promise<readonly CredentialRecord[]>;
 }
 
 /** Structural: a `pg.Pool`, or whatever queries as one. Its AppErrors are passed on. */
@@ -31,14 +35,17 @@ export interface CredentialDatabase {
 /** The channel on which the database announces the username of each credential that changed. */
 export const credentialChannel = 'returnit_mqtt_credential';
 
-const findText = `select username, secret_hash, publish, subscribe, plugin, revoked_at is not null as revoked
+const findText = `select username, secret_hash, publish, subscribe, plugin, nonce, revoked_at is not null as revoked
 from returnit.mqtt_credential where username = $1`;
 
-const saveText = `insert into returnit.mqtt_credential as present (username, secret_hash, publish, subscribe, plugin)
-values ($1, $2, $3, $4, $5)
+const listText = `select username, secret_hash, publish, subscribe, plugin, nonce, revoked_at is not null as revoked
+from returnit.mqtt_credential where username collate "C" > $1 order by username collate "C" limit $2`;
+
+const saveText = `insert into returnit.mqtt_credential as present (username, secret_hash, publish, subscribe, plugin, nonce)
+values ($1, $2, $3, $4, $5, $6)
 on conflict (username) do update
 set secret_hash = excluded.secret_hash, publish = excluded.publish, subscribe = excluded.subscribe,
-  created_at = now(), revoked_at = null
+  nonce = excluded.nonce, created_at = now(), revoked_at = null
 where present.plugin = excluded.plugin`;
 
 const revokeText = `update returnit.mqtt_credential set revoked_at = coalesce(revoked_at, now())
@@ -51,6 +58,11 @@ interface Row {
   readonly subscribe: readonly string[];
   readonly plugin: string;
   readonly revoked: boolean;
+  readonly nonce: Buffer | null;
+}
+
+function toRecord({ secret_hash: secretHash, ...rest }: Row): CredentialRecord {
+  return { ...rest, secretHash };
 }
 
 /** Credentials in `returnit.mqtt_credential`. Every method throws DATABASE_ERROR when the database does not answer. */
@@ -70,21 +82,24 @@ export function createCredentialStore(database: CredentialDatabase): CredentialS
 
   async function find(username: string): Promise<CredentialRecord | undefined> {
     const row = (await run('find_mqtt_credential', findText, [username])).rows[0] as Row | undefined;
-    if (row === undefined) return undefined;
-    const { secret_hash: secretHash, ...rest } = row;
-    return { ...rest, secretHash };
+    return row === undefined ? undefined : toRecord(row);
   }
 
   return {
     find,
-    async save({ username, secretHash, publish, subscribe, plugin }) {
-      const result = await run('save_mqtt_credential', saveText, [username, secretHash, publish, subscribe, plugin]);
+    async save({ username, secretHash, publish, subscribe, plugin, nonce }) {
+      const values = [username, secretHash, publish, subscribe, plugin, nonce];
+      const result = await run('save_mqtt_credential', saveText, values);
       return result.rowCount === 1;
     },
     async revoke(username, plugin) {
       const result = await run('revoke_mqtt_credential', revokeText, [username, plugin]);
       if (result.rowCount === 1) return 'revoked';
       return (await find(username)) === undefined ? 'unknown' : 'foreign';
+    },
+    async list(after, limit) {
+      const { rows } = await run('list_mqtt_credentials', listText, [after, limit]);
+      return (rows as readonly Row[]).map(toRecord);
     },
   };
 }

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { DeviceCredentials } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { CredentialRecord, CredentialStore } from './credential-store.ts';
+import { createDeviceSecrets, type DeviceSecrets } from './device-secrets.ts';
 
 export type AuthenticationFailure = 'unknown-user' | 'wrong-secret' | 'revoked' | 'rate-limited';
 
@@ -16,6 +17,10 @@ export interface DeviceRequest {
 
 export interface CredentialsOptions {
   readonly store: CredentialStore;
+  /** @default secrets that cannot be computed again */
+  readonly secrets?: DeviceSecrets;
+  /** After a change is stored, before it is told to whoever asked for it: another broker must know of it as well. */
+  readonly onStored?: (username: string) => Promise<void>;
   /** Credentials cached, unknown users included. @default 10000 */
   readonly cachedMax?: number;
   /** Longest life of a cached credential, should an announced change be lost. @default 60000 */
@@ -50,7 +55,6 @@ export interface Credentials {
   onChange(listener: (username: string | null) => void): () => void;
 }
 
-const secretBytes = 32;
 /** What an unknown user's secret is compared with. Nothing hashes to it by intent. */
 const nobodysHash = randomBytes(32);
 
@@ -59,7 +63,7 @@ function hash(secret: Buffer | string): Buffer {
 }
 
 export function createCredentials(options: CredentialsOptions): Credentials {
-  const { store } = options;
+  const { store, secrets = createDeviceSecrets(), onStored = async () => undefined } = options;
   const cache = new LRUCache<string, { readonly record: CredentialRecord | undefined }>({
     max: options.cachedMax ?? 10_000,
     ttl: options.cacheTtlMs ?? 60_000,
@@ -105,16 +109,18 @@ export function createCredentials(options: CredentialsOptions): Credentials {
       return record.revoked ? { failure: 'revoked' } : { credential: record };
     },
     async issue(plugin, { username, publish, subscribe }) {
-      const password = randomBytes(secretBytes).toString('base64url');
-      const saved = await store.save({ username, secretHash: hash(password), publish, subscribe, plugin });
+      const { password, nonce } = secrets.create(username);
+      const saved = await store.save({ username, secretHash: hash(password), publish, subscribe, plugin, nonce });
       if (!saved) throw refuse('issue', username);
       changed(username);
+      await onStored(username);
       return { username, password };
     },
     async revoke(plugin, username) {
       const outcome = await store.revoke(username, plugin);
       if (outcome === 'foreign') throw refuse('revoke', username);
       changed(username);
+      await onStored(username);
     },
     onChange(listener) {
       listeners.add(listener);

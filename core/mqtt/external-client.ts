@@ -16,6 +16,8 @@ export interface ExternalClientOptions {
   readonly nodeId: string;
   /** Where nodes say that they live; without it a dead node's messages wait for that node. */
   readonly sessions?: SessionStore;
+  /** What else talks to the broker ends with it. */
+  readonly onStop?: () => Promise<void>;
   /** Longest wait of `start()` for the broker. @default 5000 */
   readonly startTimeoutMs?: number;
   /** First delay before connecting again; it doubles up to 30 s. @default 500 */
@@ -102,6 +104,7 @@ class ExternalClient implements MqttTransport {
 
   async stop(): Promise<void> {
     await this.#handover?.stop();
+    await this.#options.onStop?.();
     const connections = [...this.#plugins.values()].map((entry) => entry.connection);
     if (this.#publisher !== undefined) connections.push(this.#publisher);
     this.#plugins.clear();

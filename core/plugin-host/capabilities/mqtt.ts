@@ -146,10 +146,10 @@ export function createMqttCapability(options: MqttCapabilityOptions): Capability
   let toldOfExternal = false;
 
   function tellOfExternal(): void {
-    if (transport.kind !== 'external' || toldOfExternal) return;
+    if (transport.kind !== 'external' || config.mqttAccounts !== 'none' || toldOfExternal) return;
     toldOfExternal = true;
     const log = telemetry.logger.child({ component: 'mqtt' });
-    log.warn('Credentials are recorded only: the external broker admits devices by its own list');
+    log.warn('Credentials are recorded only: the external broker admits devices by its own list (MQTT_ACCOUNTS)');
   }
 
   async function publish(args: PublishArgs, { instance }: Call): Promise<null> {

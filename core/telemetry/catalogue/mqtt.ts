@@ -122,6 +122,15 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     owner: 'mqtt',
   },
   {
+    name: 'returnit_mqtt_account_changes_total',
+    type: 'counter',
+    help: 'Accounts of devices at an external broker, by what was done: written, removed, unknown-secret, error',
+    unit: 'accounts',
+    labels: ['outcome'],
+    initial: each('outcome', ['written', 'removed', 'unknown-secret', 'error']),
+    owner: 'mqtt',
+  },
+  {
     name: 'returnit_mqtt_last_message_timestamp_seconds',
     type: 'gauge',
     help: 'When the newest message arrived',

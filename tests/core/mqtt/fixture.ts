@@ -47,6 +47,11 @@ export function createMemoryStore(): CredentialStore & { readonly records: Map<s
       records.set(username, { ...record, revoked: true });
       return 'revoked';
     },
+    list: async (after, limit) =>
+      [...records.values()]
+        .filter(({ username }) => username > after)
+        .sort((left, right) => (left.username < right.username ? -1 : 1))
+        .slice(0, limit),
   };
 }
 
