@@ -95,9 +95,8 @@ export function createBrokerAccounts(options: BrokerAccountsOptions): BrokerAcco
 
   async function describe(username: string): Promise<string | undefined> {
     const [response] = await broker.run([{ command: 'getClient', username }]);
-    if (response?.error !== undefined) return undefined;
-    const { client } = response?.data as { client: { textdescription?: string } };
-    return client.textdescription ?? '';
+    const client = response?.data?.['client'] as { textdescription?: string } | undefined;
+    return client === undefined ? undefined : (client.textdescription ?? '');
   }
 
   async function listKnown(): Promise<Map<string, string>> {

@@ -62,6 +62,12 @@ function hash(secret: Buffer | string): Buffer {
   return createHash('sha256').update(secret).digest();
 }
 
+function refuse(action: string, username: string): AppError {
+  return new AppError('FORBIDDEN', `Cannot ${action} credentials of "${username}": another plugin issued them`, {
+    details: { username },
+  });
+}
+
 export function createCredentials(options: CredentialsOptions): Credentials {
   const { store, secrets = createDeviceSecrets(), onStored = async () => undefined } = options;
   const cache = new LRUCache<string, { readonly record: CredentialRecord | undefined }>({
@@ -89,12 +95,6 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     if (username === null) cache.clear();
     else cache.delete(username);
     for (const listener of listeners) listener(username);
-  }
-
-  function refuse(action: string, username: string): AppError {
-    return new AppError('FORBIDDEN', `Cannot ${action} credentials of "${username}": another plugin issued them`, {
-      details: { username },
-    });
   }
 
   return {

@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Command } from 'commander';
 import { loadConfig } from '#core/config/config.ts';
-import { registerPluginsCommands } from '#core/cli/plugins-commands.ts';
-import { registerPluginsReleaseCommand } from '#core/cli/plugins-release.ts';
+import { registerOtherCommands } from '#core/cli/other-commands.ts';
 import { registerStartCommand } from '#core/cli/start.ts';
-import { createTokenCommand } from '#core/cli/token.ts';
 import { catalogue } from '#core/telemetry/catalogue.ts';
 import { readBlocks, readReadme, readSection, readTables, root } from './readme.ts';
 import { tables } from './tables.ts';
@@ -22,6 +20,7 @@ const sections = [
   'Write a plugin in ten minutes',
   'Configuration',
   'Telemetry contract',
+  'An external broker',
   'Failure drills',
   'Security and its limits',
   'Tests',
@@ -131,9 +130,7 @@ function createProgram(): Command {
     stdout,
     stopSignal: new AbortController().signal,
   });
-  const plugins = registerPluginsCommands(program, { config, projectDir: root, stdout });
-  registerPluginsReleaseCommand(plugins, { config, stdout });
-  program.addCommand(createTokenCommand({ loadConfig: () => config, write: () => undefined }));
+  registerOtherCommands(program, { config, projectDir: root, stdout });
   return program;
 }
 
