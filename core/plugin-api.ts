@@ -271,12 +271,28 @@ export interface Live {
     authorize: (watch: {
       readonly principal: Principal;
       readonly params: Readonly<Record<string, string>>;
+      /** The id of the share link that was shown; the principal is anonymous then. */
+      readonly link?: string;
     }) => Promise<WatchDecision>,
   ): void;
   /** `version` (a fix time in ms, say) makes the channel move only forward: a value with a version not above the newest is dropped. */
   publish(channel: string, data: object, options?: { readonly version?: number }): Promise<void>;
   /** Ends the stream for everybody who watches it. */
   close(channel: string, reason: string): Promise<void>;
+  /** Asks `authorize` again for everybody who watches it: for who may no longer, the stream ends. */
+  recheck(channel: string): Promise<void>;
+  /**
+   * A token that opens this channel and nothing else, for who has no account. `authorize` is asked with its id as `link`,
+   * each time: the plugin keeps which ids it has revoked, and calls `recheck` when it revokes one.
+   */
+  issueLink(channel: string, link: { readonly id: string; readonly expiresInSeconds: number }): Promise<ShareLink>;
+}
+
+export interface ShareLink {
+  /** Sent as a bearer token to `/live`; whoever has it may watch. */
+  readonly token: string;
+  /** ISO 8601. */
+  readonly expiresAt: string;
 }
 
 // the rest

@@ -4,6 +4,7 @@ import type { Transactions } from '#core/database/transactions.ts';
 import type { RouteTable } from '#core/http/route-table.ts';
 import type { JobSystem } from '#core/jobs/job-system.ts';
 import type { LiveHub } from '#core/live/hub.ts';
+import type { ShareLinks } from '#core/live/share-links.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { AdmittedPlugins } from '#core/plugin-host/admission.ts';
@@ -31,6 +32,7 @@ export interface CapabilitiesOptions {
   readonly transport: MqttTransport;
   readonly credentials: Credentials;
   readonly hub: LiveHub;
+  readonly links: ShareLinks;
   readonly routes: RouteTable;
   readonly telemetry: Telemetry;
   readonly config: Config;

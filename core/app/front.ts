@@ -2,6 +2,7 @@ import { createRouteTable } from '#core/http/route-table.ts';
 import { createHttpServer } from '#core/http/server.ts';
 import { createEventStreams } from '#core/live/event-stream.ts';
 import { createLiveHub } from '#core/live/hub.ts';
+import { createShareLinks, isShareLink } from '#core/live/share-links.ts';
 import { createLiveWebSocket } from '#core/live/websocket.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
@@ -9,6 +10,7 @@ import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
 import { createCapabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
+import { loadLinkSecret } from './link-secret.ts';
 import { platformVersion } from './platform-version.ts';
 import { addPluginRoutes } from './plugin-routes.ts';
 
@@ -23,12 +25,17 @@ export async function startFront(
   backends: Backends,
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
-  const { admitted, authenticator, transport, jobs } = backends;
+  const { admitted, authenticator, database, transport, jobs } = backends;
   const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
   const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
-  const hub = createLiveHub({ config, telemetry, verify: (token) => authenticator.verifySession(token) });
+  const links = createShareLinks({ config, secret: await loadLinkSecret(database) });
+  const hub = createLiveHub({
+    config,
+    telemetry,
+    verify: (token) => (isShareLink(token) ? links.verify(token) : authenticator.verifySession(token)),
+  });
   const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
-  const capabilities = createCapabilities({ ...backends, hub, routes, telemetry, config, stateOf });
+  const capabilities = createCapabilities({ ...backends, hub, links, routes, telemetry, config, stateOf });
   cleanup.defer(() => capabilities.stop());
   const host = createPluginHost({
     admitted,

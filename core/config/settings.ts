@@ -1,4 +1,5 @@
 import { integer, list, ratio, text, url, type Setting } from './setting.ts';
+import { liveSettings } from './settings-live.ts';
 
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
 export const settings = {
@@ -191,20 +192,7 @@ export const settings = {
   }),
 
   // live
-  liveConnectionsMax: integer('LIVE_CONNECTIONS_MAX', 1000, { description: 'Live connections in total', min: 1 }),
-  liveConnectionsPerPrincipalMax: integer('LIVE_CONNECTIONS_PER_PRINCIPAL_MAX', 20, {
-    description: 'Live connections of one principal',
-    min: 1,
-  }),
-  liveTokenGraceMs: integer('LIVE_TOKEN_GRACE_MS', 0, {
-    description: 'A live connection may outlive its token by this; then it is closed',
-    max: 86_400_000,
-  }),
-  liveHeartbeatMs: integer('LIVE_HEARTBEAT_MS', 15_000, { description: 'Interval of live heartbeats', min: 100 }),
-  liveBufferMaxBytes: integer('LIVE_BUFFER_MAX_BYTES', 65_536, {
-    description: 'Unsent bytes above which a slow client gets only the newest value',
-    min: 1,
-  }),
+  ...liveSettings,
 
   // plugins
   plugins: list('PLUGINS', 'Plugins to start, comma-separated; empty starts all'),

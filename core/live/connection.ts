@@ -1,93 +1,141 @@
-import type { Principal } from '#plugin-api';
-import { createWatcher, type LiveTransport, type Refusal, type Watcher } from './watcher.ts';
+import {
+  createWatcher,
+  liveEndReasons,
+  type LiveEnd,
+  type LiveTransport,
+  type Refusal,
+  type Watcher,
+} from './watcher.ts';
+import type { WatcherCounts } from './watcher.ts';
 import { callAt } from './call-at.ts';
-import type { ChannelTable } from './channel-table.ts';
+import type { ChannelTable, Viewer } from './channel-table.ts';
 
 export interface LiveConnection {
   /** Starts to watch; a refusal is told to the client, answered with false, and ends nothing else. */
-  watch(channel: string): Promise<boolean>;
+  watch(channel: string, options?: { readonly since?: number }): Promise<boolean>;
   unwatch(channel: string): void;
   /** The client can take more. */
   flush(): void;
-  /** The client is gone. */
-  end(): void;
+  /** Tells the client why and when to come back, and forgets it. */
+  close(end: LiveEnd): void;
+  /** The client is gone, by itself unless another reason is given. */
+  end(reason?: string): void;
 }
 
 export interface ConnectionOptions {
-  readonly principal: Principal;
+  readonly viewer: Viewer;
   readonly transport: LiveTransport;
   readonly channels: ChannelTable;
   readonly bufferMaxBytes: number;
+  readonly channelsMax: number;
+  /** A connection that watches nothing is ended after this. */
+  readonly idleMs: number;
   /** Milliseconds since the epoch: the token's end. */
   readonly endsAtMs: number;
-  readonly onSent: () => void;
-  readonly onSuperseded: () => void;
-  readonly onEnd: () => void;
+  /** When a client shall come back: spread, so that not all come at once. */
+  readonly reconnectAfterMs: (end: LiveEnd) => number;
+  readonly count: WatcherCounts;
+  readonly onEnd: (reason: string) => void;
 }
-
-const channelsMax = 50;
 
 /** One client and the channels it watches. */
 export function createConnection(options: ConnectionOptions): LiveConnection {
-  const { principal, transport, channels } = options;
-  const watched = new Map<string, Watcher>();
-  /** Questions to the channels' owners: who watches and unwatches in turns must not ask without end. */
-  let deciding = 0;
-  let ended = false;
+  return new Connection(options);
+}
 
-  function refuse(channel: string, refusal: Refusal): false {
-    if (!ended) transport.refuse(channel, refusal);
+class Connection implements LiveConnection {
+  readonly #options: ConnectionOptions;
+  readonly #watched = new Map<string, Watcher>();
+  readonly #cancelExpiry: () => void;
+  /** Questions to the channels' owners: who watches and unwatches in turns must not ask without end. */
+  #deciding = 0;
+  #ended = false;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#cancelExpiry = callAt(options.endsAtMs, () => this.close('expired'));
+    this.#armIdle();
+  }
+
+  async watch(channel: string, { since }: { readonly since?: number } = {}): Promise<boolean> {
+    const { channels, viewer } = this.#options;
+    if (this.#ended) return false;
+    if (this.#watched.has(channel)) return true;
+    const refusal = this.#findLimit();
+    if (refusal !== undefined) return this.#refuse(channel, refusal);
+    const watcher: Watcher = createWatcher({
+      ...this.#options,
+      channel,
+      ...(since === undefined ? {} : { since }),
+      authorize: () => channels.authorize(channel, viewer),
+      onClosed: () => this.#drop(watcher),
+    });
+    clearTimeout(this.#idle);
+    // Watching begins before the question whether it may: a change between the snapshot and the answer is not missed.
+    this.#watched.set(channel, watcher);
+    channels.add(watcher);
+    this.#deciding += 1;
+    const decision = await channels.authorize(channel, viewer);
+    this.#deciding -= 1;
+    if (this.#watched.get(channel) !== watcher) return false;
+    if (decision.allowed) {
+      watcher.begin(decision);
+      return true;
+    }
+    this.#drop(watcher);
+    return this.#refuse(channel, decision);
+  }
+
+  unwatch(channel: string): void {
+    const watcher = this.#watched.get(channel);
+    if (watcher !== undefined) this.#drop(watcher);
+  }
+
+  flush(): void {
+    for (const watcher of this.#watched.values()) watcher.flush();
+  }
+
+  close(why: LiveEnd): void {
+    if (this.#ended) return;
+    const { transport, reconnectAfterMs } = this.#options;
+    transport.close(why, { afterMs: reconnectAfterMs(why), reason: liveEndReasons[why] });
+    // A client that does not take its leave gets nothing more.
+    this.end(why);
+  }
+
+  end(reason = 'client'): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelExpiry();
+    clearTimeout(this.#idle);
+    for (const watcher of this.#watched.values()) this.#drop(watcher);
+    this.#options.onEnd(reason);
+  }
+
+  #findLimit(): Refusal | undefined {
+    const { channels, channelsMax } = this.#options;
+    if (this.#watched.size >= channelsMax || this.#deciding >= channelsMax) {
+      return { code: 'OVERLOADED', reason: `at most ${channelsMax} channels a connection` };
+    }
+    return channels.hasRoom() ? undefined : { code: 'OVERLOADED', reason: 'too much is watched already' };
+  }
+
+  #refuse(channel: string, refusal: Refusal): false {
+    if (!this.#ended) this.#options.transport.refuse(channel, refusal);
     return false;
   }
 
-  function drop(watcher: Watcher): void {
-    watched.delete(watcher.channel);
-    channels.remove(watcher);
+  #drop(watcher: Watcher): void {
+    watcher.stop();
+    this.#options.channels.remove(watcher);
+    this.#watched.delete(watcher.channel);
+    if (this.#watched.size === 0 && !this.#ended) this.#armIdle();
   }
 
-  async function watch(channel: string): Promise<boolean> {
-    if (ended) return false;
-    if (watched.has(channel)) return true;
-    if (watched.size >= channelsMax || deciding >= channelsMax) {
-      return refuse(channel, { code: 'OVERLOADED', reason: `at most ${channelsMax} channels a connection` });
-    }
-    const watcher = createWatcher({ ...options, channel, onClosed: () => watched.delete(channel) });
-    // Watching begins before the question whether it may: a change between the snapshot and the answer is not missed.
-    watched.set(channel, watcher);
-    channels.add(watcher);
-    deciding += 1;
-    const decision = await channels.authorize(channel, principal);
-    deciding -= 1;
-    if (watched.get(channel) !== watcher) return false;
-    if (decision.allowed) {
-      watcher.begin(decision.snapshot, decision.version);
-      return true;
-    }
-    drop(watcher);
-    return refuse(channel, decision);
+  #armIdle(): void {
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => this.close('idle'), this.#options.idleMs);
+    this.#idle.unref();
   }
-
-  function end(): void {
-    if (ended) return;
-    ended = true;
-    cancelExpiry();
-    for (const watcher of watched.values()) drop(watcher);
-    options.onEnd();
-  }
-
-  const cancelExpiry = callAt(options.endsAtMs, () => {
-    transport.close('expired');
-    // A client that does not take its leave gets nothing more.
-    end();
-  });
-
-  return {
-    watch,
-    unwatch(channel) {
-      const watcher = watched.get(channel);
-      if (watcher !== undefined) drop(watcher);
-    },
-    flush: () => watched.forEach((watcher) => watcher.flush()),
-    end,
-  };
 }

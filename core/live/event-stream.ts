@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub } from './hub.ts';
-import { livePath, pathOf, toLiveProblem } from './live-request.ts';
-import { liveEndReasons, type LiveEnd, type LiveMessage, type LiveTransport } from './watcher.ts';
+import { toEventText, type LiveMessage } from './live-message.ts';
+import { livePath, pathOf, sinceOf, toLiveProblem } from './live-request.ts';
+import type { LiveEnd, LiveTransport } from './watcher.ts';
 
 export interface EventStreamsOptions {
   readonly config: Config;
@@ -17,8 +18,9 @@ export interface EventStreams {
 
 /**
  * Server-sent events for clients behind proxies that end WebSockets, and for `curl -N`: `GET /live/<channel>`.
- * Events are named `snapshot`, `change` and `closed`, the last of which ends the response. Who may not watch gets
- * problem details instead of a stream: a browser's EventSource would open a refused stream again and again.
+ * Events are named `snapshot`, `change`, `resumed` and `closed`, the last of which ends the response; `reconnect` ends it
+ * too, and says when to come back. An event's id is its version: with it as `Last-Event-ID` the stream goes on where it was.
+ * Who may not watch gets problem details instead: a browser's EventSource would open a refused stream again and again.
  */
 export function createEventStreams(options: EventStreamsOptions): EventStreams {
   const { config, hub } = options;
@@ -31,13 +33,19 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
     const connection = hub.connect(session, stream.transport);
     response.on('drain', () => connection.flush());
     response.on('close', () => connection.end());
-    if (!(await connection.watch(channel))) return;
+    const since = sinceOf(request);
+    if (!(await connection.watch(channel, since === undefined ? {} : { since }))) return;
     stream.begin();
     request.socket.setTimeout(0);
+    const taken = createProgress(response);
     const heartbeat = setInterval(() => {
-      // The last event was sent a beat ago, and the client has not taken it.
-      if (response.writableEnded) response.destroy();
-      else response.write(': alive\n\n');
+      // What was sent a beat ago lies there still: the client takes nothing, or is gone without a word.
+      if (taken()) {
+        response.write(': alive\n\n');
+      } else {
+        connection.end('dead');
+        response.destroy();
+      }
     }, config.liveHeartbeatMs);
     response.on('close', () => clearInterval(heartbeat));
     if (response.destroyed || response.writableFinished) clearInterval(heartbeat);
@@ -61,7 +69,26 @@ export function createEventStreams(options: EventStreamsOptions): EventStreams {
   };
 }
 
-const closeCodes = { stopping: 'SHUTTING_DOWN', expired: 'UNAUTHENTICATED' } as const satisfies Record<LiveEnd, string>;
+const closeCodes = {
+  stopping: 'SHUTTING_DOWN',
+  expired: 'UNAUTHENTICATED',
+  idle: 'TIMEOUT',
+} as const satisfies Record<LiveEnd, string>;
+
+/** Asked at each beat: whether the client has taken anything since the last, if there was anything to take. */
+function createProgress(response: ServerResponse): () => boolean {
+  let waiting = 0;
+  let written = 0;
+  return () => {
+    const { bytesWritten = 0, writableLength = 0 } = response.socket ?? {};
+    // Node counts as written what lies in its own buffer too.
+    const flushed = bytesWritten - writableLength;
+    const taken = !response.writableEnded && (waiting === 0 || flushed > written);
+    waiting = response.writableLength;
+    written = flushed;
+    return taken;
+  };
+}
 
 /** Ends the response with the error, or, when events have been sent already, without a word. */
 function answer(response: ServerResponse, error: unknown): void {
@@ -87,11 +114,11 @@ function createStream(
     response.flushHeaders();
   }
 
-  function send({ type, ...value }: LiveMessage): void {
+  function send(message: LiveMessage): void {
     if (response.writableEnded) return;
     begin();
-    response.write(`event: ${type}\ndata: ${JSON.stringify(value)}\n\n`);
-    if (type === 'closed') response.end();
+    response.write(toEventText(message));
+    if (message.type === 'closed') response.end();
   }
 
   const transport: LiveTransport = {
@@ -101,11 +128,13 @@ function createStream(
     },
     send,
     refuse: (_channel, { code, reason }) => answer(response, new AppError(code, `Cannot watch the channel: ${reason}`)),
-    close(end) {
-      const reason = liveEndReasons[end];
+    close(end, notice) {
       if (response.writableEnded) return;
-      if (response.headersSent) send({ type: 'closed', channel, reason });
-      else answer(response, new AppError(closeCodes[end], `Cannot watch the channel: ${reason}`));
+      const { afterMs, reason } = notice;
+      if (!response.headersSent)
+        return answer(response, new AppError(closeCodes[end], `Cannot watch the channel: ${reason}`));
+      // For a browser's EventSource, which heeds no event of ours.
+      response.end(`retry: ${afterMs}\nevent: reconnect\ndata: ${JSON.stringify({ channel, ...notice })}\n\n`);
     },
   };
   return { transport, begin };

@@ -33,6 +33,12 @@ export function tokenOf(request: IncomingMessage): string {
   );
 }
 
+/** The version that a client has from an earlier stream (`Last-Event-ID`); undefined when it has none. */
+export function sinceOf(request: IncomingMessage): number | undefined {
+  const id = request.headers['last-event-id'];
+  return typeof id === 'string' && /^\d{1,16}$/.test(id) ? Number(id) : undefined;
+}
+
 /** What a refused client gets: problem details (RFC 9457). Errors that are not ours tell nothing. */
 export function toLiveProblem(error: unknown): {
   readonly status: number;

@@ -5,8 +5,10 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { LiveHub, LiveSession } from './hub.ts';
 import type { LiveConnection } from './connection.ts';
+import { toSocketText } from './live-message.ts';
 import { livePath, pathOf, toLiveProblem } from './live-request.ts';
-import { liveEndReasons, type LiveEnd, type LiveMessage, type LiveTransport } from './watcher.ts';
+import { parseSocketRequest, socketRequestForm, type SocketRequest } from './socket-request.ts';
+import { liveEndReasons, type LiveEnd, type LiveTransport } from './watcher.ts';
 
 export interface LiveWebSocketOptions {
   readonly config: Config;
@@ -20,24 +22,23 @@ export interface LiveWebSocket {
 }
 
 const protocol = 'returnit.live';
-const messageMaxBytes = 1024;
+/** Room to take up some fifty channels again in one message. */
+const messageMaxBytes = 8192;
 const closingMaxMs = 1000;
-/** RFC 6455, section 7.4: 4000 and above are the application's; 4401 as HTTP's 401. */
-const closeCodes: Readonly<Record<LiveEnd, number>> = { stopping: 1001, expired: 4401 };
+/** RFC 6455, section 7.4: 4000 and above are the application's; 4401 as HTTP's 401, 4408 as its 408. */
+const closeCodes: Readonly<Record<LiveEnd, number>> = { stopping: 1001, expired: 4401, idle: 4408 };
 
 /**
- * WebSocket: the client sends `{"watch": "orders/…/position"}` or `{"unwatch": "…"}`, and receives
- * `{"type": "snapshot" | "change" | "closed" | "refused", "channel", "data" | "reason"}`.
+ * WebSocket: the client sends `{"watch": "orders/…/position"}`, with `"since": <version>` when it has a value already,
+ * `{"resume": {"<channel>": <version>}}` for many, or `{"unwatch": "…"}`, and receives
+ * `{"type": "snapshot" | "change" | "resumed" | "closed" | "refused", "channel", "version", "data" | "reason"}`.
+ * Before the server ends the connection it says `{"type": "reconnect", "afterMs", "reason"}`. The server pings; a client,
+ * which in a browser does not see that, may send `{"ping": n}` and gets `{"type": "pong", "ping": n}`.
  * The token never stands in the URL, where logs and proxies would keep it.
  */
 export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocket {
   const { config, hub } = options;
-  const server = new WebSocketServer({
-    noServer: true,
-    maxPayload: messageMaxBytes,
-    perMessageDeflate: false,
-    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
-  });
+  const server = createSocketServer();
   const heartbeat = setInterval(() => server.clients.forEach(beat), config.liveHeartbeatMs);
   heartbeat.unref();
 
@@ -58,7 +59,8 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
       client.on('close', () => connection.end());
       client.on('pong', () => alive.add(client));
       client.on('message', (data, isBinary) => {
-        receive(client, connection, isBinary ? undefined : toText(data));
+        alive.add(client);
+        receive(client, connection, isBinary ? undefined : parseSocketRequest(toText(data)));
         // Who asks without reading the answers is not listened to until they have left.
         if (isBehind(client)) client.pause();
       });
@@ -79,7 +81,10 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
 
   function beat(client: WebSocket): void {
     // No answer since the last beat: the connection is dead although the network has not said so.
-    if (!alive.delete(client)) return client.terminate();
+    if (!alive.delete(client)) {
+      flushers.get(client)?.end('dead');
+      return client.terminate();
+    }
     client.ping();
     flushers.get(client)?.flush();
   }
@@ -96,6 +101,15 @@ export function createLiveWebSocket(options: LiveWebSocketOptions): LiveWebSocke
       await closeAll(server);
     },
   };
+}
+
+function createSocketServer(): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    maxPayload: messageMaxBytes,
+    perMessageDeflate: false,
+    handleProtocols: (offered) => (offered.has(protocol) ? protocol : false),
+  });
 }
 
 /** A client that does not answer the closing is cut off. */
@@ -119,26 +133,18 @@ function toText(data: RawData): string {
   return (Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as Buffer)).toString('utf8');
 }
 
-function receive(client: WebSocket, connection: LiveConnection, text: string | undefined): void {
-  const request = text === undefined ? undefined : parseRequest(text);
-  if (request === undefined) return client.close(1007, 'send {"watch": "<channel>"} or {"unwatch": "<channel>"}');
-  if (request.watch !== undefined) void connection.watch(request.watch);
-  else if (request.unwatch !== undefined) connection.unwatch(request.unwatch);
-}
-
-function parseRequest(text: string): { watch?: string; unwatch?: string } | undefined {
-  try {
-    const { watch, unwatch } = JSON.parse(text) as { watch?: unknown; unwatch?: unknown };
-    if (typeof watch === 'string') return { watch };
-    return typeof unwatch === 'string' ? { unwatch } : undefined;
-  } catch {
-    // Not JSON, or not an object: the client is told what would be right.
-    return undefined;
+function receive(client: WebSocket, connection: LiveConnection, request: SocketRequest | undefined): void {
+  if (request === undefined) {
+    connection.end('protocol');
+    return client.close(1007, socketRequestForm);
   }
+  for (const { channel, since } of request.watch) void connection.watch(channel, since === undefined ? {} : { since });
+  for (const channel of request.unwatch) connection.unwatch(channel);
+  if (request.ping !== undefined) client.send(JSON.stringify({ type: 'pong', ping: request.ping }));
 }
 
 function toTransport(client: WebSocket, onSent: () => void): LiveTransport {
-  const send = (message: LiveMessage): void => client.send(JSON.stringify(message), onSent);
+  const send: LiveTransport['send'] = (message) => client.send(toSocketText(message), onSent);
   return {
     name: 'ws',
     get bufferedBytes() {
@@ -146,6 +152,9 @@ function toTransport(client: WebSocket, onSent: () => void): LiveTransport {
     },
     send,
     refuse: (channel, { reason }) => send({ type: 'refused', channel, reason }),
-    close: (end) => client.close(closeCodes[end], liveEndReasons[end]),
+    close(end, notice) {
+      client.send(JSON.stringify({ type: 'reconnect', ...notice }));
+      client.close(closeCodes[end], liveEndReasons[end]);
+    },
   };
 }

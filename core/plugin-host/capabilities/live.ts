@@ -1,10 +1,12 @@
 import { Type } from 'typebox';
-import type { Principal, WatchDecision } from '#plugin-api';
+import type { WatchDecision } from '#plugin-api';
 import type { LiveHub } from '#core/live/hub.ts';
+import { linkLifeMaxSeconds, type LinkRequest, type ShareLinks } from '#core/live/share-links.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { compileArguments } from '../call-arguments.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Access, type Capability } from '../capability.ts';
+import type { HandlerCalls } from '../protocol/calls.ts';
 
 const Channel = Type.String({ minLength: 1, maxLength: 400 });
 const ChannelArgs = Type.Object(
@@ -19,6 +21,15 @@ const CloseArgs = Type.Object(
   { channel: Channel, reason: Type.String({ maxLength: 200 }) },
   { additionalProperties: false },
 );
+const RecheckArgs = Type.Object({ channel: Channel }, { additionalProperties: false });
+const IssueLinkArgs = Type.Object(
+  {
+    channel: Channel,
+    id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
+    expiresInSeconds: Type.Integer({ minimum: 1, maximum: linkLifeMaxSeconds }),
+  },
+  { additionalProperties: false },
+);
 const Decision = Type.Union([
   Type.Object({
     allowed: Type.Literal(true),
@@ -28,40 +39,20 @@ const Decision = Type.Union([
   Type.Object({ allowed: Type.Literal(false), reason: Type.String({ maxLength: 200 }) }),
 ]);
 
+export interface LiveCapabilityOptions {
+  readonly hub: LiveHub;
+  readonly links: ShareLinks;
+}
+
+const live = (channel: string): readonly Access[] => [{ permission: 'live', resource: channel }];
+
 /** Live channels: a plugin declares who may watch and publishes values; the hub brings them to the clients. */
-export function createLiveCapability(options: { readonly hub: LiveHub }): Capability {
-  const { hub } = options;
-  const checkDecision = compileArguments('live.channel', Decision);
-  const live = (channel: string): readonly Access[] => [{ permission: 'live', resource: channel }];
-
-  async function authorize(
-    instance: PluginInstance,
-    handler: number,
-    input: { principal: Principal; params: Readonly<Record<string, string>> },
-  ): Promise<WatchDecision> {
-    const decision = await instance.handle(handler, input);
-    checkDecision(decision);
-    return decision as WatchDecision;
-  }
-
+export function createLiveCapability(options: LiveCapabilityOptions): Capability {
+  const { hub, links } = options;
   return {
     name: 'live',
     methods: {
-      channel: method<{ pattern: string; handler: number }>({
-        args: ChannelArgs,
-        access: ({ pattern }) => live(pattern),
-        run({ pattern, handler }, { instance }) {
-          hub.declare(pattern, {
-            plugin: instance.plugin.name,
-            authorize(principal, params) {
-              if (instance.gone.aborted)
-                throw new AppError('PLUGIN_UNAVAILABLE', `Cannot ask ${instance.plugin.name}: it is restarting`);
-              return authorize(instance, handler, { principal, params });
-            },
-          });
-          return null;
-        },
-      }),
+      channel: declareMethod(hub),
       publish: method<{ channel: string; data: object; version?: number }>({
         args: PublishArgs,
         access: ({ channel }) => live(channel),
@@ -78,6 +69,50 @@ export function createLiveCapability(options: { readonly hub: LiveHub }): Capabi
           return null;
         },
       }),
+      recheck: method<{ channel: string }>({
+        args: RecheckArgs,
+        access: ({ channel }) => live(channel),
+        run({ channel }) {
+          hub.recheck(channel);
+          return null;
+        },
+      }),
+      issueLink: method<LinkRequest>({
+        args: IssueLinkArgs,
+        access: ({ channel }) => live(channel),
+        run: (request) => links.issue(request),
+      }),
     },
   };
+}
+
+function declareMethod(hub: LiveHub): ReturnType<typeof method<{ pattern: string; handler: number }>> {
+  const checkDecision = compileArguments('live.channel', Decision);
+
+  async function authorize(
+    instance: PluginInstance,
+    handler: number,
+    input: HandlerCalls['live.channel']['input'],
+  ): Promise<WatchDecision> {
+    const decision = await instance.handle(handler, input);
+    checkDecision(decision);
+    return decision as WatchDecision;
+  }
+
+  return method<{ pattern: string; handler: number }>({
+    args: ChannelArgs,
+    access: ({ pattern }) => live(pattern),
+    run({ pattern, handler }, { instance }) {
+      hub.declare(pattern, {
+        plugin: instance.plugin.name,
+        authorize({ principal, link }, params) {
+          if (instance.gone.aborted)
+            throw new AppError('PLUGIN_UNAVAILABLE', `Cannot ask ${instance.plugin.name}: it is restarting`);
+          const input = { principal, params };
+          return authorize(instance, handler, link === undefined ? input : { ...input, link: link.id });
+        },
+      });
+      return null;
+    },
+  });
 }

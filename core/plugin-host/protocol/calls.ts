@@ -9,6 +9,7 @@ import type {
   MqttMessage,
   PermissionName,
   Principal,
+  ShareLink,
   SendOptions,
   Statement,
   SqlValue,
@@ -64,6 +65,8 @@ export interface PluginCalls {
   'live.channel': { args: { pattern: string; handler: number }; result: null };
   'live.publish': { args: { channel: string; data: object; version?: number }; result: null };
   'live.close': { args: { channel: string; reason: string }; result: null };
+  'live.recheck': { args: { channel: string }; result: null };
+  'live.issueLink': { args: { channel: string; id: string; expiresInSeconds: number }; result: ShareLink };
   'cache.get': { args: { key: string }; result: { value?: unknown } };
   'cache.set': { args: { key: string; value: unknown; ttlMs?: number }; result: null };
   'cache.delete': { args: { key: string }; result: null };
@@ -131,5 +134,8 @@ export interface HandlerCalls {
   /** `tx` is open while the handler runs; the core commits it when the handler resolves. */
   'events.on': { input: { event: DomainEvent<unknown>; tx: string }; result: null };
   'mqtt.subscribe': { input: { messages: readonly MqttMessage[] }; result: { verdicts: readonly Verdict[] } };
-  'live.channel': { input: { principal: Principal; params: Readonly<Record<string, string>> }; result: WatchDecision };
+  'live.channel': {
+    input: { principal: Principal; params: Readonly<Record<string, string>>; link?: string };
+    result: WatchDecision;
+  };
 }

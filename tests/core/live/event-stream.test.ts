@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import type { Principal } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
@@ -10,12 +12,15 @@ const channel = 'orders/1/position';
 
 async function open(
   server: LiveServer,
-  options: { path?: string; token?: string; method?: string } = {},
+  options: { path?: string; token?: string; method?: string; since?: number } = {},
 ): Promise<{ response: Response; text: () => string; ended: Promise<void>; abort: () => void }> {
   const abort = new AbortController();
   const response = await fetch(`${server.url}/live/${options.path ?? channel}`, {
     method: options.method ?? 'GET',
-    headers: options.token === '' ? {} : { authorization: `Bearer ${options.token ?? 'customer-kim'}` },
+    headers: {
+      ...(options.token === '' ? {} : { authorization: `Bearer ${options.token ?? 'customer-kim'}` }),
+      ...(options.since === undefined ? {} : { 'last-event-id': String(options.since) }),
+    },
     signal: abort.signal,
   });
   let text = '';
@@ -42,8 +47,8 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
     await ended;
     assert.equal(
       text().replaceAll(': alive\n\n', ''),
-      `event: snapshot\ndata: {"channel":"${channel}","data":{"n":0}}\n\n` +
-        `event: change\ndata: {"channel":"${channel}","data":{"n":1}}\n\n` +
+      `id: 0\nevent: snapshot\ndata: {"channel":"${channel}","version":0,"data":{"n":0}}\n\n` +
+        `id: 1\nevent: change\ndata: {"channel":"${channel}","version":1,"data":{"n":1}}\n\n` +
         `event: closed\ndata: {"channel":"${channel}","reason":"delivered"}\n\n`,
     );
     await until('it is gone', async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0);
@@ -139,7 +144,7 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
     await ended;
     assert.match(
       text(),
-      /event: closed\ndata: {"channel":"orders\/1\/position","reason":"the token has expired: connect again with a new one"}\n\n$/,
+      /retry: 0\nevent: reconnect\ndata: {"channel":"orders\/1\/position","afterMs":0,"reason":"the token has expired: connect again with a new one"}\n\n$/,
     );
     const refused = await open(server, { path: 'orders/slow/position' });
     assert.equal(refused.response.status, 401);
@@ -157,9 +162,51 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
     await ended;
     assert.match(
       text(),
-      /event: closed\ndata: {"channel":"orders\/1\/position","reason":"the server is shutting down"}\n\n$/,
+      /retry: (\d+)\nevent: reconnect\ndata: {"channel":"orders\/1\/position","afterMs":\1,"reason":"the server is shutting down"}\n\n$/,
     );
     assert.equal((await open(server)).response.status, 503);
     assert.equal(await server.sample('returnit_live_connections_refused_total{reason="stopping"}'), 1);
+  });
+
+  it('goes on after Last-Event-ID: without the snapshot when the client has it, with the newest value when it has not', async (t) => {
+    const server = await startLiveServer(t);
+    server.hub.declare(pattern, {
+      plugin: 'tracking',
+      authorize: () => Promise.resolve({ allowed: true, snapshot: { n: 7 }, version: 7 }),
+    });
+    const current = await open(server, { since: 7 });
+    const behind = await open(server, { since: 6 });
+    await until('both have begun', () => current.text() !== '' && behind.text() !== '');
+    server.hub.publish(channel, { n: 7 }, 7);
+    server.hub.publish(channel, { n: 8 }, 8);
+    server.hub.close(channel, 'delivered');
+    await Promise.all([current.ended, behind.ended]);
+    const change = `id: 8\nevent: change\ndata: {"channel":"${channel}","version":8,"data":{"n":8}}\n\n`;
+    const closed = `event: closed\ndata: {"channel":"${channel}","reason":"delivered"}\n\n`;
+    const resumed = `id: 7\nevent: resumed\ndata: {"channel":"${channel}","version":7}\n\n`;
+    const snapshot = `id: 7\nevent: snapshot\ndata: {"channel":"${channel}","version":7,"data":{"n":7}}\n\n`;
+    assert.equal(current.text(), resumed + change + closed);
+    assert.equal(behind.text(), snapshot + change + closed);
+    for (const outcome of ['current', 'behind'])
+      assert.equal(await server.sample(`returnit_live_resumes_total{transport="sse",outcome="${outcome}"}`), 1);
+  });
+
+  it('cuts off a client that takes nothing, and holds one value for it until then', async (t) => {
+    const server = await startLiveServer(t, { liveHeartbeatMs: 100, liveBufferMaxBytes: 10_000 });
+    server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
+    const { port } = new URL(server.url);
+    const socket = connect(Number(port), '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.write(`GET /live/${channel} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer customer-kim\r\n\r\n`);
+    await once(socket, 'data');
+    socket.pause();
+    const filling = 'x'.repeat(50_000);
+    let n = 0;
+    await until('it is cut off', async () => {
+      for (let count = 0; count < 20; count += 1) server.hub.publish(channel, { n: (n += 1), filling }, n);
+      return (await server.sample('returnit_live_connections{transport="sse"}')) === 0;
+    });
+    assert.equal(await server.sample('returnit_live_connections_ended_total{transport="sse",reason="dead"}'), 1);
+    assert.ok((await server.sample('returnit_live_messages_conflated_total{transport="sse"}')) > 0);
   });
 });

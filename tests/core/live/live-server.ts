@@ -8,8 +8,10 @@ import type { Principal, Role, WatchDecision } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { Viewer } from '#core/live/channel-table.ts';
 import { createEventStreams } from '#core/live/event-stream.ts';
 import { createLiveHub, type LiveHub, type LiveSession } from '#core/live/hub.ts';
+import { createShareLinks, isShareLink, type ShareLinks } from '#core/live/share-links.ts';
 import { createLiveWebSocket, type LiveWebSocket } from '#core/live/websocket.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
 import { createTestTelemetry } from '../plugin-host/test-telemetry.ts';
@@ -20,6 +22,8 @@ export interface Frame {
   readonly channel: string;
   readonly data?: { readonly n: number };
   readonly reason?: string;
+  readonly version?: number;
+  readonly afterMs?: number;
 }
 
 export interface Client {
@@ -33,6 +37,7 @@ export interface Client {
 export interface LiveServer {
   readonly hub: LiveHub;
   readonly sockets: LiveWebSocket;
+  readonly links: ShareLinks;
   readonly metrics: Metrics;
   readonly url: string;
   connect(options?: { token?: string; by?: 'header' | 'protocol' | 'nothing' }): Client;
@@ -41,7 +46,7 @@ export interface LiveServer {
   stop(): Promise<void>;
 }
 
-export type Authorize = (principal: Principal, params: Readonly<Record<string, string>>) => Promise<WatchDecision>;
+export type Authorize = (viewer: Viewer, params: Readonly<Record<string, string>>) => Promise<WatchDecision>;
 
 export const allow: Authorize = () => Promise.resolve({ allowed: true, snapshot: { n: 0 }, version: 0 });
 
@@ -52,10 +57,12 @@ export async function startLiveServer(
 ): Promise<LiveServer> {
   const config = loadConfig({}, given);
   const telemetry = createTestTelemetry();
+  const links = createShareLinks({ config, secret: new Uint8Array(32).fill(7) });
   const hub = createLiveHub({
     config,
     telemetry,
     async verify(token) {
+      if (isShareLink(token)) return links.verify(token);
       const session = await verify(token);
       return 'principal' in session ? session : { principal: session, expiresAtMs: Infinity };
     },
@@ -89,6 +96,7 @@ export async function startLiveServer(
   });
   return {
     hub,
+    links,
     sockets,
     metrics: telemetry.metrics,
     url: `http://127.0.0.1:${port}`,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
+import { socketRequestForm } from '#core/live/socket-request.ts';
 import { createLiveCapability } from '#core/plugin-host/capabilities/live.ts';
 import { callCapability, createFakeInstance } from '../../support/fake-instance.ts';
 import { until } from '../../support/until.ts';
@@ -20,9 +21,9 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
       await once(client.socket, 'open');
       assert.equal(client.socket.protocol, by === 'protocol' ? 'returnit.live' : '');
       client.send({ watch: channel });
-      assert.deepEqual(await client.next('snapshot'), { type: 'snapshot', channel, data: { n: 0 } });
+      assert.deepEqual(await client.next('snapshot'), { type: 'snapshot', channel, version: 0, data: { n: 0 } });
       server.hub.publish(channel, { n: 1 }, 1);
-      assert.deepEqual(await client.next('change'), { type: 'change', channel, data: { n: 1 } });
+      assert.deepEqual(await client.next('change'), { type: 'change', channel, version: 1, data: { n: 1 } });
       client.send({ unwatch: channel });
       client.send({ watch: 'orders/2/position' });
       await until('the second channel is watched', () => client.frames.at(-1)?.channel === 'orders/2/position');
@@ -88,15 +89,25 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
 
   it('ends a connection that sends something else, saying what would be right', async (t) => {
     const server = await startLiveServer(t);
-    for (const message of ['', '{', '[]', 'null', '{"watch": 1}', '{"subscribe": "x"}', Buffer.from('{"watch":"a"}')]) {
+    const forms = ['{"watch": "a", "since": "1"}', '{"resume": ["a"]}', '{"resume": {"a": "1"}}', '{"ping": "x"}'];
+    for (const message of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{"watch": 1}',
+      '{"subscribe": "x"}',
+      Buffer.from('{"watch":"a"}'),
+      ...forms,
+    ]) {
       const client = server.connect();
       await once(client.socket, 'open');
       client.socket.send(message);
-      assert.deepEqual(await client.closed, [1007, 'send {"watch": "<channel>"} or {"unwatch": "<channel>"}']);
+      assert.deepEqual(await client.closed, [1007, socketRequestForm]);
     }
     const client = server.connect();
     await once(client.socket, 'open');
-    client.send({ watch: 'x'.repeat(2000) });
+    client.send({ watch: 'x'.repeat(9000) });
     assert.equal((await client.closed)[0], 1009);
   });
 
@@ -116,7 +127,8 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
     );
     assert.equal(await refused('customer-kim'), 'Cannot open a live connection: 2 are open already');
     assert.equal(await refused('ops-sam'), 'Cannot open a live connection: 3 are open already');
-    assert.equal(await server.sample('returnit_live_connections_refused_total{reason="overloaded"}'), 2);
+    assert.equal(await server.sample('returnit_live_connections_refused_total{reason="overloaded"}'), 1);
+    assert.equal(await server.sample('returnit_live_connections_refused_total{reason="principal"}'), 1);
 
     const [client] = open;
     assert.ok(client !== undefined);
@@ -134,15 +146,15 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
     await client.next('snapshot');
     client.socket.pause();
     const filling = 'x'.repeat(20_000);
-    const superseded = (): Promise<number> => server.sample('returnit_live_messages_superseded_total{transport="ws"}');
+    const conflated = (): Promise<number> => server.sample('returnit_live_messages_conflated_total{transport="ws"}');
     let last = 0;
     await until('the connection is full', async () => {
       for (let count = 0; count < 100; count += 1) server.hub.publish(channel, { n: (last += 1), filling }, last);
-      return (await superseded()) > 0;
+      return (await conflated()) > 0;
     });
-    const before = await superseded();
+    const before = await conflated();
     for (let count = 0; count < 1000; count += 1) server.hub.publish(channel, { n: (last += 1), filling }, last);
-    assert.ok((await superseded()) - before >= 999);
+    assert.ok((await conflated()) - before >= 999);
     client.socket.resume();
     await until('the newest value arrives', () => client.frames.at(-1)?.data?.n === last);
     const seen = client.frames.map(({ data }) => data?.n ?? 0);
@@ -175,7 +187,13 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
       async () => (await server.sample('returnit_live_connections{transport="ws"}')) === 2,
     );
     await server.stop();
-    for (const client of clients) assert.deepEqual(await client.closed, [1001, 'the server is shutting down']);
+    for (const client of clients) {
+      assert.deepEqual(await client.closed, [1001, 'the server is shutting down']);
+      const { afterMs = -1, reason } = await client.next('reconnect');
+      assert.equal(reason, 'the server is shutting down');
+      assert.ok(afterMs >= 0 && afterMs <= 5000);
+    }
+    assert.equal(await server.sample('returnit_live_connections_ended_total{transport="ws",reason="stopping"}'), 2);
     assert.equal(await server.sample('returnit_live_connections{transport="ws"}'), 0);
     const session = { principal: { id: 'kim', role: 'customer' }, expiresAtMs: Infinity } as const;
     assert.throws(() => server.hub.connect(session, {} as never), { code: 'SHUTTING_DOWN' });
@@ -217,7 +235,7 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
 describe('the live capability', { timeout: 60_000 }, () => {
   it('replaces what an earlier process declared, and refuses the channels of another plugin', async (t) => {
     const server = await startLiveServer(t);
-    const capability = createLiveCapability({ hub: server.hub });
+    const capability = createLiveCapability(server);
     const declare = (instance: ReturnType<typeof createFakeInstance>, name: string): Promise<unknown> =>
       callCapability(capability, instance, {
         method: 'channel',
@@ -250,7 +268,7 @@ describe('the live capability', { timeout: 60_000 }, () => {
 
   it('does not let anybody watch on an answer of another form', async (t) => {
     const server = await startLiveServer(t);
-    const capability = createLiveCapability({ hub: server.hub });
+    const capability = createLiveCapability(server);
     const instance = createFakeInstance('tracking');
     const answers: unknown[] = [
       null,
@@ -273,7 +291,7 @@ describe('the live capability', { timeout: 60_000 }, () => {
 
   it('closes a channel for all who watch it, with the reason', async (t) => {
     const server = await startLiveServer(t);
-    const capability = createLiveCapability({ hub: server.hub });
+    const capability = createLiveCapability(server);
     const instance = createFakeInstance('tracking');
     const handler = instance.add(() => ({ allowed: true }));
     await callCapability(capability, instance, { method: 'channel', args: { pattern, handler } });

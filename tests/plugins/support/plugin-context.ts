@@ -53,7 +53,7 @@ export interface Recorded {
   readonly logs: { level: string; message: string; fields: unknown }[];
   readonly metrics: { name: string; labels: Record<string, string>; by: number }[];
   readonly gauges: { name: string; labels: Record<string, string>; value: number }[];
-  readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string }[];
+  readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string; rechecked?: true }[];
   readonly published: { name: string; data: object }[];
   readonly credentials: { username: string; publish: readonly string[] }[];
   readonly revoked: string[];
@@ -134,6 +134,12 @@ export async function runPlugin(
       publish: (channel: string, data: object, options?: { version?: number }) =>
         Promise.resolve(void recorded.live.push({ channel, data, version: options?.version })),
       close: (channel: string, reason: string) => Promise.resolve(void recorded.live.push({ channel, closed: reason })),
+      issueLink: (channel: string, link: { id: string; expiresInSeconds: number }) =>
+        Promise.resolve({
+          token: `link ${link.id} to ${channel}`,
+          expiresAt: new Date(Date.now() + link.expiresInSeconds * 1000).toISOString(),
+        }),
+      recheck: (channel: string) => Promise.resolve(void recorded.live.push({ channel, rechecked: true })),
     },
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     metrics: {

@@ -15,5 +15,8 @@ export function createLive(core: CoreConnection, registrations: Registrations): 
       await core.call('live.publish', { channel, data, ...(version === undefined ? {} : { version }) });
     },
     close: async (channel: string, reason: string) => void (await core.call('live.close', { channel, reason })),
+    issueLink: (channel: string, link: Parameters<Live['issueLink']>[1]) =>
+      core.call('live.issueLink', { channel, id: link.id, expiresInSeconds: link.expiresInSeconds }),
+    recheck: async (channel: string) => void (await core.call('live.recheck', { channel })),
   });
 }
