@@ -1,16 +1,12 @@
 import { createRouteTable } from '#core/http/route-table.ts';
 import { createHttpServer } from '#core/http/server.ts';
-import { createEventStreams } from '#core/live/event-stream.ts';
-import { createLiveHub } from '#core/live/hub.ts';
-import { createShareLinks, isShareLink } from '#core/live/share-links.ts';
-import { createLiveWebSocket } from '#core/live/websocket.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
 import { createCapabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
-import { loadLinkSecret } from './link-secret.ts';
+import { createLive } from './live.ts';
 import { platformVersion } from './platform-version.ts';
 import { addPluginRoutes } from './plugin-routes.ts';
 
@@ -21,19 +17,15 @@ export interface Front {
 
 /** The plugins first, then the doors for clients and devices: nobody is let in before there is somebody to answer. */
 export async function startFront(
-  { config, telemetry, audit, parts }: Foundation,
+  foundation: Foundation,
   backends: Backends,
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
-  const { admitted, authenticator, database, transport, jobs } = backends;
+  const { config, telemetry, audit, parts } = foundation;
+  const { admitted, authenticator, transport, jobs } = backends;
   const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
   const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
-  const links = createShareLinks({ config, secret: await loadLinkSecret(database) });
-  const hub = createLiveHub({
-    config,
-    telemetry,
-    verify: (token) => (isShareLink(token) ? links.verify(token) : authenticator.verifySession(token)),
-  });
+  const { hub, links, streams, sockets } = await createLive(foundation, backends);
   const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
   const capabilities = createCapabilities({ ...backends, hub, links, routes, telemetry, config, stateOf });
   cleanup.defer(() => capabilities.stop());
@@ -53,8 +45,6 @@ export async function startFront(
   });
   parts.host = host;
   addPluginRoutes(routes, host);
-  const streams = createEventStreams({ config, hub });
-  const sockets = createLiveWebSocket({ config, hub });
   const http = createHttpServer({
     config,
     telemetry,
