@@ -3,6 +3,9 @@ import type { Problem } from '#plugin-api';
 /** Every code that this plugin answers. */
 export const trackingErrors = {
   POSITION_NOT_FOUND: { status: 404, title: 'Position not found' },
+  SHARE_NOT_FOUND: { status: 404, title: 'Share link not found' },
+  SHARES_TOO_MANY: { status: 409, title: 'Too many share links' },
+  ORDER_OVER: { status: 409, title: 'Order is over' },
   HISTORY_RANGE_INVALID: { status: 422, title: 'Range is not usable' },
   FIX_REJECTED: { status: 400, title: 'Position is not usable' },
   DEVICE_FOREIGN: { status: 403, title: 'Device may not speak for this driver' },

@@ -8,6 +8,7 @@ import { startPresenceWatch, type PresenceWatch } from './presence.ts';
 import { registerPresenceRoutes } from './presence-routes.ts';
 import { registerRoutes } from './routes.ts';
 import { readSettings } from './settings.ts';
+import { registerShareRoutes } from './share-routes.ts';
 
 let watch: PresenceWatch | undefined;
 
@@ -18,6 +19,7 @@ export const plugin: Plugin = {
     const intake = createIntake(ctx, { settings, now });
     await watch?.stop();
     registerRoutes(ctx, now);
+    registerShareRoutes(ctx);
     registerPresenceRoutes(ctx, settings, now);
     registerLive(ctx, now);
     registerEvents(ctx);

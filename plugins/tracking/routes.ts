@@ -48,7 +48,7 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
   ctx.http.get(
     '/tracking/orders/{orderId}/position',
     {
-      summary: "The newest position of an order's driver, from the assignment to the completion",
+      summary: "The newest position of an order's driver; for its customer from 'on the way' to the completion",
       roles: ['customer', 'partner', 'driver', 'ops'],
       params: OrderParams,
       response: { 200: OrderPosition },

@@ -43,21 +43,35 @@ export type Visibility =
   | { readonly kind: 'visible'; readonly position: StoredPosition | null }
   | { readonly kind: 'hidden'; readonly reason: string };
 
-/** From the assignment to the completion, and at no other time. */
-const visibleStatuses = new Set(['assigned', 'on_the_way', 'picked_up', 'delivered']);
+/** Those whom the driver is on the way to: from then to the completion, and at no other time. */
+const underWay = { name: "'on the way'", statuses: new Set(['on_the_way', 'picked_up', 'delivered']) };
+/** Those who organise the way: from the assignment on. */
+const assigned = { name: 'the assignment', statuses: new Set(['assigned', ...underWay.statuses]) };
 
 /** Whether someone may see where an order's driver is. Of others' orders not even the existence is told. */
 export function decideVisibility(order: WatchedOrder | undefined, principal: Principal): Visibility {
   if (order === undefined || !isInvolved(order, principal)) {
     return { kind: 'hidden', reason: 'no order of yours has this id' };
   }
-  if (!visibleStatuses.has(order.status)) {
-    return {
-      kind: 'hidden',
-      reason: `a position is shown from the assignment to the completion: the order is '${order.status}'`,
-    };
-  }
-  return { kind: 'visible', position: order.position };
+  return decideByStatus(order, principal.role === 'customer' ? underWay : assigned);
+}
+
+/** Whether a share link shows the driver: as the customer would see it, while the link is open. */
+export function decideSharedVisibility(order: WatchedOrder | undefined, isOpen: boolean): Visibility {
+  if (order === undefined || !isOpen) return { kind: 'hidden', reason: 'the link has expired or was revoked' };
+  return decideByStatus(order, underWay);
+}
+
+function decideByStatus(order: WatchedOrder, { name, statuses }: typeof underWay): Visibility {
+  if (statuses.has(order.status)) return { kind: 'visible', position: order.position };
+  const reason = `a position is shown from ${name} to the completion: the order is '${order.status}'`;
+  return { kind: 'hidden', reason };
+}
+
+/** Whether someone may share where an order's driver is; `over` when there is nothing left to see. */
+export function decideSharing(order: WatchedOrder | undefined, principal: Principal): 'allowed' | 'over' | 'hidden' {
+  if (order === undefined || principal.role === 'driver' || !isInvolved(order, principal)) return 'hidden';
+  return order.status === 'completed' || order.status === 'cancelled' ? 'over' : 'allowed';
 }
 
 function isInvolved(order: WatchedOrder, principal: Principal): boolean {

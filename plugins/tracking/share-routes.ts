@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import { Type } from 'typebox';
+import type { HttpReply, PluginContext, Principal } from '#plugin-api';
+import { refuse } from './errors.ts';
+import { findWatchedOrder } from './store/orders.ts';
+import { insertShare, listShares, revokeShare } from './store/shares.ts';
+import { channelOf, decideSharing } from './visibility.ts';
+
+const closed = { additionalProperties: false } as const;
+const instant = Type.String({ format: 'date-time', maxLength: 40 });
+const uuid = Type.String({ format: 'uuid' });
+
+/** Links of one order that are open at a time. */
+const openMax = 10;
+const lifeSeconds = { minimum: 60, maximum: 604_800, default: 86_400 } as const;
+
+const OrderParams = Type.Object({ orderId: uuid }, closed);
+const ShareParams = Type.Object({ orderId: uuid, shareId: uuid }, closed);
+const NewShare = Type.Object(
+  { expiresInSeconds: Type.Optional(Type.Integer({ ...lifeSeconds, description: 'A minute to a week' })) },
+  closed,
+);
+const shareFields = {
+  shareId: uuid,
+  orderId: uuid,
+  createdBy: Type.String({ maxLength: 300, description: 'Role and id' }),
+  createdAt: instant,
+  expiresAt: instant,
+  revokedAt: Type.Union([instant, Type.Null()]),
+};
+const Share = Type.Object(shareFields, closed);
+const IssuedShare = Type.Object(
+  {
+    ...shareFields,
+    channel: Type.String({ maxLength: 100, description: 'The live channel that the link opens' }),
+    token: Type.String({ maxLength: 2048, description: 'A bearer token for /live; shown once. Whoever has it may watch' }),
+  },
+  closed,
+);
+const Shares = Type.Object({ shares: Type.Array(Share, { maxItems: 100 }) }, closed);
+
+const roles = ['customer', 'partner', 'ops'] as const;
+const count = (ctx: PluginContext, outcome: string): void =>
+  ctx.metrics.increment('returnit_tracking_shares_total', { outcome });
+
+/** Links that show one order's driver to who has no account: made, listed and revoked by the order's owner or ops. */
+export function registerShareRoutes(ctx: PluginContext): void {
+  ctx.http.post(
+    '/tracking/orders/{orderId}/shares',
+    {
+      summary: "Makes a link that shows the order's driver, from 'on the way' to the completion",
+      roles,
+      params: OrderParams,
+      body: NewShare,
+      response: { 201: IssuedShare },
+    },
+    ({ principal, params: { orderId }, body }) =>
+      share(ctx, principal, { orderId, expiresInSeconds: body.expiresInSeconds ?? lifeSeconds.default }),
+  );
+
+  ctx.http.get(
+    '/tracking/orders/{orderId}/shares',
+    { summary: "The order's share links, newest first", roles, params: OrderParams, response: { 200: Shares } },
+    async ({ principal, params: { orderId } }) => {
+      const decision = decideSharing(await findWatchedOrder(ctx.db, orderId), principal);
+      if (decision === 'hidden') return unknownOrder();
+      return { status: 200, body: { shares: await listShares(ctx.db, orderId) } };
+    },
+  );
+
+  ctx.http.delete(
+    '/tracking/orders/{orderId}/shares/{shareId}',
+    { summary: 'Revokes a share link: who watches by it sees nothing more', roles, params: ShareParams, response: { 200: Share } },
+    ({ principal, params }) => revoke(ctx, principal, params),
+  );
+}
+
+async function share(
+  ctx: PluginContext,
+  principal: Principal,
+  { orderId, expiresInSeconds }: { readonly orderId: string; readonly expiresInSeconds: number },
+): Promise<HttpReply> {
+  const decision = decideSharing(await findWatchedOrder(ctx.db, orderId), principal);
+  if (decision !== 'allowed') count(ctx, 'refused');
+  if (decision === 'hidden') return unknownOrder();
+  if (decision === 'over') return refuse('ORDER_OVER', 'Cannot share a position: the order is over');
+  const shareId = randomUUID();
+  const channel = channelOf(orderId);
+  const { token, expiresAt } = await ctx.live.issueLink(channel, { id: shareId, expiresInSeconds });
+  const stored = await insertShare(ctx.db, { shareId, orderId, by: principal, expiresAt, openMax });
+  if (stored === undefined) {
+    count(ctx, 'refused');
+    return refuse('SHARES_TOO_MANY', `Cannot share a position: ${openMax} links of the order are open; revoke one`);
+  }
+  count(ctx, 'created');
+  ctx.log.info('share link created', { orderId, shareId, by: `${principal.role}:${principal.id}`, expiresAt });
+  return { status: 201, body: { ...stored, channel, token } };
+}
+
+async function revoke(
+  ctx: PluginContext,
+  principal: Principal,
+  { orderId, shareId }: { readonly orderId: string; readonly shareId: string },
+): Promise<HttpReply> {
+  if (decideSharing(await findWatchedOrder(ctx.db, orderId), principal) === 'hidden') return unknownOrder();
+  const revoked = await revokeShare(ctx.db, { shareId, orderId, by: principal });
+  if (revoked === undefined) return refuse('SHARE_NOT_FOUND', 'Cannot revoke a share link: the order has no such link');
+  // Should this fail, the client asks again: revoking twice is once, and who watches is asked for again in any case.
+  await ctx.live.recheck(channelOf(orderId));
+  count(ctx, 'revoked');
+  ctx.log.info('share link revoked', { orderId, shareId, by: `${principal.role}:${principal.id}` });
+  return { status: 200, body: revoked };
+}
+
+function unknownOrder(): HttpReply {
+  return refuse('POSITION_NOT_FOUND', 'Cannot share a position: no order of yours has this id');
+}
