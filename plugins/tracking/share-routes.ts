@@ -33,7 +33,10 @@ const IssuedShare = Type.Object(
   {
     ...shareFields,
     channel: Type.String({ maxLength: 100, description: 'The live channel that the link opens' }),
-    token: Type.String({ maxLength: 2048, description: 'A bearer token for /live; shown once. Whoever has it may watch' }),
+    token: Type.String({
+      maxLength: 2048,
+      description: 'A bearer token for /live; shown once. Whoever has it may watch',
+    }),
   },
   closed,
 );
@@ -70,7 +73,12 @@ export function registerShareRoutes(ctx: PluginContext): void {
 
   ctx.http.delete(
     '/tracking/orders/{orderId}/shares/{shareId}',
-    { summary: 'Revokes a share link: who watches by it sees nothing more', roles, params: ShareParams, response: { 200: Share } },
+    {
+      summary: 'Revokes a share link: who watches by it sees nothing more',
+      roles,
+      params: ShareParams,
+      response: { 200: Share },
+    },
     ({ principal, params }) => revoke(ctx, principal, params),
   );
 }

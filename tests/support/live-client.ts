@@ -92,7 +92,7 @@ async function readEvents(response: Response, values: LiveValue[]): Promise<void
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
     text += chunk;
     for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-      const event = /^event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end));
+      const event = /^(?:id: \d+\n|retry: \d+\n)*event: (\w+)\ndata: (.*)$/.exec(text.slice(0, end));
       text = text.slice(end + 2);
       if (event === null) continue;
       values.push({ type: event[1], ...(JSON.parse(event[2] ?? '') as object) } as LiveValue);

@@ -41,10 +41,14 @@ export async function driveOrder({ platform, place, name }: JourneyOptions): Pro
     const assigned = await orderReached(customer, booked.orderId, 'assigned');
     assert.equal(assigned.driverId, `driver-${name}`);
 
-    const watchers = await watchAll(platform, booked.orderId, [customer, driver, ops]);
+    await assertNotVisible(platform, customer, booked.orderId);
+    const organisers = await watchAll(platform, booked.orderId, [driver, ops]);
+    const [[start, onTheWay], ...later] = steps;
+    assert.equal((await driver.ok<Order>('POST', `/orders/${booked.orderId}/${start}`)).status, onTheWay);
+    const watchers = [...organisers, ...(await watchAll(platform, booked.orderId, [customer]))];
     await assertRefused(platform, booked.orderId, stranger);
     await assertMovesForward({ platform, watchers, device, place });
-    for (const [step, status] of steps) {
+    for (const [step, status] of later) {
       const { body } = await driver.request<Order>('POST', `/orders/${booked.orderId}/${step}`);
       assert.equal(body.status, status);
     }

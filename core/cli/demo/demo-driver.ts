@@ -48,7 +48,6 @@ async function driveOne(client: MqttClient, route: readonly RoutePoint[], option
   const { orderId } = await bookOrder(route, options);
   await waitForAssignment(orderId, route, { client, options });
   if (signal.aborted) return;
-  options.onOrder({ orderId, driverId: options.driverId });
   const endMs = route.at(-1)?.offsetMs ?? 0;
   const steps: (readonly [atMs: number, verb: string])[] = [
     [0, 'start'],
@@ -63,6 +62,8 @@ async function driveOne(client: MqttClient, route: readonly RoutePoint[], option
     for (let step = steps[0]; step !== undefined && step[0] <= offsetMs; step = steps[0]) {
       const { status } = await ops<Order>('POST', `/orders/${orderId}/${step[1]}`);
       options.onStep({ orderId, status });
+      // From now on its customer may watch.
+      if (step[1] === 'start') options.onOrder({ orderId, driverId: options.driverId });
       steps.shift();
     }
     await pause(signal);

@@ -44,7 +44,7 @@ function toRoute(name: string, options: RouteOptions, handler: Route['handler'])
 }
 
 type Subscriber = (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>;
-type Watch = (watch: { principal: Principal; params: Record<string, string> }) => Promise<WatchDecision>;
+type Watch = (watch: { principal: Principal; params: Record<string, string>; link?: string }) => Promise<WatchDecision>;
 type EventHandler = Parameters<PluginContext['events']['on']>[1];
 type JobHandler = (job: Job<unknown>) => Promise<void>;
 
@@ -65,7 +65,7 @@ export interface RunningPlugin {
   deliver(event: string, data: object, id?: string): Promise<void>;
   work(queue: string, data: object, attempt?: number): Promise<void>;
   receive(filter: string, messages: readonly MqttMessage[]): Promise<readonly Verdict[]>;
-  watch(pattern: string, principal: Principal, params: Record<string, string>): Promise<WatchDecision>;
+  watch(pattern: string, principal: Principal, params: Record<string, string>, link?: string): Promise<WatchDecision>;
   counted(name: string, labels: Record<string, string>): number;
 }
 
@@ -187,7 +187,8 @@ export async function runPlugin(
     work: (queue, data, attempt = 1) =>
       get(workers, queue)({ id: 'j', queue, data, attempt, signal: new AbortController().signal }),
     receive: (filter, messages) => get(subscribers, filter)(messages),
-    watch: (pattern, principal, params) => get(channels, pattern)({ principal, params }),
+    watch: (pattern, principal, params, link) =>
+      get(channels, pattern)({ principal, params, ...(link === undefined ? {} : { link }) }),
     counted: (name, labels) =>
       recorded.metrics
         .filter((m) => m.name === name && Object.entries(labels).every(([label, value]) => m.labels[label] === value))

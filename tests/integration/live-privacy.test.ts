@@ -1,0 +1,82 @@
+/** Who sees the driver, and when: over real streams, at each step of an order. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { book, connectDriver, near, orderReached, placeOf, type Device } from '../support/journey.ts';
+import { watchByEvents, watchBySocket, type LiveClient } from '../support/live-client.ts';
+import { startPlatform, type TestPlatform } from '../support/platform.ts';
+
+interface Share {
+  readonly shareId: string;
+  readonly token: string;
+}
+
+describe('the live position of an order', () => {
+  let platform: TestPlatform;
+  let device: Device;
+  before(async () => {
+    platform = await startPlatform();
+    device = await connectDriver(platform, 'private-driver');
+  });
+  after(async () => {
+    await device?.close();
+    await platform?.stop();
+  });
+
+  it('is shown to each from when they may see it until it is over, and by links as long as they last', async () => {
+    const place = placeOf(1);
+    const customer = await platform.as('customer', 'watched');
+    const ops = await platform.as('ops', 'dispatcher');
+    const driver = await platform.as('driver', 'private-driver');
+    await device.publish(near(place, 2));
+    const { orderId } = await book(customer, place);
+    const url = platform.app.addresses.api;
+    const channel = `orders/${orderId}/position`;
+    const clients: LiveClient[] = [];
+    const watch = async (token: string, by = watchBySocket): Promise<LiveClient> => {
+      const client = await by({ url, token, channel });
+      clients.push(client);
+      return client;
+    };
+    const assertHidden = async (token: string): Promise<void> => {
+      for (const by of [watchBySocket, watchByEvents]) await (await watch(token, by)).next('refused');
+    };
+    const share = (): Promise<Share> => customer.ok<Share>('POST', `/tracking/orders/${orderId}/shares`, {});
+    const [kept, revoked] = [await share(), await share()];
+    const customerToken = customer.token ?? '';
+
+    await orderReached(customer, orderId, 'assigned');
+    for (const token of [customerToken, kept.token]) await assertHidden(token);
+    const early = await watch(ops.token ?? '');
+    await early.next('snapshot');
+
+    await driver.ok('POST', `/orders/${orderId}/start`);
+    const seeing = [await watch(customerToken), await watch(kept.token), await watch(kept.token, watchByEvents)];
+    const losing = [await watch(revoked.token), await watch(revoked.token, watchByEvents)];
+    for (const client of [...seeing, ...losing]) await client.next('snapshot');
+    await assertHidden(`${kept.token.slice(0, -2)}AA`).catch((error: unknown) => {
+      // A socket with a token that nobody signed does not even open.
+      assert.match(String(error), /401/);
+    });
+
+    await customer.ok('DELETE', `/tracking/orders/${orderId}/shares/${revoked.shareId}`);
+    for (const client of losing) {
+      assert.equal((await client.next('closed')).reason, 'the link has expired or was revoked');
+    }
+    await assertHidden(revoked.token);
+    await device.publish(near(place, 1));
+    for (const client of [early, ...seeing]) await client.next(({ data }) => data?.lat === near(place, 1).lat);
+    for (const client of losing) assert.ok(client.values.every(({ data }) => data?.lat !== near(place, 1).lat));
+
+    const api = await fetch(`${url}/orders/${orderId}`, { headers: { authorization: `Bearer ${kept.token}` } });
+    assert.equal(api.status, 401, 'a link opens a live channel and nothing else');
+
+    for (const step of ['pickup', 'deliver', 'complete']) await driver.ok('POST', `/orders/${orderId}/${step}`);
+    for (const client of [early, ...seeing]) {
+      assert.equal((await client.next('closed')).reason, 'the order is completed');
+    }
+    for (const token of [customerToken, kept.token, ops.token ?? '']) await assertHidden(token);
+    for (const client of clients) client.close();
+    assert.equal(await platform.sample('returnit_tracking_shares_total', { outcome: 'created' }), 2);
+    assert.ok(!platform.logText().includes(kept.token));
+  });
+});
