@@ -211,8 +211,13 @@ export interface Events {
 // mqtt
 export interface MqttMessage {
   readonly topic: string;
-  /** UTF-8 text. A payload that is not is refused before the plugin sees it. */
+  /** UTF-8 text. A payload that is not is refused before the plugin sees it, unless it asked to (`refused`). */
   readonly payload: string;
+  /**
+   * Set on what cannot be handed over as a message, for a subscription with `handOverRefused`. Then `payload` is the
+   * first 8 KiB in base64, and the verdict says no more than that it was noted.
+   */
+  readonly refused?: { readonly reason: 'encoding' | 'too-large'; readonly payloadBytes: number };
   /** The broker's user that published it; null when an external broker does not tell. */
   readonly username: string | null;
   /** ISO 8601. */
@@ -229,6 +234,8 @@ export interface SubscribeOptions {
   readonly batchSizeMax?: number;
   /** @default 20 */
   readonly batchWaitMs?: number;
+  /** Hands over also what is no message: not UTF-8, or larger than a frame carries. @default false */
+  readonly handOverRefused?: boolean;
 }
 
 export interface DeviceCredentials {

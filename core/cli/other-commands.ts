@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { Config } from '#core/config/settings.ts';
+import { registerDeadLettersCommands } from './dead-letters-commands.ts';
 import { registerPluginsCommands } from './plugins-commands.ts';
 import { registerPluginsReleaseCommand } from './plugins-release.ts';
 import { createMosquittoInitCommand } from './mosquitto-init.ts';
@@ -13,6 +14,7 @@ export function registerOtherCommands(
   const { config, projectDir, stdout } = deps;
   const plugins = registerPluginsCommands(program, { config, projectDir, stdout });
   registerPluginsReleaseCommand(plugins, { config, stdout });
+  registerDeadLettersCommands(program, { config, stdout });
   program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
   program.addCommand(
     createMosquittoInitCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }),

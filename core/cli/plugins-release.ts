@@ -1,16 +1,17 @@
 import type { Command } from 'commander';
-import { readAddresses } from '#core/app/addresses.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { createAuthenticator } from '#core/http/authentication.ts';
+import { findRunningCore, reasonOf } from './running-core.ts';
 
 export interface ReleaseDeps {
   readonly config: Config;
   readonly stdout: { write(text: string): unknown };
 }
 
-const timeoutMs = 30_000;
-const tokenSeconds = 60;
+interface Released {
+  readonly name?: string;
+  readonly state?: string;
+}
 
 /** `returnit plugins release NAME`: asks the core that runs on this data folder to start a quarantined plugin again. */
 export function registerPluginsReleaseCommand(plugins: Command, deps: ReleaseDeps): void {
@@ -19,45 +20,16 @@ export function registerPluginsReleaseCommand(plugins: Command, deps: ReleaseDep
     .description('start a quarantined plugin again')
     .option('--json', 'as JSON')
     .action(async (name: string, flags: { json?: true }) => {
-      const { api } = await readAddresses(deps.config.dataDir);
-      const authenticator = await createAuthenticator({ config: deps.config });
-      const token = await authenticator.issueToken({
-        role: 'ops',
-        subject: 'returnit-cli',
-        expiresInSeconds: tokenSeconds,
-      });
-      const response = await fetch(`${api}/plugins/${encodeURIComponent(name)}/release`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}` },
-        signal: AbortSignal.timeout(timeoutMs),
-      }).catch((cause: unknown) => {
-        throw new AppError('CORE_NOT_RUNNING', `Cannot reach the core at ${api}`, { cause });
-      });
-      const answer = await readAnswer(response);
-      if (!response.ok) {
-        const reason = answer.detail ?? answer.title ?? `the core answered ${response.status}`;
-        throw new AppError(response.status === 404 ? 'PLUGIN_UNKNOWN' : 'PLUGIN_UNAVAILABLE', reason);
+      const core = await findRunningCore(deps.config);
+      const answer = await core.request('POST', `/plugins/${encodeURIComponent(name)}/release`);
+      if (!answer.ok) {
+        throw new AppError(answer.status === 404 ? 'PLUGIN_UNKNOWN' : 'PLUGIN_UNAVAILABLE', reasonOf(answer));
       }
+      const released: Released = answer.body;
       deps.stdout.write(
         flags.json === true
-          ? `${JSON.stringify(answer)}\n`
-          : `${answer.name ?? name} is ${answer.state ?? 'unknown'}\n`,
+          ? `${JSON.stringify(released)}\n`
+          : `${released.name ?? name} is ${released.state ?? 'unknown'}\n`,
       );
     });
-}
-
-interface Answer {
-  readonly name?: string;
-  readonly state?: string;
-  readonly detail?: string;
-  readonly title?: string;
-}
-
-/** Something else may listen on the port of a core that was killed. */
-async function readAnswer(response: Response): Promise<Answer> {
-  try {
-    return (await response.json()) as Answer;
-  } catch (cause) {
-    throw new AppError('CORE_NOT_RUNNING', `Cannot reach the core: what listens at ${response.url} is none`, { cause });
-  }
 }

@@ -5,11 +5,22 @@ import type { IncomingMessage } from './incoming-message.ts';
 /** The plugin's handler: gets the messages, resolves with what the plugin answered, which is not checked yet. */
 export type HandleBatch = (messages: readonly MqttMessage[]) => Promise<unknown>;
 
-const reasonPattern = /^[a-z-]{1,40}$/;
+/** Why the core does not pass a payload on as a message. */
+export type Refusal = 'too-large' | 'encoding';
+
+/** What a plugin sees of a payload: its text, or the first bytes of one that it could not be handed, in base64. */
+export interface Content {
+  readonly text: string;
+  readonly refused?: Refusal;
+}
+
+const reasonPattern = /^[a-z][a-z_-]{0,39}$/;
+/** Enough to see what it was. */
+const refusedPayloadMaxBytes = 8192;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** A payload as text, or why the plugin must not see it. */
-export function decodePayload(payload: Buffer, payloadMaxBytes: number): { text: string } | { rejected: string } {
+export function decodePayload(payload: Buffer, payloadMaxBytes: number): Content | { readonly rejected: Refusal } {
   if (payload.length > payloadMaxBytes) return { rejected: 'too-large' };
   try {
     return { text: utf8.decode(payload) };
@@ -19,10 +30,16 @@ export function decodePayload(payload: Buffer, payloadMaxBytes: number): { text:
   }
 }
 
-export function toPluginMessage(message: IncomingMessage, payload: string): MqttMessage {
+/** A refused payload for a plugin that wants to know of it. */
+export function toRefusedContent(payload: Buffer, refused: Refusal): Content {
+  return { text: payload.subarray(0, refusedPayloadMaxBytes).toString('base64'), refused };
+}
+
+export function toPluginMessage(message: IncomingMessage, { text, refused }: Content): MqttMessage {
   return {
     topic: message.topic,
-    payload,
+    payload: text,
+    ...(refused === undefined ? {} : { refused: { reason: refused, payloadBytes: message.payload.length } }),
     username: message.username,
     receivedAt: new Date(message.receivedAtMs).toISOString(),
     retained: message.retained,

@@ -4,7 +4,15 @@ import { withSpan } from '#core/telemetry/tracing.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { BatchMetrics } from './batch-metrics.ts';
-import { decodePayload, parseVerdicts, toPluginMessage, toReasonLabel, type HandleBatch } from './batch-handling.ts';
+import {
+  decodePayload,
+  parseVerdicts,
+  toPluginMessage,
+  toReasonLabel,
+  toRefusedContent,
+  type Content,
+  type HandleBatch,
+} from './batch-handling.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import { traceLinks } from './trace-links.ts';
 import type { MessageSink } from './transport.ts';
@@ -12,6 +20,8 @@ import type { MessageSink } from './transport.ts';
 export interface BatchWishes {
   readonly batchSizeMax: number;
   readonly batchWaitMs: number;
+  /** Whether the plugin also wants what it cannot be handed as a message, to reject it in its own way. @default false */
+  readonly handOverRefused?: boolean;
 }
 
 export interface BatcherOptions {
@@ -29,8 +39,6 @@ export interface BatcherOptions {
   readonly retryDelayMs: number;
   /** @default 30000 */
   readonly retryDelayMaxMs?: number;
-  /** Gets every message that is acknowledged without being accepted. */
-  readonly onRejected?: (message: IncomingMessage, reason: string) => void;
   /** Jitter of the retry delay. @default Math.random */
   readonly random?: () => number;
   /** @default Date.now */
@@ -51,11 +59,11 @@ export interface Batcher extends MessageSink {
 
 interface Entry {
   readonly message: IncomingMessage;
-  readonly text: string;
+  readonly content: Content;
 }
 
 interface Apart {
-  readonly text: string;
+  readonly content: Content;
   readonly failures: number;
   readonly dueAtMs: number;
 }
@@ -74,13 +82,15 @@ class SubscriptionBatcher implements Batcher {
   readonly #metrics: BatchMetrics;
   readonly #log: Logger;
   readonly #now: () => number;
-  readonly #waiting = new Map<IncomingMessage, string>();
+  readonly #waiting = new Map<IncomingMessage, Content>();
   readonly #setApart = new Map<IncomingMessage, Apart>();
   #attached: { readonly handle: HandleBatch; readonly wishes: BatchWishes } | undefined;
   #inFlight: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #sizeLimit: number;
+  /** What the newest handler wished: it holds while the plugin is away. */
+  #handsOverRefused = false;
   #stopped = false;
 
   constructor(options: BatcherOptions) {
@@ -104,15 +114,20 @@ class SubscriptionBatcher implements Batcher {
     message.claim((gone) => this.#remove(gone));
     const decoded = decodePayload(message.payload, this.#options.payloadMaxBytes);
     if ('rejected' in decoded) {
-      this.#reject(message, decoded.rejected);
-      return message.settle();
+      if (!this.#handsOverRefused) {
+        this.#reject(message, decoded.rejected);
+        return message.settle();
+      }
+      this.#waiting.set(message, toRefusedContent(message.payload, decoded.rejected));
+    } else {
+      this.#waiting.set(message, decoded);
     }
-    this.#waiting.set(message, decoded.text);
     this.#schedule();
   }
 
   attach(handle: HandleBatch, wishes: BatchWishes): void {
     this.#attached = { handle, wishes };
+    this.#handsOverRefused = wishes.handOverRefused === true;
     this.#failures = 0;
     this.#sizeLimit = this.#options.batchSizeMax;
     this.#clearTimer();
@@ -181,16 +196,17 @@ class SubscriptionBatcher implements Batcher {
 
   #take(): readonly Entry[] {
     const now = this.#now();
-    for (const [message, { text, dueAtMs }] of this.#setApart) {
-      if (dueAtMs <= now) return [{ message, text }];
+    for (const [message, { content, dueAtMs }] of this.#setApart) {
+      if (dueAtMs <= now) return [{ message, content }];
     }
     const batch: Entry[] = [];
     const size = this.#wishedSize();
     let bytes = 0;
-    for (const [message, text] of this.#waiting) {
-      bytes += message.payload.length + message.topic.length;
+    for (const [message, content] of this.#waiting) {
+      // Of a refused payload only the beginning is handed over.
+      bytes += (content.refused === undefined ? message.payload.length : content.text.length) + message.topic.length;
       if (batch.length > 0 && bytes > this.#options.batchMaxBytes) break;
-      batch.push({ message, text });
+      batch.push({ message, content });
       if (batch.length >= size) break;
     }
     return batch;
@@ -206,7 +222,7 @@ class SubscriptionBatcher implements Batcher {
       'messaging.batch.message_count': batch.length,
       'returnit.plugin': plugin,
     };
-    const links = traceLinks(batch.map((entry) => entry.text));
+    const links = traceLinks(batch.map(({ content }) => content.text));
     try {
       await withSpan(`process ${filter}`, { kind: 'consumer', attributes, links }, () => this.#handOver(batch, handle));
       this.#failures = 0;
@@ -221,7 +237,7 @@ class SubscriptionBatcher implements Batcher {
   }
 
   async #handOver(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
-    const messages = batch.map(({ message, text }) => toPluginMessage(message, text));
+    const messages = batch.map(({ message, content }) => toPluginMessage(message, content));
     const verdicts = parseVerdicts(await handle(messages), batch.length);
     for (const [index, { message }] of batch.entries()) {
       const verdict = verdicts[index];
@@ -242,15 +258,13 @@ class SubscriptionBatcher implements Batcher {
     } else {
       const failures = (this.#setApart.get(first.message)?.failures ?? 0) + 1;
       const dueAtMs = this.#now() + this.#backOffMs(failures);
-      if (this.#remove(first.message)) this.#setApart.set(first.message, { text: first.text, failures, dueAtMs });
+      if (this.#remove(first.message)) this.#setApart.set(first.message, { content: first.content, failures, dueAtMs });
       // The database may be away for all: the next message is not tried at once either.
       if (failures === 1) this.#failures += 1;
     }
   }
 
   #reject(message: IncomingMessage, reason: string): void {
-    const label = toReasonLabel(reason);
-    this.#metrics.rejected(message, label);
-    this.#options.onRejected?.(message, label);
+    this.#metrics.rejected(message, toReasonLabel(reason));
   }
 }

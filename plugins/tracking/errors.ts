@@ -12,6 +12,7 @@ export const trackingErrors = {
   DEVICE_OVER_BUDGET: { status: 429, title: 'Device sends too much' },
   HISTORY_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
   PRESENCE_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
+  DEAD_LETTER_NOT_FOUND: { status: 404, title: 'Dead letter not found' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type TrackingErrorCode = keyof typeof trackingErrors;

@@ -28,6 +28,7 @@ export function toFlagBits(flags: readonly FixFlag[]): number {
 /** What a message itself can be rejected for. */
 export const messageReasons = [
   'topic',
+  'encoding',
   'payload_too_large',
   'malformed_json',
   'schema',

@@ -1,5 +1,7 @@
 import type { MqttMessage, PluginContext } from '#plugin-api';
 import { createBudget } from './budget.ts';
+import { createDeadLetterKeeping } from './dead-letter-keeping.ts';
+import type { RejectedMessage } from './dead-letter.ts';
 import { createDriverDirectory, type DriverDirectory } from './driver-directory.ts';
 import { createFixKeeping } from './fix-keeping.ts';
 import { rejected, type Fix, type Outcome } from './fix.ts';
@@ -12,7 +14,7 @@ import { createWillKeeping } from './will-keeping.ts';
 /** The one way of a message into the history, whatever door it came through. */
 export interface Intake {
   /**
-   * An outcome a message, in order. A bad one never costs a good one.
+   * An outcome a message, in order. A bad one never costs a good one; it is counted and kept as a dead letter.
    *
    * @throws when the good ones cannot be stored: then nothing was taken, and all may be sent again
    */
@@ -34,6 +36,7 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
   const freshDirectory = createDriverDirectory(ctx, { cacheMs: 0, driversMax: 1 });
   const metrics = createIntakeMetrics(ctx.metrics);
   const keepWills = createWillKeeping(ctx);
+  const keepDeadLetters = createDeadLetterKeeping(ctx, settings);
   const keep = createFixKeeping(ctx, { plausibility: createPlausibility(settings), metrics, settings, now });
 
   async function exclude(parsed: readonly ParsedMessage[], from: DriverDirectory): Promise<readonly ParsedMessage[]> {
@@ -68,12 +71,18 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
       await keepWills(judged);
       const outcomes = judged.map(toOutcome);
       metrics.rejected(outcomes);
+      // After the good ones are stored: a batch that comes again has left no letter.
+      await keepDeadLetters(rejectedOf(messages, outcomes));
       return outcomes;
     },
     async retake(message) {
       const parsed = parseMessage(message, Date.parse(message.receivedAt), settings);
+      if (parsed.kind === 'fix' && Date.parse(parsed.fix.recordedAt) < now() - settings.retentionMs) {
+        return rejected('too_old', 'the fix has become older than what is kept');
+      }
       const [judged = parsed] = await exclude([parsed], freshDirectory);
       await keep(fixesOf([judged]));
+      await keepWills([judged]);
       return toOutcome(judged);
     },
   };
@@ -81,6 +90,12 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
 
 const fixesOf = (parsed: readonly ParsedMessage[]): readonly Fix[] =>
   parsed.flatMap((result) => (result.kind === 'fix' ? [result.fix] : []));
+
+const rejectedOf = (messages: readonly MqttMessage[], outcomes: readonly Outcome[]): readonly RejectedMessage[] =>
+  messages.flatMap((message, index) => {
+    const outcome = outcomes[index];
+    return outcome?.kind === 'rejected' ? [{ message, rejection: outcome }] : [];
+  });
 
 const toOutcome = (parsed: ParsedMessage): Outcome =>
   parsed.kind === 'fix' || parsed.kind === 'will' ? { kind: 'accepted' } : parsed;

@@ -34,6 +34,7 @@ export function parseMessage(
   nowMs: number,
   limits: ValidationLimits = defaultLimits,
 ): ParsedMessage {
+  if (message.refused !== undefined) return toRejection(message.refused);
   const [root = '', ...levels] = message.topic.split('/');
   const [driverId, leaf] = root === 'owntracks' ? toOwnTracksNames(levels) : levels;
   if (levels.length !== 2 || driverId === undefined || leaf === undefined || !driverIdPattern.test(driverId)) {
@@ -71,6 +72,12 @@ export function parseMessage(
 function toOwnTracksNames([owner = '', device]: readonly string[]): readonly (string | undefined)[] {
   const dot = owner.indexOf('.');
   return dot === -1 ? [owner, device] : [owner.slice(0, dot), owner.slice(dot + 1)];
+}
+
+function toRejection({ reason, payloadBytes }: NonNullable<MqttMessage['refused']>): Rejection {
+  return reason === 'encoding'
+    ? rejected('encoding', 'the payload is not UTF-8')
+    : rejected('payload_too_large', `the payload has ${payloadBytes} bytes: more than a frame carries`);
 }
 
 type Members = Readonly<Record<string, unknown>>;

@@ -1,4 +1,6 @@
 import type { Plugin } from '#plugin-api';
+import { createDeadLetterReplay } from './dead-letter-replay.ts';
+import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import { registerEvents } from './events.ts';
 import { createIntake } from './intake.ts';
 import { registerLive } from './live.ts';
@@ -25,6 +27,7 @@ export const plugin: Plugin = {
     registerEvents(ctx);
     registerMessages(ctx, intake);
     registerPhoneRoutes(ctx, intake, now);
+    registerDeadLetterRoutes(ctx, createDeadLetterReplay(ctx, intake));
     watch = startPresenceWatch(ctx, settings, now);
   },
   async stop() {

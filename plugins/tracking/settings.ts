@@ -13,6 +13,9 @@ export const settingDefaults = {
   TRACKING_ARRIVE_M: { fallback: 100, min: 20, max: 5000 },
   TRACKING_DEPART_M: { fallback: 200, min: 40, max: 10_000 },
   TRACKING_DWELL_SECONDS: { fallback: 20, min: 1, max: 600 },
+  TRACKING_DEAD_LETTERS_MAX: { fallback: 10_000, min: 1, max: 100_000 },
+  TRACKING_DEAD_LETTERS_MAX_BYTES: { fallback: 16_777_216, min: 65_536, max: 1_073_741_824 },
+  TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES: { fallback: 8192, min: 64, max: 32_768 },
 } as const satisfies Readonly<
   Record<string, { readonly fallback: number; readonly min: number; readonly max: number }>
 >;
@@ -44,6 +47,11 @@ export interface Settings {
   readonly departM: number;
   /** How far apart the fixes are that confirm an arrival or a departure: who drives past does not arrive. */
   readonly dwellMs: number;
+  readonly deadLettersMax: number;
+  /** Of all dead letters together. */
+  readonly deadLettersMaxBytes: number;
+  /** What is kept of one payload. */
+  readonly deadLetterPayloadMaxBytes: number;
 }
 
 const dayMs = 86_400_000;
@@ -69,6 +77,9 @@ export function readSettings(environment: Readonly<Record<string, string>>): Set
     arriveM: read('TRACKING_ARRIVE_M'),
     departM: read('TRACKING_DEPART_M'),
     dwellMs: read('TRACKING_DWELL_SECONDS') * 1000,
+    deadLettersMax: read('TRACKING_DEAD_LETTERS_MAX'),
+    deadLettersMaxBytes: read('TRACKING_DEAD_LETTERS_MAX_BYTES'),
+    deadLetterPayloadMaxBytes: read('TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES'),
   };
 }
 

@@ -4,7 +4,6 @@ import { AppError } from '#core/errors/app-error.ts';
 import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import { usernamePattern } from '#core/mqtt/device-username.ts';
-import type { IncomingMessage } from '#core/mqtt/incoming-message.ts';
 import { isTopic, isTopicFilter } from '#core/mqtt/topic-filter.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -27,6 +26,7 @@ const SubscribeSchema = Type.Object(
     filter: Filter,
     batchSizeMax: Type.Integer({ minimum: 1, maximum: 5000 }),
     batchWaitMs: Type.Number({ minimum: 0, maximum: 60_000 }),
+    handOverRefused: Type.Optional(Type.Boolean()),
     handler: Type.Integer({ minimum: 0 }),
   },
   { additionalProperties: false },
@@ -55,8 +55,6 @@ export interface MqttCapabilityOptions {
   readonly credentials: Credentials;
   readonly telemetry: Telemetry;
   readonly config: Config;
-  /** Gets what is acknowledged without being accepted, by topic filter of the subscription. */
-  readonly onRejected?: (message: IncomingMessage, reason: string, filter: string) => void;
 }
 
 function access(verb: 'subscribe' | 'publish' | 'issue', resource: string): Access {
@@ -109,7 +107,7 @@ class Subscriptions {
   }
 
   #create(plugin: string, filter: string): Batcher {
-    const { config, telemetry, onRejected } = this.#options;
+    const { config, telemetry } = this.#options;
     // Half a frame: JSON's growth is the worst case of payloads alone.
     const payloadsMaxBytes = Math.floor((config.pluginFrameMaxBytes - frameReserveBytes) / (2 * jsonGrowthMax));
     return createBatcher({
@@ -122,7 +120,6 @@ class Subscriptions {
       payloadMaxBytes: payloadsMaxBytes,
       waitingMax: Math.ceil(config.mqttInflightMax / 2),
       retryDelayMs: config.mqttRetryDelayMs,
-      ...(onRejected === undefined ? {} : { onRejected: (message, reason) => onRejected(message, reason, filter) }),
     });
   }
 }

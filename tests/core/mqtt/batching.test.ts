@@ -121,20 +121,37 @@ describe('createBatcher()', () => {
     await batcher.stop();
   });
 
-  it('hands what it rejects to its owner, with a bounded reason', async () => {
-    const rejections: string[] = [];
-    const { batcher, acknowledged, deliver } = createHarness({
-      payloadMaxBytes: 100,
-      onRejected: (message, reason) => void rejections.push(`${message.payload.length} ${reason}`),
-    });
-    batcher.attach(
-      async (messages) => ({ verdicts: messages.map(() => ({ rejected: 'Driver d1 is unknown' })) }),
-      wishes,
-    );
-    deliver('1');
+  it('rejects by itself what cannot be handed over as a message', async () => {
+    const handed: unknown[] = [];
+    const { batcher, acknowledged, deliver } = createHarness({ payloadMaxBytes: 100 });
+    batcher.attach(async (messages) => {
+      handed.push(...messages.map(({ payload }) => payload));
+      return accept(messages);
+    }, wishes);
     deliver('x'.repeat(101));
+    deliver('1');
     await until('both are acknowledged', () => acknowledged.length === 2);
-    assert.deepEqual(rejections.toSorted(), ['1 other', '101 too-large']);
+    assert.deepEqual(handed, ['1']);
+    await batcher.stop();
+  });
+
+  it('hands it over, as far as it goes, to a plugin that wants to keep it', async () => {
+    const handed: (readonly [string, unknown])[] = [];
+    const { batcher, acknowledged, deliver } = createHarness({ payloadMaxBytes: 100 });
+    batcher.attach(
+      async (messages) => {
+        handed.push(...messages.map(({ payload, refused }) => [payload, refused] as const));
+        return { verdicts: messages.map(() => ({ rejected: 'noted' })) };
+      },
+      { ...wishes, handOverRefused: true },
+    );
+    deliver('x'.repeat(101));
+    deliver('1');
+    await until('both are acknowledged', () => acknowledged.length === 2);
+    assert.deepEqual(handed, [
+      [Buffer.from('x'.repeat(101)).toString('base64'), { reason: 'too-large', payloadBytes: 101 }],
+      ['1', undefined],
+    ]);
     await batcher.stop();
   });
 

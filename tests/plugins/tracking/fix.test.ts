@@ -112,6 +112,8 @@ describe('parseMessage()', () => {
     ['topic', toMessage(right, { topic: 'drivers/d1/location/x' })],
     ['topic', toMessage(right, { topic: 'owntracks/d1/a b' })],
     ['topic', toMessage(right, { topic: 'others/d1/location' })],
+    ['encoding', toMessage('/w==', { refused: { reason: 'encoding', payloadBytes: 1 } })],
+    ['payload_too_large', toMessage('eA==', { refused: { reason: 'too-large', payloadBytes: 500_000 } })],
     ['payload_too_large', toMessage({ ...right, more: 'x'.repeat(5000) })],
     ['malformed_json', toMessage('{"lat":')],
     ['malformed_json', toMessage('')],
