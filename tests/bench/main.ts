@@ -1,8 +1,11 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
 import { benchCapability } from './capability.ts';
 import { benchHttp } from './http.ts';
+import { benchIngest } from './ingest.ts';
 import { benchIsolation } from './isolation.ts';
+import { benchKill } from './kill.ts';
 import { benchMemory } from './memory.ts';
+import { benchReplay } from './replay.ts';
 import { formatResult, type BenchResult } from './report.ts';
 import { benchStart } from './start.ts';
 
@@ -12,6 +15,9 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   start: benchStart,
   memory: benchMemory,
   isolation: benchIsolation,
+  ingest: benchIngest,
+  kill: benchKill,
+  replay: benchReplay,
 };
 
 const flags = process.argv.slice(2);

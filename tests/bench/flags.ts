@@ -1,0 +1,9 @@
+/** The number behind `--name=` on the command line of a benchmark. */
+export function numberFlag(name: string, fallback: number): number {
+  const prefix = `--${name}=`;
+  const text = process.argv.find((flag) => flag.startsWith(prefix))?.slice(prefix.length);
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new Error(`Cannot use --${name}: "${text}" is no number`);
+  return value;
+}

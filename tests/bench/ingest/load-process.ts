@@ -1,0 +1,74 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import type { DeviceCredentials } from '../../support/ingest/rig.ts';
+
+/** What each fix' time is: a number counted up from `baseMs`, or when it is sent. */
+export type Clock = 'number' | 'now';
+
+export type LoadRequest = { readonly id: number } & LoadCommand;
+
+export type LoadCommand =
+  | {
+      readonly do: 'connect';
+      readonly url: string;
+      readonly devices: readonly DeviceCredentials[];
+      readonly baseMs: number;
+    }
+  | { readonly do: 'flat-out'; readonly windowMax: number; readonly perDevice?: number; readonly clock: Clock }
+  | { readonly do: 'paced'; readonly perSecond: number; readonly clock: Clock }
+  | { readonly do: 'pause' }
+  /** Forgets the latencies so far. */
+  | { readonly do: 'reset' }
+  | { readonly do: 'totals' }
+  | { readonly do: 'close' };
+
+export interface LoadTotals {
+  readonly sent: number;
+  readonly acknowledged: number;
+  /** Without a PUBACK. */
+  readonly open: number;
+  readonly reconnects: number;
+  readonly connected: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+export interface LoadAnswer {
+  readonly id: number;
+  readonly totals: LoadTotals;
+}
+
+/** Devices that publish fixes, in a process of their own. */
+export interface Load {
+  readonly pid: number;
+  ask(command: LoadCommand): Promise<LoadTotals>;
+  stop(): Promise<void>;
+}
+
+export function startLoad(): Load {
+  const child = fork(path.join(import.meta.dirname, 'load.ts'), { execArgv: ['--max-semi-space-size=32'] });
+  const waiting = new Map<number, (totals: LoadTotals) => void>();
+  const exited = once(child, 'exit');
+  let nextId = 1;
+  child.on('message', ({ id, totals }: LoadAnswer) => {
+    waiting.get(id)?.(totals);
+    waiting.delete(id);
+  });
+  return {
+    pid: child.pid ?? 0,
+    ask(command) {
+      const id = nextId++;
+      return new Promise((resolve, reject) => {
+        waiting.set(id, resolve);
+        child.send({ id, ...command }, (error) => {
+          if (error !== null) reject(error);
+        });
+      });
+    },
+    async stop() {
+      if (child.connected) child.send({ id: 0, do: 'close' });
+      await exited;
+    },
+  };
+}

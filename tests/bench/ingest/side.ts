@@ -1,0 +1,123 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import type { DeviceCredentials, Rig } from '../../support/ingest/rig.ts';
+import { until } from '../../support/until.ts';
+import { cpuOfTree } from '../process-cpu.ts';
+import { startLoad } from './load-process.ts';
+
+/** One way from devices to rows. */
+export interface Side {
+  readonly name: string;
+  readonly url: string;
+  readonly devices: readonly DeviceCredentials[];
+  readonly rig: Rig;
+  readonly table: string;
+  /** Whether a device's PUBACK says that its fix is committed. */
+  readonly acknowledgesCommit: boolean;
+  /** The CPU time so far of everything but load and Postgres, by part, in µs. */
+  readonly cpu: () => Promise<Readonly<Record<string, number>>>;
+}
+
+export interface FlatOut {
+  readonly perSecond: number;
+  /** µs of CPU a fix, by part. */
+  readonly cpuUs: Readonly<Record<string, number>>;
+}
+
+const windowMax = 100;
+const pollMs = 200;
+const commitMaxMs = 600_000;
+
+async function count({ rig, table }: Side): Promise<number> {
+  return rig.database.with(async (client) => {
+    const { rows } = await client.query<{ count: string }>(`select count(*) as count from ${table}`);
+    return Number(rows[0]?.count);
+  });
+}
+
+async function cpuOf(side: Side): Promise<Readonly<Record<string, number>>> {
+  const postgres = cpuOfTree(side.rig.core.child.pid ?? 0, (name) => name.startsWith('postgres'));
+  return { ...(await side.cpu()), postgres };
+}
+
+/** So many fixes as fast as they are taken, from the first to the last commit; the first tenth of as many warms it up. */
+export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut> {
+  const load = startLoad();
+  try {
+    await load.ask({ do: 'connect', url: side.url, devices: side.devices, baseMs: Date.now() - 86_400_000 });
+    await send(side, Math.ceil(fixes / 10));
+    const before = await cpuOf(side);
+    const beganAt = performance.now();
+    await send(side, fixes);
+    const seconds = (performance.now() - beganAt) / 1000;
+    const after = await cpuOf(side);
+    const cpuUs = Object.fromEntries(Object.keys(after).map((part) => [part, (after[part]! - before[part]!) / fixes]));
+    return { perSecond: fixes / seconds, cpuUs };
+  } finally {
+    await load.stop();
+  }
+
+  async function send(to: Side, number: number): Promise<void> {
+    const stored = await count(to);
+    const { acknowledged } = await load.ask({ do: 'totals' });
+    const perDevice = Math.ceil(number / to.devices.length);
+    const total = perDevice * to.devices.length;
+    await load.ask({ do: 'flat-out', windowMax, perDevice, clock: 'number' });
+    await until(
+      'all are acknowledged',
+      async () => (await tick(load)).acknowledged >= acknowledged + total,
+      commitMaxMs,
+    );
+    await load.ask({ do: 'pause' });
+    if (to.acknowledgesCommit) return assertStored(to, stored + total);
+    await until(
+      'all are committed',
+      async () => (await wait(pollMs, true)) && (await count(to)) >= stored + total,
+      commitMaxMs,
+    );
+  }
+}
+
+const tick = async (load: ReturnType<typeof startLoad>): Promise<{ readonly acknowledged: number }> => {
+  await wait(10);
+  return load.ask({ do: 'totals' });
+};
+
+async function assertStored(side: Side, wanted: number): Promise<void> {
+  const stored = await count(side);
+  if (stored !== wanted) throw new Error(`${side.name} stored ${stored} fixes, not ${wanted}`);
+}
+
+/** From a fix' publish to its commit, by Postgres' commit timestamps; in ms. */
+export async function measureLag(
+  side: Side,
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+): Promise<{ readonly p50Ms: number; readonly p99Ms: number }> {
+  const load = startLoad();
+  try {
+    await load.ask({ do: 'connect', url: side.url, devices: side.devices, baseMs: 0 });
+    const begin = new Date();
+    await load.ask({ do: 'paced', perSecond, clock: 'now' });
+    await wait(seconds * 1000);
+    await load.ask({ do: 'pause' });
+    await until('all are acknowledged', async () => (await load.ask({ do: 'totals' })).open === 0, commitMaxMs);
+    const { sent } = await load.ask({ do: 'totals' });
+    return await until(
+      'all are committed',
+      () =>
+        side.rig.database.with(async (client) => {
+          const { rows } = await client.query<{ count: string; p50: number; p99: number }>(
+            `select count(*) as count, percentile_cont(0.5) within group (order by lag) as p50,
+              percentile_cont(0.99) within group (order by lag) as p99
+            from (select 1000 * extract(epoch from pg_xact_commit_timestamp(xmin) - recorded_at)::float8 as lag
+              from ${side.table} where recorded_at >= $1) lags`,
+            [begin],
+          );
+          const [row] = rows;
+          return row !== undefined && Number(row.count) >= sent && { p50Ms: row.p50, p99Ms: row.p99 };
+        }),
+      commitMaxMs,
+    );
+  } finally {
+    await load.stop();
+  }
+}

@@ -1,0 +1,88 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { createMosquitto, type Mosquitto } from '../../core/mqtt/mosquitto.ts';
+import { faults } from '../../support/ingest/faults.ts';
+import { createRandom } from '../../support/ingest/random.ts';
+import { startRig, type Rig } from '../../support/ingest/rig.ts';
+import { cpuOfTree } from '../process-cpu.ts';
+import type { Side } from './side.ts';
+
+export interface BenchRig {
+  readonly rig: Rig;
+  readonly side: Side;
+  stop(): Promise<void>;
+}
+
+/** What is measured is what a fix costs, not when a device's budget ends. */
+const environment = { TRACKING_DEVICE_FIXES_PER_SECOND: '0', LOG_LEVEL: 'info' };
+
+/** The platform with the embedded broker, or with this Mosquitto. */
+export async function startPlatformSide(devices: number, mosquitto?: Mosquitto): Promise<BenchRig> {
+  const broker = mosquitto === undefined ? {} : { brokerUrl: mosquitto.url };
+  const rig = await startRig({ devices, environment, ...broker });
+  await keepCommitTimes(rig);
+  return {
+    rig,
+    side: {
+      name: mosquitto === undefined ? 'embedded' : 'mosquitto',
+      url: rig.mqttUrl,
+      devices: rig.devices,
+      rig,
+      table: 'tracking.driver_location_pings',
+      acknowledgesCommit: mosquitto === undefined,
+      async cpu() {
+        const core = rig.core.child.pid ?? 0;
+        const plugin = cpuOfTree(await rig.pluginPid());
+        const notPostgres = cpuOfTree(core, (name) => !name.startsWith('postgres'));
+        return { core: notPostgres - plugin, plugin, ...brokerCpu(mosquitto) };
+      },
+    },
+    stop: () => rig.stop(),
+  };
+}
+
+/** The hand-written subscriber of the same broker, into a table of its own in the same Postgres. */
+export async function startBaselineSide(rig: Rig, mosquitto: Mosquitto): Promise<BenchRig> {
+  const password = readFileSync(path.join(rig.dataDir, 'postgres.secret'), 'utf8').trim();
+  const child: ChildProcess = fork(path.join(import.meta.dirname, 'baseline.ts'), [
+    mosquitto.url,
+    path.join(rig.dataDir, 'postgres'),
+    password,
+  ]);
+  await once(child, 'message');
+  return {
+    rig,
+    side: {
+      name: 'baseline',
+      url: mosquitto.url,
+      devices: rig.devices,
+      rig,
+      table: 'bench.pings',
+      acknowledgesCommit: false,
+      cpu: async () => ({ core: cpuOfTree(child.pid ?? 0), ...brokerCpu(mosquitto) }),
+    },
+    async stop() {
+      const exited = once(child, 'exit');
+      child.disconnect();
+      await exited;
+    },
+  };
+}
+
+const brokerCpu = (mosquitto: Mosquitto | undefined): Readonly<Record<string, number>> =>
+  mosquitto?.pid === undefined ? {} : { broker: cpuOfTree(mosquitto.pid) };
+
+export const startMosquitto = async (): Promise<Mosquitto> => {
+  const mosquitto = await createMosquitto({ saveEachChange: false });
+  await mosquitto.start();
+  return mosquitto;
+};
+
+/** Postgres keeps when each transaction was committed: for both sides. */
+async function keepCommitTimes(rig: Rig): Promise<void> {
+  await rig.database.with((client) => client.query('alter system set track_commit_timestamp = on'));
+  await faults['fast restart of Postgres']?.({ rig, phones: [], random: createRandom(1), blockSeconds: 0 });
+  await rig.database.with((client) => client.query('select 1'));
+}
