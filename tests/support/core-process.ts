@@ -29,6 +29,8 @@ export interface CoreProcess {
 export interface CoreProcessOptions {
   readonly dataDir: string;
   readonly args?: readonly string[];
+  /** Of Node, beside the core's own. */
+  readonly nodeFlags?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   /** @default this one */
   readonly projectDir?: string;
@@ -59,7 +61,13 @@ export async function startCore(options: CoreProcessOptions): Promise<CoreProces
   const { dataDir } = options;
   const child = spawn(
     process.execPath,
-    [...coreFlags, join(options.projectDir ?? projectDir, 'core/main.ts'), 'start', ...(options.args ?? [])],
+    [
+      ...coreFlags,
+      ...(options.nodeFlags ?? []),
+      join(options.projectDir ?? projectDir, 'core/main.ts'),
+      'start',
+      ...(options.args ?? []),
+    ],
     {
       cwd: options.projectDir ?? projectDir,
       env: {

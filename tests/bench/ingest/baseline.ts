@@ -39,7 +39,7 @@ const client = mqtt.connect(brokerUrl, {
 });
 // MQTT.js acknowledges one message before it reads the next: the acknowledgements are kept until the batch is committed.
 const internals = client as unknown as { _sendPacket: SendPacket };
-const sendPacket = internals._sendPacket.bind(client) as SendPacket;
+const sendPacket = internals._sendPacket.bind(client);
 let acknowledgements: Packet[] = [];
 internals._sendPacket = (packet, done) => {
   if (packet.cmd !== 'puback') return sendPacket(packet, done);
@@ -67,12 +67,15 @@ function run(): void {
   const ready = acknowledgements.slice(0, batch.length);
   waiting = waiting.slice(batch.length);
   acknowledgements = acknowledgements.slice(batch.length);
-  void store(batch).then(() => {
-    for (const packet of ready) sendPacket(packet);
-    running = false;
-    if (waiting.length >= batchMax) run();
-    else if (waiting.length > 0) timer ??= setTimeout(run, batchWaitMs);
-  });
+  void storeAndAcknowledge(batch, ready);
+}
+
+async function storeAndAcknowledge(batch: readonly Waiting[], ready: readonly Packet[]): Promise<void> {
+  await store(batch);
+  for (const packet of ready) sendPacket(packet);
+  running = false;
+  if (waiting.length >= batchMax) run();
+  else if (waiting.length > 0) timer ??= setTimeout(run, batchWaitMs);
 }
 
 async function store(batch: readonly Waiting[]): Promise<void> {

@@ -108,9 +108,10 @@ async function handle(request: LoadRequest): Promise<void> {
   }
 }
 
-process.on('message', (request: LoadRequest) => {
-  void handle(request).then(() => {
-    const answer: LoadAnswer = { id: request.id, totals: totals() };
-    if (process.connected) process.send?.(answer);
-  });
-});
+async function answer(request: LoadRequest): Promise<void> {
+  await handle(request);
+  const reply: LoadAnswer = { id: request.id, totals: totals() };
+  if (process.connected) process.send?.(reply);
+}
+
+process.on('message', (request: LoadRequest) => void answer(request));

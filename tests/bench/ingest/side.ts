@@ -50,7 +50,9 @@ export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut
     await send(side, fixes);
     const seconds = (performance.now() - beganAt) / 1000;
     const after = await cpuOf(side);
-    const cpuUs = Object.fromEntries(Object.keys(after).map((part) => [part, (after[part]! - before[part]!) / fixes]));
+    const cpuUs = Object.fromEntries(
+      Object.keys(after).map((part) => [part, ((after[part] ?? 0) - (before[part] ?? 0)) / fixes]),
+    );
     return { perSecond: fixes / seconds, cpuUs };
   } finally {
     await load.stop();

@@ -6,6 +6,7 @@ import { createMosquitto, type Mosquitto } from '../../core/mqtt/mosquitto.ts';
 import { faults } from '../../support/ingest/faults.ts';
 import { createRandom } from '../../support/ingest/random.ts';
 import { startRig, type Rig } from '../../support/ingest/rig.ts';
+import { textFlag } from '../flags.ts';
 import { cpuOfTree } from '../process-cpu.ts';
 import type { Side } from './side.ts';
 
@@ -18,10 +19,16 @@ export interface BenchRig {
 /** What is measured is what a fix costs, not when a device's budget ends. */
 const environment = { TRACKING_DEVICE_FIXES_PER_SECOND: '0', LOG_LEVEL: 'info' };
 
+/** `--cpu-prof=<folder>`: the core leaves a CPU profile there. */
+function profileFlags(): readonly string[] {
+  const folder = textFlag('cpu-prof');
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(folder)}`];
+}
+
 /** The platform with the embedded broker, or with this Mosquitto. */
 export async function startPlatformSide(devices: number, mosquitto?: Mosquitto): Promise<BenchRig> {
   const broker = mosquitto === undefined ? {} : { brokerUrl: mosquitto.url };
-  const rig = await startRig({ devices, environment, ...broker });
+  const rig = await startRig({ devices, environment, nodeFlags: profileFlags(), ...broker });
   await keepCommitTimes(rig);
   return {
     rig,

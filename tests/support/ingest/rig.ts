@@ -32,6 +32,7 @@ export interface RigOptions {
   /** External broker. @default the embedded one */
   readonly brokerUrl?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly nodeFlags?: readonly string[];
 }
 
 export async function startRig(options: RigOptions): Promise<Rig> {
@@ -41,6 +42,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     startCore({
       dataDir,
       args: ['--plugins', 'drivers,tracking'],
+      nodeFlags: options.nodeFlags ?? [],
       environment: {
         MQTT_PORT: String(port),
         ...(options.brokerUrl === undefined ? {} : { MQTT_URL: options.brokerUrl }),
