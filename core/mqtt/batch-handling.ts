@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { MqttMessage, Verdict } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { IncomingMessage } from './incoming-message.ts';
@@ -17,17 +18,22 @@ export interface Content {
 const reasonPattern = /^[a-z][a-z_-]{0,39}$/;
 /** Enough to see what it was. */
 const refusedPayloadMaxBytes = 8192;
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+const byteOrderMark = '\u{FEFF}';
 
 /** A payload as text, or why the plugin must not see it. */
 export function decodePayload(payload: Buffer, payloadMaxBytes: number): Content | { readonly rejected: Refusal } {
   if (payload.length > payloadMaxBytes) return { rejected: 'too-large' };
-  try {
-    return { text: utf8.decode(payload) };
-  } catch {
-    // The only failure of a fatal decoder: bytes that are not UTF-8.
-    return { rejected: 'encoding' };
-  }
+  if (!isUtf8(payload)) return { rejected: 'encoding' };
+  const text = payload.toString();
+  return { text: text.startsWith(byteOrderMark) ? text.slice(1) : text };
+}
+
+let lastInstant = { ms: Number.NaN, text: '' };
+
+/** Many messages arrive in the same millisecond. */
+function toInstant(ms: number): string {
+  if (ms !== lastInstant.ms) lastInstant = { ms, text: new Date(ms).toISOString() };
+  return lastInstant.text;
 }
 
 /** A refused payload for a plugin that wants to know of it. */
@@ -41,7 +47,7 @@ export function toPluginMessage(message: IncomingMessage, { text, refused }: Con
     payload: text,
     ...(refused === undefined ? {} : { refused: { reason: refused, payloadBytes: message.payload.length } }),
     username: message.username,
-    receivedAt: new Date(message.receivedAtMs).toISOString(),
+    receivedAt: toInstant(message.receivedAtMs),
     retained: message.retained,
     duplicate: message.duplicate,
   };

@@ -5,15 +5,19 @@ import type { IncomingMessage } from './incoming-message.ts';
 /** What is counted of one subscription. Labels name its filter, never a topic. */
 export class BatchMetrics {
   readonly #labels: Readonly<Record<string, string>>;
+  /** By quality of service: labels made for each message cost more than what is counted. */
+  readonly #labelsByQos: readonly Readonly<Record<string, string>>[];
   readonly #received: Counter;
   readonly #rejected: Counter;
   readonly #retries: Counter;
   readonly #batchSize: Histogram;
   readonly #duration: Histogram;
   readonly #lastMessage: Gauge;
+  #lastMessageSeconds = 0;
 
   constructor(metrics: Metrics, subscription: { readonly plugin: string; readonly filter: string }) {
     this.#labels = { plugin: subscription.plugin, messaging_destination_template: subscription.filter };
+    this.#labelsByQos = ['0', '1', '2'].map((qos) => ({ ...this.#labels, qos }));
     this.#received = metrics.counter('returnit_mqtt_messages_received_total');
     this.#rejected = metrics.counter('returnit_mqtt_messages_rejected_total');
     this.#retries = metrics.counter('returnit_mqtt_batch_retries_total');
@@ -23,8 +27,12 @@ export class BatchMetrics {
   }
 
   received(message: IncomingMessage): void {
-    this.#received.inc({ ...this.#labels, qos: String(message.qos) });
-    this.#lastMessage.set({}, message.receivedAtMs / 1000);
+    this.#received.inc(this.#labelsByQos[message.qos]);
+    // Whole seconds are enough to see that messages have stopped.
+    const seconds = Math.floor(message.receivedAtMs / 1000);
+    if (seconds === this.#lastMessageSeconds) return;
+    this.#lastMessageSeconds = seconds;
+    this.#lastMessage.set({}, seconds);
   }
 
   rejected(message: IncomingMessage, reason: string): void {

@@ -84,6 +84,7 @@ class SubscriptionBatcher implements Batcher {
   readonly #now: () => number;
   readonly #waiting = new Map<IncomingMessage, Content>();
   readonly #setApart = new Map<IncomingMessage, Apart>();
+  readonly #onGone = (gone: IncomingMessage): void => void this.#remove(gone);
   #attached: { readonly handle: HandleBatch; readonly wishes: BatchWishes } | undefined;
   #inFlight: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -111,7 +112,7 @@ class SubscriptionBatcher implements Batcher {
 
   deliver(message: IncomingMessage): void {
     this.#metrics.received(message);
-    message.claim((gone) => this.#remove(gone));
+    message.claim(this.#onGone);
     const decoded = decodePayload(message.payload, this.#options.payloadMaxBytes);
     if ('rejected' in decoded) {
       if (!this.#handsOverRefused) {

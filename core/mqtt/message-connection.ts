@@ -8,6 +8,8 @@ import type { InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import type { MessageRouter } from './message-router.ts';
 
+const qosLabels = [{ qos: '0' }, { qos: '1' }, { qos: '2' }] as const;
+
 export interface MessageConnectionOptions {
   readonly socket: Duplex;
   /** Of the peer. */
@@ -103,7 +105,7 @@ export class MessageConnection {
       this.#messages.delete(message);
       if (!acknowledge) return;
       if (packet.qos > 0) this.gate.release(packet.messageId);
-      this.#options.ackDuration.observe({ qos: String(packet.qos) }, (performance.now() - receivedAt) / 1000);
+      this.#options.ackDuration.observe(qosLabels[packet.qos], (performance.now() - receivedAt) / 1000);
     });
     // Only what the peer will send again is dropped with its connection.
     if (packet.qos > 0) this.#messages.add(message);
