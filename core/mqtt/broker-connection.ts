@@ -26,6 +26,8 @@ export interface BrokerConnectionOptions {
   readonly ackDuration: Histogram;
   readonly log: Logger;
   readonly onStateChange: () => void;
+  /** Topics that are read as they come, apart from any plugin. */
+  readonly watch?: { readonly topics: readonly string[]; receive(topic: string, payload: string): boolean };
 }
 
 export interface BrokerConnection {
@@ -122,6 +124,13 @@ class Connection implements BrokerConnection {
   }
 
   #receive(connection: MessageConnection | undefined, packet: IPublishPacket): void {
+    const { watch } = this.#options;
+    if (packet.qos === 0 && packet.topic.startsWith('$SYS/')) {
+      // Its place in the budget is given back at once.
+      connection?.refuse({ ...packet, messageId: 0 });
+      watch?.receive(packet.topic, String(packet.payload));
+      return;
+    }
     const identifiers = [packet.properties?.subscriptionIdentifier ?? []].flat();
     const { topic, payload, qos, dup, retain, messageId = 0 } = packet;
     const publish = { topic, payload, qos, dup, retain, messageId };
@@ -146,12 +155,22 @@ class Connection implements BrokerConnection {
     });
   }
 
+  #requestWatched(): void {
+    const { watch, log } = this.#options;
+    if (watch === undefined) return;
+    // A broker without these figures, or one that keeps them to itself, is as good as any.
+    this.#client.subscribe([...watch.topics], { qos: 0 }, (error) => {
+      if (error) log.debug({ err: error }, 'The broker does not tell its figures');
+    });
+  }
+
   #onConnect(): void {
     this.#failures = 0;
     this.#connections += 1;
     if (this.#connections > 1) this.#options.reconnects.inc();
     this.#client.options.reconnectPeriod = this.#options.reconnectDelayMs;
     for (const { filter } of this.#sinks.values()) this.#requestSubscription(filter);
+    this.#requestWatched();
     this.#options.onStateChange();
   }
 

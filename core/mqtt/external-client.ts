@@ -2,7 +2,8 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { createBrokerConnection, type BrokerConnection } from './broker-connection.ts';
+import { brokerFigureTopics, createBrokerFigures } from './broker-figures.ts';
+import { createBrokerConnection, type BrokerConnection, type BrokerConnectionOptions } from './broker-connection.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
 import { createSessionHandover, type SessionHandover } from './session-handover.ts';
@@ -85,13 +86,19 @@ class ExternalClient implements MqttTransport {
   }
 
   async start(): Promise<void> {
-    const { nodeId, startTimeoutMs = 5000 } = this.#options;
+    const { nodeId, telemetry, startTimeoutMs = 5000 } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#onStateChange = () => {
       if (this.connected) resolve();
     };
     const timer = setTimeout(resolve, startTimeoutMs);
-    this.#publisher = this.#connect(`returnit-${nodeId}`, 'returnit', this.#createRouter());
+    const watch = { topics: Object.keys(brokerFigureTopics), ...createBrokerFigures(telemetry.metrics) };
+    this.#publisher = this.#connect({
+      clientId: `returnit-${nodeId}`,
+      group: 'returnit',
+      router: this.#createRouter(),
+      watch,
+    });
     await promise;
     clearTimeout(timer);
     this.#onStateChange = () => undefined;
@@ -154,7 +161,7 @@ class ExternalClient implements MqttTransport {
     const router = this.#createRouter();
     // The broker kept messages for subscriptions that the plugin has yet to make again.
     if (!this.#readyPlugins.has(plugin)) router.expect(plugin, ['#']);
-    const connection = this.#connect(this.#clientIdOf(plugin), `returnit-${plugin}`, router);
+    const connection = this.#connect({ clientId: this.#clientIdOf(plugin), group: `returnit-${plugin}`, router });
     return { connection, router };
   }
 
@@ -189,19 +196,17 @@ class ExternalClient implements MqttTransport {
     return createMessageRouter({ telemetry, waitingMax: config.mqttInflightMax });
   }
 
-  #connect(clientId: string, group: string, router: MessageRouter): BrokerConnection {
+  #connect(session: Pick<BrokerConnectionOptions, 'clientId' | 'group' | 'router' | 'watch'>): BrokerConnection {
     const { config, telemetry, reconnectDelayMs = 500, keepaliveSeconds } = this.#options;
     const { metrics } = telemetry;
     return createBrokerConnection({
       url: this.#url,
-      clientId,
-      group,
+      ...session,
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax: Math.min(windowMaxOfProtocol, Math.max(1, Math.floor(config.mqttInflightMax / 2))),
       reconnectDelayMs,
       ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
       budget: this.#budget,
-      router,
       dropped: metrics.counter('returnit_mqtt_messages_dropped_total'),
       reconnects: metrics.counter('returnit_mqtt_reconnects_total'),
       ackDuration: metrics.histogram('returnit_mqtt_ack_duration_seconds'),

@@ -13,6 +13,7 @@ const record: CredentialRecord = {
   subscribe: [],
   plugin: 'drivers',
   revoked: false,
+  nonce: null,
 };
 
 function createDoor(failuresMax = 3) {
@@ -26,6 +27,7 @@ function createDoor(failuresMax = 3) {
       },
       save: () => Promise.resolve(true),
       revoke: () => Promise.resolve('unknown'),
+      list: () => Promise.resolve([]),
     },
   });
   const authenticate = createDeviceDoor({ credentials, failureLimit: createFailureLimit({ failuresMax }) });
