@@ -22,7 +22,7 @@ import { formatTable, plainText } from './text-table.ts';
 interface PermissionRow {
   readonly permission: GrantablePermission;
   readonly requested: string;
-  readonly state: 'granted' | 'partly granted' | 'denied' | 'missing';
+  readonly state: 'granted' | 'partly granted' | 'denied' | 'missing' | 'not granted, optional';
   /** What holds of the request: all of it, or the narrower grants. */
   readonly granted: readonly string[];
   readonly denied: readonly string[];
@@ -55,7 +55,7 @@ export function registerPluginsPermissionsCommand(plugins: Command, deps: Plugin
 }
 
 function toRows(permission: GrantablePermission, { requested, allow, deny }: PermissionRules): PermissionRow[] {
-  return requested.map(({ resource, why }) => {
+  return requested.map(({ resource, why, optional }) => {
     const whole = allow.some((rule) => rule.resource === null || covers(permission, rule.resource, resource));
     const parts = allow.flatMap((rule) =>
       rule.resource !== null && covers(permission, resource, rule.resource) ? [rule.resource] : [],
@@ -65,7 +65,7 @@ function toRows(permission: GrantablePermission, { requested, allow, deny }: Per
     return {
       permission,
       requested: resource,
-      state: stateOf({ permission, resource, whole, granted, denials }),
+      state: stateOf({ permission, resource, optional, whole, granted, denials }),
       granted,
       denied: denials.map(({ text }) => text),
       why: why ?? null,
@@ -76,13 +76,17 @@ function toRows(permission: GrantablePermission, { requested, allow, deny }: Per
 function stateOf(row: {
   readonly permission: GrantablePermission;
   readonly resource: string;
+  readonly optional: boolean;
   readonly whole: boolean;
   readonly granted: readonly string[];
   readonly denials: readonly Rule[];
 }): PermissionRow['state'] {
   if (row.denials.some((rule) => rule.resource === null || covers(row.permission, rule.resource, row.resource)))
     return 'denied';
-  if (row.granted.length === 0) return row.denials.length > 0 ? 'denied' : 'missing';
+  if (row.granted.length === 0) {
+    if (row.denials.length > 0) return 'denied';
+    return row.optional ? 'not granted, optional' : 'missing';
+  }
   return row.whole && row.denials.length === 0 ? 'granted' : 'partly granted';
 }
 

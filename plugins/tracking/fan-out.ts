@@ -1,12 +1,19 @@
 import type { PluginContext } from '#plugin-api';
+import type { ArrivalTimes } from './arrival-times.ts';
+import type { Eta } from './eta.ts';
 import type { MovedPosition } from './store/fixes.ts';
-import { channelOf, withAge, type StoredPosition } from './visibility.ts';
+import { channelOf, toShown, type StoredPosition } from './visibility.ts';
 
 /** Publishes under way at a time; the rest of a batch waits. */
 const publishesMax = 64;
 
 /** After this without a position a driver counts as back: orders that wait for one are worth another look. */
 const silenceMs = 5 * 60_000;
+
+export interface FanOutOptions {
+  readonly arrivalTimes: ArrivalTimes;
+  readonly now: () => number;
+}
 
 /**
  * Tells those who watch, after the commit. Nothing here fails the batch: its fixes are stored, and the next position
@@ -15,10 +22,18 @@ const silenceMs = 5 * 60_000;
 export async function publishMoved(
   ctx: PluginContext,
   moved: readonly MovedPosition[],
-  now: () => number,
+  { arrivalTimes, now }: FanOutOptions,
 ): Promise<void> {
+  for (const position of moved) arrivalTimes.observe(position.driverId, toStored(position));
+  const underway = moved.flatMap((position) =>
+    position.orderIds.map((orderId) => ({ orderId, driverId: position.driverId, position: toStored(position) })),
+  );
+  // Who watches must not wait for a routing engine.
+  const etas = await arrivalTimes.of(underway, { patient: false });
   const publishes = moved.flatMap((position) => [
-    ...position.orderIds.map((orderId) => () => publishPosition(ctx, orderId, { position, nowMs: now() })),
+    ...position.orderIds.map(
+      (orderId) => () => publishPosition(ctx, orderId, { position, eta: etas.get(orderId) ?? null, nowMs: now() }),
+    ),
     // Should this be lost: an order without a driver is tried again by its own job within a minute.
     ...(isBack(position) ? [() => ctx.events.publish('driver.located', { driverId: position.driverId })] : []),
   ]);
@@ -39,18 +54,21 @@ function isBack({ recordedAt, previousRecordedAt }: MovedPosition): boolean {
   return previousRecordedAt === null || Date.parse(recordedAt) - Date.parse(previousRecordedAt) > silenceMs;
 }
 
+function toStored({ lat, lon, recordedAt, accuracyM, speedMps, headingDeg }: MovedPosition): StoredPosition {
+  return { lat, lon, recordedAt, accuracyM, speedMps, headingDeg };
+}
+
 interface Publish {
   readonly position: MovedPosition;
+  readonly eta: Eta | null;
   readonly nowMs: number;
 }
 
-function publishPosition(ctx: PluginContext, orderId: string, { position: moved, nowMs }: Publish): Promise<void> {
-  const { lat, lon, recordedAt, accuracyM, speedMps, headingDeg } = moved;
-  const position: StoredPosition = { lat, lon, recordedAt, accuracyM, speedMps, headingDeg };
+function publishPosition(ctx: PluginContext, orderId: string, { position, eta, nowMs }: Publish): Promise<void> {
   // Batches end in any order; by its version the channel, too, moves only forward in fix time.
   return ctx.live.publish(
     channelOf(orderId),
-    { orderId, ...withAge(position, nowMs) },
-    { version: Date.parse(recordedAt) },
+    { orderId, ...toShown(toStored(position), { eta, nowMs }) },
+    { version: Date.parse(position.recordedAt) },
   );
 }

@@ -1,4 +1,5 @@
 import type { PluginContext } from '#plugin-api';
+import type { ArrivalTimes } from './arrival-times.ts';
 import { observeStops } from './arrivals.ts';
 import { publishMoved } from './fan-out.ts';
 import type { Fix } from './fix.ts';
@@ -12,6 +13,7 @@ export interface FixKeepingOptions {
   readonly plausibility: Plausibility;
   readonly metrics: IntakeMetrics;
   readonly settings: VisitRules;
+  readonly arrivalTimes: ArrivalTimes;
   readonly now: () => number;
 }
 
@@ -19,7 +21,7 @@ export interface FixKeepingOptions {
 export type KeepFixes = (fixes: readonly Fix[]) => Promise<void>;
 
 export function createFixKeeping(ctx: PluginContext, options: FixKeepingOptions): KeepFixes {
-  const { plausibility, metrics, settings, now } = options;
+  const { plausibility, metrics, settings } = options;
   return async function keep(fixes) {
     if (fixes.length === 0) return;
     const unknown = plausibility.unknownDrivers(fixes);
@@ -27,7 +29,7 @@ export function createFixKeeping(ctx: PluginContext, options: FixKeepingOptions)
     const flagged = plausibility.flag(fixes, known);
     const { stored, moved } = await storeFixes(ctx.db, flagged);
     metrics.stored(flagged, stored);
-    await publishMoved(ctx, moved, now);
+    await publishMoved(ctx, moved, options);
     await observeStops(ctx, flagged, settings);
   };
 }

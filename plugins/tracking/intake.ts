@@ -1,4 +1,5 @@
 import type { MqttMessage, PluginContext } from '#plugin-api';
+import type { ArrivalTimes } from './arrival-times.ts';
 import { createBudget } from './budget.ts';
 import { createDeadLetterKeeping } from './dead-letter-keeping.ts';
 import type { RejectedMessage } from './dead-letter.ts';
@@ -25,10 +26,12 @@ export interface Intake {
 
 export interface IntakeOptions {
   readonly settings: Settings;
+  readonly arrivalTimes: ArrivalTimes;
   readonly now: () => number;
 }
 
-export function createIntake(ctx: PluginContext, { settings, now }: IntakeOptions): Intake {
+export function createIntake(ctx: PluginContext, options: IntakeOptions): Intake {
+  const { settings, now } = options;
   const { deviceFixesPerSecond: perSecond, deviceFixesBurst: burst, devicesMax, driverCacheMs } = settings;
   const budget = createBudget({ perSecond, burst, devicesMax });
   const directory = createDriverDirectory(ctx, { cacheMs: driverCacheMs, driversMax: devicesMax });
@@ -37,7 +40,7 @@ export function createIntake(ctx: PluginContext, { settings, now }: IntakeOption
   const metrics = createIntakeMetrics(ctx.metrics);
   const keepWills = createWillKeeping(ctx);
   const keepDeadLetters = createDeadLetterKeeping(ctx, settings);
-  const keep = createFixKeeping(ctx, { plausibility: createPlausibility(settings), metrics, settings, now });
+  const keep = createFixKeeping(ctx, { ...options, plausibility: createPlausibility(settings), metrics });
 
   async function exclude(parsed: readonly ParsedMessage[], from: DriverDirectory): Promise<readonly ParsedMessage[]> {
     const fixes = fixesOf(parsed);

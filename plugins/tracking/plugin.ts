@@ -1,6 +1,7 @@
 import type { Plugin } from '#plugin-api';
 import { createDeadLetterReplay } from './dead-letter-replay.ts';
 import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
+import { createArrivalTimes } from './arrival-times.ts';
 import { registerEvents } from './events.ts';
 import { createIntake } from './intake.ts';
 import { registerLive } from './live.ts';
@@ -8,6 +9,7 @@ import { registerMessages } from './messages.ts';
 import { registerPhoneRoutes } from './phone-routes.ts';
 import { startPresenceWatch, type PresenceWatch } from './presence.ts';
 import { registerPresenceRoutes } from './presence-routes.ts';
+import { openRouting } from './open-routing.ts';
 import { registerRoutes } from './routes.ts';
 import { readSettings } from './settings.ts';
 import { registerShareRoutes } from './share-routes.ts';
@@ -18,12 +20,13 @@ export const plugin: Plugin = {
   async setup(ctx) {
     const now = (): number => Date.now();
     const settings = readSettings(ctx.env);
-    const intake = createIntake(ctx, { settings, now });
+    const arrivalTimes = createArrivalTimes(ctx, { settings, routing: await openRouting(ctx, settings, now), now });
+    const intake = createIntake(ctx, { settings, arrivalTimes, now });
     await watch?.stop();
-    registerRoutes(ctx, now);
+    registerRoutes(ctx, arrivalTimes, now);
     registerShareRoutes(ctx);
     registerPresenceRoutes(ctx, settings, now);
-    registerLive(ctx, now);
+    registerLive(ctx, arrivalTimes);
     registerEvents(ctx);
     registerMessages(ctx, intake);
     registerPhoneRoutes(ctx, intake, now);

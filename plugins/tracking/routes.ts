@@ -1,10 +1,11 @@
 import { Type } from 'typebox';
 import type { HttpReply, PluginContext } from '#plugin-api';
+import type { ArrivalTimes } from './arrival-times.ts';
 import { refuse } from './errors.ts';
 import { fromCursor, toCursor, toRange } from './history.ts';
 import { findWatchedOrder } from './store/orders.ts';
 import { readTrack } from './store/track.ts';
-import { decideVisibility, OrderPosition, withAge } from './visibility.ts';
+import { decideVisibility, OrderPosition } from './visibility.ts';
 
 const closed = { additionalProperties: false } as const;
 const instant = Type.String({ format: 'date-time', maxLength: 40 });
@@ -44,7 +45,7 @@ const HistoryPage = Type.Object(
   closed,
 );
 
-export function registerRoutes(ctx: PluginContext, now: () => number): void {
+export function registerRoutes(ctx: PluginContext, arrivalTimes: ArrivalTimes, now: () => number): void {
   ctx.http.get(
     '/tracking/orders/{orderId}/position',
     {
@@ -54,12 +55,17 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
       response: { 200: OrderPosition },
     },
     async ({ principal, params: { orderId } }) => {
-      const decision = decideVisibility(await findWatchedOrder(ctx.db, orderId), principal);
+      const order = await findWatchedOrder(ctx.db, orderId);
+      const decision = decideVisibility(order, principal);
       if (decision.kind === 'hidden') return refuse('POSITION_NOT_FOUND', `Cannot show a position: ${decision.reason}`);
       if (decision.position === null) {
         return refuse('POSITION_NOT_FOUND', 'Cannot show a position: the driver has not sent one');
       }
-      return { status: 200, body: withAge(decision.position, now()) };
+      const { position } = decision;
+      return {
+        status: 200,
+        body: await arrivalTimes.show({ orderId, driverId: order?.driverId ?? '', position }),
+      };
     },
   );
 

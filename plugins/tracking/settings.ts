@@ -16,6 +16,8 @@ export const settingDefaults = {
   TRACKING_DEAD_LETTERS_MAX: { fallback: 10_000, min: 1, max: 100_000 },
   TRACKING_DEAD_LETTERS_MAX_BYTES: { fallback: 16_777_216, min: 65_536, max: 1_073_741_824 },
   TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES: { fallback: 8192, min: 64, max: 32_768 },
+  TRACKING_ROUTE_TIMEOUT_MS: { fallback: 1500, min: 50, max: 8000 },
+  TRACKING_ROUTE_CACHE_SECONDS: { fallback: 30, min: 0, max: 600 },
 } as const satisfies Readonly<
   Record<string, { readonly fallback: number; readonly min: number; readonly max: number }>
 >;
@@ -52,6 +54,11 @@ export interface Settings {
   readonly deadLettersMaxBytes: number;
   /** What is kept of one payload. */
   readonly deadLetterPayloadMaxBytes: number;
+  /** OSRM's HTTP API; null: times of arrival are estimated. */
+  readonly osrmUrl: URL | null;
+  readonly routeTimeoutMs: number;
+  /** How long the answer of a routing engine is used without asking again. */
+  readonly routeCacheMs: number;
 }
 
 const dayMs = 86_400_000;
@@ -80,7 +87,18 @@ export function readSettings(environment: Readonly<Record<string, string>>): Set
     deadLettersMax: read('TRACKING_DEAD_LETTERS_MAX'),
     deadLettersMaxBytes: read('TRACKING_DEAD_LETTERS_MAX_BYTES'),
     deadLetterPayloadMaxBytes: read('TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES'),
+    osrmUrl: readUrl('TRACKING_OSRM_URL', environment['TRACKING_OSRM_URL']),
+    routeTimeoutMs: read('TRACKING_ROUTE_TIMEOUT_MS'),
+    routeCacheMs: read('TRACKING_ROUTE_CACHE_SECONDS') * 1000,
   };
+}
+
+function readUrl(variable: string, text: string | undefined): URL | null {
+  if (text === undefined || text === '') return null;
+  const url = URL.parse(text);
+  if (url !== null && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '') return url;
+  // Not the value: it may hold a password.
+  throw new RangeError(`${variable} must be a URL that begins with http:// or https:// and has no user and password`);
 }
 
 type Variable = keyof typeof settingDefaults;

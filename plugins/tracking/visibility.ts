@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Principal } from '#plugin-api';
+import { Eta } from './eta.ts';
 
 const nullableNumber = Type.Union([Type.Number(), Type.Null()]);
 
@@ -19,14 +20,19 @@ export const OrderPosition = Type.Object(
   {
     ...positionFields,
     ageSeconds: Type.Integer({ minimum: 0, description: 'How old the position was when this was sent' }),
+    eta: Type.Union([Eta, Type.Null()]),
   },
   { additionalProperties: false },
 );
 export type OrderPosition = Static<typeof OrderPosition>;
 
-/** A position with how old it is now. A phone's clock may go ahead; nothing is younger than now. */
-export function withAge(position: StoredPosition, nowMs: number): OrderPosition {
-  return { ...position, ageSeconds: Math.max(0, Math.round((nowMs - Date.parse(position.recordedAt)) / 1000)) };
+/** What is shown of a position. A phone's clock may go ahead; nothing is younger than now. */
+export function toShown(
+  position: StoredPosition,
+  { eta, nowMs }: { readonly eta: Eta | null; readonly nowMs: number },
+): OrderPosition {
+  const ageSeconds = Math.max(0, Math.round((nowMs - Date.parse(position.recordedAt)) / 1000));
+  return { ...position, ageSeconds, eta };
 }
 
 /** An order as far as it decides who may see its driver. */

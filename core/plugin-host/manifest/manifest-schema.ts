@@ -18,6 +18,10 @@ const Why = Type.String({
   description: 'Why the plugin needs it: the operator reads it before granting',
 });
 
+const Optional = Type.Boolean({
+  description: 'The plugin works without: what is not granted does not stop the start, and nobody is asked',
+});
+
 const refused = (reason: string): TSchema => Type.Unsafe<never>({ not: {}, description: reason });
 
 const PermissionsSchema = Type.Object(
@@ -71,7 +75,9 @@ const PermissionsSchema = Type.Object(
     live: Type.Optional(
       Type.Object({ channels: resources(`Channels: ${expectedForm('live')}`), why: Type.Optional(Why) }, closed),
     ),
-    net: Type.Optional(Type.Object({ hosts: resources(expectedForm('net')), why: Why }, closed)),
+    net: Type.Optional(
+      Type.Object({ hosts: resources(expectedForm('net')), why: Why, optional: Type.Optional(Optional) }, closed),
+    ),
     env: Type.Optional(Type.Object({ names: resources(expectedForm('env')), why: Why }, closed)),
     read: Type.Optional(
       Type.Object({ paths: resources('Files or folders outside the own folder, read with node:fs'), why: Why }, closed),

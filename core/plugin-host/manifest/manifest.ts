@@ -31,6 +31,8 @@ export interface RequestedItem {
   readonly permission: GrantablePermission;
   readonly resource: string;
   readonly why: string | undefined;
+  /** The plugin works without it. */
+  readonly optional: boolean;
 }
 
 const manifestMaxBytes = 65_536;
@@ -81,7 +83,12 @@ interface PlacedItem extends RequestedItem {
 export function requestedItems(manifest: {
   readonly permissions: Readonly<ManifestPermissions>;
 }): readonly RequestedItem[] {
-  return placedItems(manifest.permissions).map(({ permission, resource, why }) => ({ permission, resource, why }));
+  return placedItems(manifest.permissions).map(({ permission, resource, why, optional }) => ({
+    permission,
+    resource,
+    why,
+    optional,
+  }));
 }
 
 /** The same as lists by permission, without those that ask for nothing. */
@@ -125,11 +132,13 @@ function placedItems(permissions: Readonly<ManifestPermissions>): readonly Place
   return permissionNames.flatMap((permission) => {
     const section: Readonly<Record<string, unknown>> = permissions[permission] ?? {};
     const why = section['why'] as string | undefined;
+    const optional = section['optional'] === true;
     return members[permission].flatMap(([member, verb]) =>
       ((section[member] as readonly string[] | undefined) ?? []).map((resource, index) => ({
         permission,
         resource: `${verb}${resource}`,
         why,
+        optional,
         path: ['permissions', permission, member, index],
       })),
     );

@@ -82,11 +82,15 @@ export function effectiveGrants(permission: GrantablePermission, rules: Permissi
   return [...new Set(both)];
 }
 
-/** Requests about which the operator has said nothing yet, neither for a part of them nor for more. */
+/**
+ * Requests that the plugin needs and about which the operator has said nothing yet, neither for a part of them nor for
+ * more.
+ */
 export function missingGrants(rules: PluginRules): readonly RequestedItem[] {
   return permissionNames.flatMap((permission) => {
     const { requested, allow, deny } = rules[permission];
-    return requested.filter(({ resource: asked }) => {
+    return requested.filter(({ resource: asked, optional }) => {
+      if (optional) return false;
       const answers = ({ resource }: Rule): boolean =>
         resource === null || covers(permission, resource, asked) || covers(permission, asked, resource);
       return !allow.some(answers) && !deny.some(answers);

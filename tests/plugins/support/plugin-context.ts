@@ -111,6 +111,7 @@ export async function runPlugin(
     http: { get: route('GET'), post: route('POST'), put: route('PUT'), patch: route('PATCH'), delete: route('DELETE') },
     db,
     env,
+    permissions: { query: () => Promise.resolve('granted') },
     jobs: {
       send: () => Promise.resolve(),
       work: (queue: string, handler: JobHandler) => void workers.set(queue, handler),
