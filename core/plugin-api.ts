@@ -14,7 +14,11 @@
  * What crosses the process boundary is JSON: timestamps from the database arrive as ISO 8601 strings,
  * `bigint` as decimal strings, `bytea` as base64.
  */
-import type { Static, TSchema } from 'typebox';
+import type { Http } from './plugin-api/http.ts';
+import type { Live, Mqtt } from './plugin-api/streams.ts';
+
+export type * from './plugin-api/http.ts';
+export type * from './plugin-api/streams.ts';
 
 export interface Plugin {
   /** Registers routes, handlers and workers. The plugin is ready when it resolves; it must within the boot deadline. */
@@ -37,101 +41,6 @@ export interface PluginContext {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly permissions: Permissions;
-}
-
-// http
-export type Role = 'customer' | 'driver' | 'partner' | 'ops';
-
-export interface Principal {
-  /** The token's `sub`: a customer's, driver's, partner's or operator's id. A device's: the user name of its credentials. */
-  readonly id: string;
-  readonly role: Role | 'device' | 'anonymous';
-  /** Of a device alone: the topics that its credentials let it publish to. They say for whom it may speak, here as over MQTT. */
-  readonly publish?: readonly string[];
-}
-
-export interface RouteOptions<
-  Params extends TSchema = TSchema,
-  Query extends TSchema = TSchema,
-  Body extends TSchema = TSchema,
-> {
-  readonly summary: string;
-  /**
-   * Who may call it. `'public'` must also stand in the manifest's `http.public`. `'device'`: whoever has the credentials
-   * of `mqtt.issueCredentials`, sent by HTTP Basic; tokens are not taken there.
-   */
-  readonly roles: readonly Role[] | 'public' | 'device';
-  /** For apps that can be given nothing but a URL: the credentials may also stand in the query, as `username` and `password`. They are not passed on. @default false */
-  readonly credentialsInQuery?: boolean;
-  readonly params?: Params;
-  readonly query?: Query;
-  readonly body?: Body;
-  /** `'text'`: the body is passed on as UTF-8 text whatever its content type, '' when there is none. @default 'json' */
-  readonly bodyAs?: 'json' | 'text';
-  /** A schema for each success status. Errors are problem details (RFC 9457) and need none. */
-  readonly response: Readonly<Record<number, TSchema>>;
-  /** Content types of this route's streams, such as `application/geo+json`. @default it answers no stream */
-  readonly streams?: readonly string[];
-}
-
-export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> {
-  /** The caller. A public route without a token gets the principal `{ id: 'anonymous', role: 'anonymous' }`. */
-  readonly principal: Principal;
-  readonly params: Params;
-  readonly query: Query;
-  readonly body: Body;
-  /** Lower-case names. `authorization` and `cookie` are never passed on. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly id: string;
-  /** Aborted when the client goes away or the deadline passes; with a stream, until its end. */
-  readonly signal: AbortSignal;
-}
-
-/** RFC 9457 problem details. `code` is stable and documented; `detail` says what was wrong and what would be right. */
-export interface Problem {
-  readonly status: number;
-  readonly code: string;
-  readonly title: string;
-  readonly detail?: string;
-  readonly [extension: string]: unknown;
-}
-
-/**
- * An answer in pieces, for what is too large for one frame. The core asks for a piece when the client has taken the ones
- * before it; each has the deadline of a call. When the client goes away the iterator's `return()` is called, so `finally`
- * blocks run. A throw cuts the response off: the client sees that it is incomplete.
- */
-export interface StreamReply {
-  readonly status: number;
-  /** Pieces of some 64 KiB are best: larger ones are cut up, and each small one costs a call. */
-  readonly stream: Iterable<string> | AsyncIterable<string>;
-  /** One of the route's `streams`; it is sent as UTF-8. */
-  readonly contentType: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-export type HttpReply =
-  | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
-  | StreamReply
-  | { readonly problem: Problem };
-
-export type RouteHandler<P extends TSchema, Q extends TSchema, B extends TSchema> = (
-  request: HttpRequest<Static<P>, Static<Q>, Static<B>>,
-) => HttpReply | Promise<HttpReply>;
-
-export type RegisterRoute = <P extends TSchema, Q extends TSchema, B extends TSchema>(
-  path: string,
-  options: RouteOptions<P, Q, B>,
-  handler: RouteHandler<P, Q, B>,
-) => void;
-
-/** Paths use `{name}` for parameters: `/orders/{orderId}`. */
-export interface Http {
-  readonly get: RegisterRoute;
-  readonly post: RegisterRoute;
-  readonly put: RegisterRoute;
-  readonly patch: RegisterRoute;
-  readonly delete: RegisterRoute;
 }
 
 // db
@@ -206,100 +115,6 @@ export interface Events {
   publish(event: string, data: object): Promise<void>;
   /** The handler's transaction also records the event's id, so a second delivery does nothing. */
   on<Data = unknown>(event: string, handler: (event: DomainEvent<Data>, tx: Transaction) => Promise<void>): void;
-}
-
-// mqtt
-export interface MqttMessage {
-  readonly topic: string;
-  /** UTF-8 text. A payload that is not is refused before the plugin sees it, unless it asked to (`refused`). */
-  readonly payload: string;
-  /**
-   * Set on what cannot be handed over as a message, for a subscription with `handOverRefused`. Then `payload` is the
-   * first 8 KiB in base64, and the verdict says no more than that it was noted.
-   */
-  readonly refused?: { readonly reason: 'encoding' | 'too-large'; readonly payloadBytes: number };
-  /** The broker's user that published it; null when an external broker does not tell. */
-  readonly username: string | null;
-  /** ISO 8601. */
-  readonly receivedAt: string;
-  readonly retained: boolean;
-  readonly duplicate: boolean;
-}
-
-/** `accepted` and `rejected` are acknowledged; when the handler throws, the batch is not, and comes again. */
-export type Verdict = 'accepted' | { readonly rejected: string };
-
-export interface SubscribeOptions {
-  /** @default 500 */
-  readonly batchSizeMax?: number;
-  /** @default 20 */
-  readonly batchWaitMs?: number;
-  /** Hands over also what is no message: not UTF-8, or larger than a frame carries. @default false */
-  readonly handOverRefused?: boolean;
-}
-
-export interface DeviceCredentials {
-  readonly username: string;
-  /** Shown once; the core stores a hash. */
-  readonly password: string;
-}
-
-export interface Mqtt {
-  /** The handler answers one verdict per message, in order; only then are they acknowledged. */
-  subscribe(
-    filter: string,
-    options: SubscribeOptions,
-    handler: (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>,
-  ): void;
-  publish(
-    topic: string,
-    payload: object | string,
-    options?: { readonly qos?: 0 | 1; readonly retain?: boolean },
-  ): Promise<void>;
-  /** Creates or replaces the credentials of a device, which may then publish and subscribe to these filters alone. */
-  issueCredentials(device: {
-    readonly username: string;
-    readonly publish: readonly string[];
-    readonly subscribe?: readonly string[];
-  }): Promise<DeviceCredentials>;
-  /** Disconnects the device at once. */
-  revokeCredentials(username: string): Promise<void>;
-}
-
-// live
-export type WatchDecision =
-  | { readonly allowed: true; readonly snapshot?: object; readonly version?: number }
-  | { readonly allowed: false; readonly reason: string };
-
-export interface Live {
-  /** Declares channels such as `orders/{orderId}/position`; `authorize` decides for each client that wants to watch one. */
-  channel(
-    pattern: string,
-    authorize: (watch: {
-      readonly principal: Principal;
-      readonly params: Readonly<Record<string, string>>;
-      /** The id of the share link that was shown; the principal is anonymous then. */
-      readonly link?: string;
-    }) => Promise<WatchDecision>,
-  ): void;
-  /** `version` (a fix time in ms, say) makes the channel move only forward: a value with a version not above the newest is dropped. */
-  publish(channel: string, data: object, options?: { readonly version?: number }): Promise<void>;
-  /** Ends the stream for everybody who watches it. */
-  close(channel: string, reason: string): Promise<void>;
-  /** Asks `authorize` again for everybody who watches it: for who may no longer, the stream ends. */
-  recheck(channel: string): Promise<void>;
-  /**
-   * A token that opens this channel and nothing else, for who has no account. `authorize` is asked with its id as `link`,
-   * each time: the plugin keeps which ids it has revoked, and calls `recheck` when it revokes one.
-   */
-  issueLink(channel: string, link: { readonly id: string; readonly expiresInSeconds: number }): Promise<ShareLink>;
-}
-
-export interface ShareLink {
-  /** Sent as a bearer token to `/live`; whoever has it may watch. */
-  readonly token: string;
-  /** ISO 8601. */
-  readonly expiresAt: string;
 }
 
 // the rest

@@ -4,6 +4,7 @@ import type { ImportGraph } from './import-graph.ts';
 const layers: Readonly<Record<string, number>> = {
   errors: 0,
   'plugin-api.ts': 0,
+  'plugin-api': 0,
   'plugin-instance.ts': 0,
   config: 1,
   telemetry: 1,
@@ -25,6 +26,7 @@ const sideways: ReadonlySet<string> = new Set([
   'cache>telemetry',
   'cache>config',
   'plugin-instance.ts>plugin-api.ts',
+  'plugin-api.ts>plugin-api',
 ]);
 const top = 4;
 

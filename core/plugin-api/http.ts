@@ -1,0 +1,96 @@
+/** Part of the plugin API: routes, requests and replies. */
+import type { Static, TSchema } from 'typebox';
+
+export type Role = 'customer' | 'driver' | 'partner' | 'ops';
+
+export interface Principal {
+  /** The token's `sub`: a customer's, driver's, partner's or operator's id. A device's: the user name of its credentials. */
+  readonly id: string;
+  readonly role: Role | 'device' | 'anonymous';
+  /** Of a device alone: the topics that its credentials let it publish to. They say for whom it may speak, here as over MQTT. */
+  readonly publish?: readonly string[];
+}
+
+export interface RouteOptions<
+  Params extends TSchema = TSchema,
+  Query extends TSchema = TSchema,
+  Body extends TSchema = TSchema,
+> {
+  readonly summary: string;
+  /**
+   * Who may call it. `'public'` must also stand in the manifest's `http.public`. `'device'`: whoever has the credentials
+   * of `mqtt.issueCredentials`, sent by HTTP Basic; tokens are not taken there.
+   */
+  readonly roles: readonly Role[] | 'public' | 'device';
+  /** For apps that can be given nothing but a URL: the credentials may also stand in the query, as `username` and `password`. They are not passed on. @default false */
+  readonly credentialsInQuery?: boolean;
+  readonly params?: Params;
+  readonly query?: Query;
+  readonly body?: Body;
+  /** `'text'`: the body is passed on as UTF-8 text whatever its content type, '' when there is none. @default 'json' */
+  readonly bodyAs?: 'json' | 'text';
+  /** A schema for each success status. Errors are problem details (RFC 9457) and need none. */
+  readonly response: Readonly<Record<number, TSchema>>;
+  /** Content types of this route's streams, such as `application/geo+json`. @default it answers no stream */
+  readonly streams?: readonly string[];
+}
+
+export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> {
+  /** The caller. A public route without a token gets the principal `{ id: 'anonymous', role: 'anonymous' }`. */
+  readonly principal: Principal;
+  readonly params: Params;
+  readonly query: Query;
+  readonly body: Body;
+  /** Lower-case names. `authorization` and `cookie` are never passed on. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly id: string;
+  /** Aborted when the client goes away or the deadline passes; with a stream, until its end. */
+  readonly signal: AbortSignal;
+}
+
+/** RFC 9457 problem details. `code` is stable and documented; `detail` says what was wrong and what would be right. */
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail?: string;
+  readonly [extension: string]: unknown;
+}
+
+/**
+ * An answer in pieces, for what is too large for one frame. The core asks for a piece when the client has taken the ones
+ * before it; each has the deadline of a call. When the client goes away the iterator's `return()` is called, so `finally`
+ * blocks run. A throw cuts the response off: the client sees that it is incomplete.
+ */
+export interface StreamReply {
+  readonly status: number;
+  /** Pieces of some 64 KiB are best: larger ones are cut up, and each small one costs a call. */
+  readonly stream: Iterable<string> | AsyncIterable<string>;
+  /** One of the route's `streams`; it is sent as UTF-8. */
+  readonly contentType: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export type HttpReply =
+  | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
+  | StreamReply
+  | { readonly problem: Problem };
+
+export type RouteHandler<P extends TSchema, Q extends TSchema, B extends TSchema> = (
+  request: HttpRequest<Static<P>, Static<Q>, Static<B>>,
+) => HttpReply | Promise<HttpReply>;
+
+export type RegisterRoute = <P extends TSchema, Q extends TSchema, B extends TSchema>(
+  path: string,
+  options: RouteOptions<P, Q, B>,
+  handler: RouteHandler<P, Q, B>,
+) => void;
+
+/** Paths use `{name}` for parameters: `/orders/{orderId}`. */
+export interface Http {
+  readonly get: RegisterRoute;
+  readonly post: RegisterRoute;
+  readonly put: RegisterRoute;
+  readonly patch: RegisterRoute;
+  readonly delete: RegisterRoute;
+}
