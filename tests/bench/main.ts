@@ -8,6 +8,7 @@ import { benchMemory } from './memory.ts';
 import { benchReplay } from './replay.ts';
 import { formatResult, type BenchResult } from './report.ts';
 import { benchStart } from './start.ts';
+import { benchStorage } from './storage.ts';
 
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   http: benchHttp,
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   ingest: benchIngest,
   kill: benchKill,
   replay: benchReplay,
+  storage: benchStorage,
 };
 
 const flags = process.argv.slice(2);
