@@ -5,11 +5,9 @@ import type { Settings } from './settings.ts';
 const partitionsQueue = 'tracking.partitions';
 
 export function registerJobs(ctx: PluginContext, { retentionMs }: Settings, now: () => number): void {
-  ctx.jobs.work(
-    partitionsQueue,
-    ({ signal }) => keepPartitions(ctx, { nowMs: now(), retentionMs, signal }),
-    { concurrency: 1 },
-  );
+  ctx.jobs.work(partitionsQueue, ({ signal }) => keepPartitions(ctx, { nowMs: now(), retentionMs, signal }), {
+    concurrency: 1,
+  });
   // Each hour, though a day has one midnight: an hour's failure is made good by the next.
   ctx.jobs.schedule(partitionsQueue, '7 * * * *');
 }

@@ -4,6 +4,7 @@ import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import { createArrivalTimes } from './arrival-times.ts';
 import { registerEvents } from './events.ts';
 import { createIntake } from './intake.ts';
+import { registerJobs } from './jobs.ts';
 import { registerLive } from './live.ts';
 import { registerMessages } from './messages.ts';
 import { registerPhoneRoutes } from './phone-routes.ts';
@@ -29,6 +30,7 @@ export const plugin: Plugin = {
     registerLive(ctx, arrivalTimes);
     registerEvents(ctx);
     registerMessages(ctx, intake);
+    registerJobs(ctx, settings, now);
     registerPhoneRoutes(ctx, intake, now);
     registerDeadLetterRoutes(ctx, createDeadLetterReplay(ctx, intake));
     watch = startPresenceWatch(ctx, settings, now);

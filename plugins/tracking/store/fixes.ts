@@ -42,7 +42,7 @@ const storeFixesStatement: Statement = {
   name: 'store_fixes',
   text: `with missing as (
       select array(select to_char(d.day, 'YYYY-MM-DD') from unnest($10::date[]) d (day)
-        where to_regclass(ping_partition_name(d.day)) is null) as days
+        where not exists (select from ping_partitions p where p.day = d.day)) as days
     ), fix as (
       select driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, flags
       from unnest($1::text[], $2::text[], $3::timestamptz(3)[], $4::float8[], $5::float8[], $6::real[], $7::real[], $8::real[],

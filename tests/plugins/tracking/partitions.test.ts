@@ -52,7 +52,7 @@ describe('partitions of fixes', () => {
       ['Pacific/Apia', '2026-04-05'],
     ] as const) {
       await data.db.transaction(async (tx) => {
-        await tx.query({ name: 'set_zone', text: `set local time zone '${zone}'` });
+        await tx.query({ name: 'set_zone', text: `select set_config('timezone', $1, true)` }, [zone]);
         await makePartitions(tx, [day]);
         const hours = Array.from({ length: 24 }, (_, hour) =>
           toFix(`${day}T${String(hour).padStart(2, '0')}:30:00.000Z`),
@@ -114,7 +114,8 @@ describe('partitions of fixes', () => {
     await data.db.transaction(async (tx) => {
       await storeFixes(tx, [toFix('2026-05-04T08:00:01.000Z')]);
       assert.equal(await makePartitions(data.db, ['2026-05-05']), 1);
-      assert.equal((await storeFixes(data.db, [toFix('2026-05-05T08:00:01.000Z')])).stored, 1);
+      // Of another driver: a driver's newest position is one row, which has one writer at a time.
+      assert.equal((await storeFixes(data.db, [toFix('2026-05-05T08:00:01.000Z', { driverId: 'd2' })])).stored, 1);
     });
     assert.deepEqual(await rowsByDay(), { 20260504: 2, 20260505: 1 });
   });
@@ -187,7 +188,7 @@ describe('keepPartitions()', () => {
     assert.equal((await storeFixes(data.db, [toFix('2026-05-25T08:00:00.000Z')])).stored, 1);
     assert.equal((await countPartitions(data.db)).oldestDay, '2026-05-25');
     await keepPartitions(ctx, { nowMs, retentionMs, signal });
-    assert.equal((await countPartitions(data.db)).count, 4);
+    assert.equal((await countPartitions(data.db)).oldestDay, '2026-06-01');
   });
 
   it('is right when several nodes do it at once while fixes come', async () => {
