@@ -7,6 +7,7 @@ import { createAuthenticator, type Authenticator } from '#core/http/authenticati
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
+import type { NodeMessages } from '#core/mqtt/node-messages.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import { admitPlugins, type AdmitPluginsOptions, type AdmittedPlugins } from '#core/plugin-host/admission.ts';
 import { createSandboxes, type StartSandbox } from '#core/plugin-host/sandbox/sandbox.ts';
@@ -26,6 +27,7 @@ export interface Backends {
   readonly transactions: Transactions;
   readonly jobs: JobSystem;
   readonly transport: MqttTransport;
+  readonly nodes?: NodeMessages;
   readonly credentials: Credentials;
   readonly authenticateDevice: AuthenticateDevice;
 }
@@ -66,6 +68,7 @@ export async function startBackends(
   });
   cleanup.defer(() => jobs.stop());
   const broker = await createBroker({ config, telemetry, database, listener: jobs.listener });
+  cleanup.defer(async () => broker.nodes?.stop());
   return {
     admitted,
     startSandbox: sandboxes.start,

@@ -14,6 +14,8 @@ import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import { createDeviceSecrets } from '#core/mqtt/device-secrets.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
 import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
+import { createNodeMessages, type NodeMessages } from '#core/mqtt/node-messages.ts';
+import { liveTopicPrefix } from '#core/mqtt/reserved-topic.ts';
 import { createSessionStore } from '#core/mqtt/session-store.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -29,6 +31,8 @@ export interface BrokerOptions {
 export interface Broker {
   readonly transport: MqttTransport;
   readonly credentials: Credentials;
+  /** To the other nodes; with the embedded broker there are none. */
+  readonly nodes?: NodeMessages;
   /** Devices by HTTP: the same credentials. */
   readonly authenticateDevice: AuthenticateDevice;
 }
@@ -68,7 +72,8 @@ export async function createBroker(options: BrokerOptions): Promise<Broker> {
     sessions,
     ...(accounts === undefined ? {} : { onStop: () => accounts.stop() }),
   });
-  return { transport, credentials, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
+  const nodes = createNodeMessages({ url: mqttUrl, nodeId, telemetry, prefix: liveTopicPrefix });
+  return { transport, credentials, nodes, authenticateDevice: createDeviceDoor({ credentials, failureLimit }) };
 }
 
 /** The store knows nothing of Postgres; a database that is away is told as such. */

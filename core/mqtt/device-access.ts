@@ -1,6 +1,7 @@
 import type { AedesOptions } from 'aedes';
 import type { CredentialRecord } from './credential-store.ts';
 import { createDeviceAuthentication, type DeviceAuthenticationOptions } from './device-authentication.ts';
+import { isReserved } from './reserved-topic.ts';
 import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-filter.ts';
 
 /** Where refused messages go inside the broker: nobody can subscribe to a topic that begins with `$`. */
@@ -11,13 +12,19 @@ const subscriptionsMax = 32;
 type Hooks = Required<Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>;
 
 export function mayPublish(credential: CredentialRecord, topic: string): boolean {
-  return isTopic(topic) && !topic.startsWith('$') && credential.publish.some((filter) => filterMatches(filter, topic));
+  return (
+    isTopic(topic) &&
+    !topic.startsWith('$') &&
+    !isReserved(topic) &&
+    credential.publish.some((filter) => filterMatches(filter, topic))
+  );
 }
 
 export function maySubscribe(credential: CredentialRecord, filter: string): boolean {
   return (
     isTopicFilter(filter) &&
     !filter.startsWith('$') &&
+    !isReserved(filter) &&
     credential.subscribe.some((allowed) => filterContains(allowed, filter))
   );
 }

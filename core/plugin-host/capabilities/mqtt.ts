@@ -4,6 +4,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import { usernamePattern } from '#core/mqtt/device-username.ts';
+import { isReserved, reservedLevel } from '#core/mqtt/reserved-topic.ts';
 import { isTopic, isTopicFilter } from '#core/mqtt/topic-filter.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -62,6 +63,12 @@ function access(verb: 'subscribe' | 'publish' | 'issue', resource: string): Acce
 }
 
 function assertFilter(filter: string): void {
+  if (isReserved(filter)) {
+    throw new AppError(
+      'INVALID_CALL',
+      `Cannot use topic filter "${filter}": topics under "${reservedLevel}/" are the nodes' own, so the first level must be another name and no wildcard`,
+    );
+  }
   if (isTopicFilter(filter) && !filter.startsWith('$')) return;
   throw new AppError(
     'INVALID_CALL',
@@ -125,8 +132,8 @@ class Subscriptions {
 }
 
 function assertPublishable({ topic, payload }: PublishArgs, bytesMax: number): void {
-  if (!isTopic(topic) || topic.startsWith('$')) {
-    const rule = "a topic has no '+' or '#' and does not begin with '$'";
+  if (!isTopic(topic) || topic.startsWith('$') || isReserved(topic)) {
+    const rule = `a topic has no '+' or '#' and begins neither with '$' nor with '${reservedLevel}/'`;
     throw new AppError('INVALID_CALL', `Cannot publish to "${topic}": ${rule}`);
   }
   const bytes = Buffer.byteLength(payload);

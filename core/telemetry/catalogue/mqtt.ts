@@ -205,4 +205,12 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     initial: each('action', ['publish', 'subscribe']),
     owner: 'mqtt',
   },
+  {
+    name: 'returnit_mqtt_node_messages_total',
+    type: 'counter',
+    help: 'Messages between nodes through the external broker, by direction (sent, received) and outcome: ok, dropped (the broker is slow), unreachable, failed',
+    unit: 'messages',
+    labels: ['direction', 'outcome'],
+    owner: 'mqtt',
+  },
 ];

@@ -64,12 +64,12 @@ describe('createMqttCapability()', () => {
     assert.throws(() => check('publish', { topic: 'a', payload: 'b', qos: 2, retain: false }), {
       code: 'INVALID_CALL',
     });
-    for (const filter of ['a#', '$SYS/#', '$share/g/a', 'a/#/b']) {
+    for (const filter of ['a#', '$SYS/#', '$share/g/a', 'a/#/b', 'returnit/live/#', '+/live/a', '#']) {
       await assert.rejects(call(instance, 'subscribe', subscription(0, filter)), { code: 'INVALID_CALL' }, filter);
       const device = { username: 'd1', publish: [filter], subscribe: [] };
       await assert.rejects(async () => call(instance, 'issueCredentials', device), { code: 'INVALID_CALL' }, filter);
     }
-    for (const topic of ['a/+', '#', '$SYS/x', '']) {
+    for (const topic of ['a/+', '#', '$SYS/x', '', 'returnit/live/orders/1/position']) {
       await assert.rejects(
         call(instance, 'publish', { topic, payload: '', qos: 1, retain: false }),
         { code: 'INVALID_CALL' },
