@@ -2,7 +2,7 @@
 import { until } from '../until.ts';
 import type { Phone } from './phone.ts';
 import type { Random } from './random.ts';
-import type { Rig } from './rig.ts';
+import { deadLettersMax, type Rig } from './rig.ts';
 
 export interface FaultContext {
   readonly rig: Rig;
@@ -63,6 +63,18 @@ const blockCommit: Fault = ({ rig, blockSeconds }) =>
     await client.query('commit');
   });
 
+/** More rejected messages than are kept, among good ones. They, too, are acknowledged. */
+const fillDeadLetters: Fault = async ({ rig, phones, random }) => {
+  const [phone] = random.shuffle(phones);
+  await phone?.sendUnreadable(2 * deadLettersMax);
+  await until('the dead letters are at their limit', () =>
+    rig.database.with(async (client) => {
+      const { rows } = await client.query<{ count: string }>('select count(*) as count from tracking.dead_letters');
+      return Number(rows[0]?.count) === deadLettersMax;
+    }),
+  );
+};
+
 export const faults: Readonly<Record<string, Fault>> = {
   'kill -9 of the core': killCore,
   'kill -9 of the plugin': killPlugin,
@@ -70,4 +82,5 @@ export const faults: Readonly<Record<string, Fault>> = {
   'immediate restart of Postgres': endPostgres('SIGQUIT'),
   'cut connections': cutPhones,
   'blocked commit': blockCommit,
+  'full dead-letter table': fillDeadLetters,
 };

@@ -23,6 +23,8 @@ export interface Phone {
   readonly acknowledged: ReadonlySet<number>;
   /** Cuts its TCP connection without a word. */
   cut(): void;
+  /** Sends so many messages that are no fixes, among the fixes; resolves with their PUBACKs. */
+  sendUnreadable(count: number): Promise<void>;
   /** Takes no more fixes from now on. */
   pause(): void;
   close(): Promise<void>;
@@ -85,6 +87,12 @@ export function startPhone(options: PhoneOptions): Phone {
   return {
     sent,
     acknowledged,
+    async sendUnreadable(count) {
+      const topic = `drivers/${driverId}/location`;
+      // No two are the same: repetitions are kept once.
+      const payloads = Array.from({ length: count }, (_, index) => `{"lat":${index}, "sent": "${randomUUID()}`);
+      await Promise.all(payloads.map((payload) => client.publishAsync(topic, payload, { qos: 1 })));
+    },
     cut: () => client.stream?.destroy(),
     pause() {
       paused = true;

@@ -7,6 +7,9 @@ import { killCores, startCore, type CoreProcess } from '../core-process.ts';
 import { freePort } from '../external-postgres.ts';
 import { openEmbeddedDatabase, type EmbeddedDatabase } from './embedded-database.ts';
 
+/** Rejected messages that are kept: few, so that they can be made too many. */
+export const deadLettersMax = 100;
+
 export interface DeviceCredentials {
   readonly driverId: string;
   readonly username: string;
@@ -48,6 +51,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
         ...(options.brokerUrl === undefined ? {} : { MQTT_URL: options.brokerUrl }),
         // It is killed more often than would be borne.
         PLUGIN_QUARANTINE_DEATHS: '100000',
+        TRACKING_DEAD_LETTERS_MAX: String(deadLettersMax),
         ...options.environment,
       },
     });
