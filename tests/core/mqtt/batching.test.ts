@@ -180,8 +180,9 @@ describe('parseVerdicts()', () => {
 
 describe('toReasonLabel()', () => {
   it('keeps short words and nothing else', () => {
-    assert.deepEqual(['stale-fix', 'Stale', '', 'x'.repeat(41), 'a b'].map(toReasonLabel), [
+    assert.deepEqual(['stale-fix', 'null_island', 'Stale', '', 'x'.repeat(41), 'a b'].map(toReasonLabel), [
       'stale-fix',
+      'null_island',
       'other',
       'other',
       'other',
