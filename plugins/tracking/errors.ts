@@ -13,6 +13,8 @@ export const trackingErrors = {
   HISTORY_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
   PRESENCE_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
   DEAD_LETTER_NOT_FOUND: { status: 404, title: 'Dead letter not found' },
+  HISTORY_FORBIDDEN: { status: 403, title: 'History of another driver' },
+  HISTORY_BUSY: { status: 503, title: 'Too many histories at once' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type TrackingErrorCode = keyof typeof trackingErrors;

@@ -3,6 +3,7 @@ import { createDeadLetterReplay } from './dead-letter-replay.ts';
 import { registerDeadLetterRoutes } from './dead-letter-routes.ts';
 import { createArrivalTimes } from './arrival-times.ts';
 import { registerEvents } from './events.ts';
+import { registerHistory } from './history-routes.ts';
 import { createIntake } from './intake.ts';
 import { registerJobs } from './jobs.ts';
 import { registerLive } from './live.ts';
@@ -24,8 +25,9 @@ export const plugin: Plugin = {
     const arrivalTimes = createArrivalTimes(ctx, { settings, routing: await openRouting(ctx, settings, now), now });
     const intake = createIntake(ctx, { settings, arrivalTimes, now });
     await watch?.stop();
-    registerRoutes(ctx, arrivalTimes, now);
+    registerRoutes(ctx, arrivalTimes);
     registerShareRoutes(ctx);
+    registerHistory(ctx, now);
     registerPresenceRoutes(ctx, settings, now);
     registerLive(ctx, arrivalTimes);
     registerEvents(ctx);

@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
 import { benchCapability } from './capability.ts';
+import { benchHistory } from './history.ts';
 import { benchHttp } from './http.ts';
 import { benchIngest } from './ingest.ts';
 import { benchIsolation } from './isolation.ts';
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   kill: benchKill,
   replay: benchReplay,
   storage: benchStorage,
+  history: benchHistory,
 };
 
 const flags = process.argv.slice(2);

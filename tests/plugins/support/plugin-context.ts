@@ -162,7 +162,8 @@ export async function runPlugin(
     recorded,
     async request(key, request) {
       const { options, inputs, replies, handler } = get(routes, key);
-      const full = { params: {}, query: {}, headers: {}, id: 'r', ...request } as HttpRequest;
+      const { signal } = new AbortController();
+      const full = { params: {}, query: {}, headers: {}, id: 'r', signal, ...request } as HttpRequest;
       assert.ok(
         options.roles === 'public' || options.roles.includes(full.principal.role as Role),
         `${key} is not for them`,
