@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
-import type { HttpReply, HttpRequest, PluginContext } from '#plugin-api';
+import type { HttpReply, HttpRequest, MqttMessage, PluginContext } from '#plugin-api';
 import { refuse } from './errors.ts';
 import type { Outcome } from './fix.ts';
 import { osmAndParameters } from './formats/osmand.ts';
+import { createGathering } from './gathering.ts';
 import type { Intake } from './intake.ts';
 import { isOwnId, toSpeaker, type Speaker } from './speaker.ts';
 
@@ -19,6 +20,9 @@ const Taken = Type.Object(
   { outcome: Type.Enum(['accepted', 'ignored', 'rejected']), reason: Type.Optional(Type.String({ maxLength: 40 })) },
   { additionalProperties: false },
 );
+
+/** As many at a time as leave connections to the database for the other ways in. */
+const gatheringLimits = { itemsMax: 500, batchesMax: 2 } as const;
 
 type Query = Readonly<Record<string, unknown>>;
 type Request = HttpRequest<unknown, Query>;
@@ -86,6 +90,11 @@ function createTake(ctx: PluginContext, intake: Intake, now: () => number) {
   const count = (format: Format, outcome: string): void =>
     ctx.metrics.increment('returnit_tracking_phone_requests_total', { format, outcome });
 
+  const gather = createGathering<MqttMessage, Outcome>({
+    handle: (messages) => intake.take(messages),
+    ...gatheringLimits,
+  });
+
   return async function take(request: Pick<Request, 'principal'>, report: Report): Promise<HttpReply> {
     const { format, payload, answer } = report;
     const speaker = toSpeaker(request.principal);
@@ -100,18 +109,10 @@ function createTake(ctx: PluginContext, intake: Intake, now: () => number) {
     return isOverBudget ? refuse('DEVICE_OVER_BUDGET', `Cannot take the position: ${outcome.detail}`) : answer(outcome);
   };
 
-  async function takeOne({ username, driverId, device }: Speaker, format: Format, payload: string): Promise<Outcome> {
-    const [outcome] = await intake.take([
-      {
-        topic: `${format}/${driverId}/${device}`,
-        payload,
-        username,
-        receivedAt: new Date(now()).toISOString(),
-        retained: false,
-        duplicate: false,
-      },
-    ]);
-    return outcome ?? { kind: 'ignored' };
+  function takeOne({ username, driverId, device }: Speaker, format: Format, payload: string): Promise<Outcome> {
+    const topic = `${format}/${driverId}/${device}`;
+    const receivedAt = new Date(now()).toISOString();
+    return gather({ topic, payload, username, receivedAt, retained: false, duplicate: false });
   }
 }
 

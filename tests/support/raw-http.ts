@@ -8,9 +8,9 @@ export interface RawAnswer {
 }
 
 /** Sends these bytes and no others, and reads one answer with a `content-length`. */
-export async function sendRaw(url: string, request: string): Promise<RawAnswer> {
+export async function sendRaw(url: string, request: string, localAddress = '127.0.0.1'): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
-  const socket = connect(Number(port), hostname).setEncoding('utf8');
+  const socket = connect({ port: Number(port), host: hostname, localAddress }).setEncoding('utf8');
   let received = '';
   try {
     await once(socket, 'connect');
