@@ -12,7 +12,6 @@ const record: CredentialRecord = {
   publish: ['drivers/d1/location'],
   subscribe: [],
   plugin: 'drivers',
-  nonce: null,
   revoked: false,
   nonce: null,
 };
