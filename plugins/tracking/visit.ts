@@ -3,7 +3,7 @@ export interface Visit {
   /** The first fix of a stay that is not long enough yet to count. */
   readonly insideMs: number | null;
   readonly arrivedMs: number | null;
-  /** The first fix of a departure that is not confirmed yet. */
+  /** The first fix outside after that stay, or after the arrival: a departure that is not confirmed yet. */
   readonly outsideMs: number | null;
   readonly departedMs: number | null;
 }
@@ -43,19 +43,26 @@ export function observe(visit: Visit, sighting: Sighting, rules: VisitRules): Vi
   const inside = distanceM + accuracyM <= rules.arriveM;
   const outside = distanceM - accuracyM > rules.departM;
   if (inside === outside || visit.departedMs !== null) return visit;
-  if (visit.arrivedMs === null) return inside ? stay(visit, atMs, rules) : interrupt(visit, 'insideMs', atMs);
+  if (visit.arrivedMs === null) return inside ? stay(visit, atMs, rules) : endStay(visit, atMs);
   if (atMs <= visit.arrivedMs) return visit;
-  return outside ? leave(visit, atMs, rules) : interrupt(visit, 'outsideMs', atMs);
+  return outside ? leave(visit, atMs, rules) : comeBack(visit, atMs);
 }
 
 function stay(visit: Visit, atMs: number, { dwellMs }: VisitRules): Visit {
-  const { insideMs } = visit;
-  if (insideMs === null) return { ...visit, insideMs: atMs };
-  const apartMs = Math.abs(atMs - insideMs);
-  if (apartMs > silenceMaxMs) return atMs > insideMs ? { ...visit, insideMs: atMs } : visit;
+  const { insideMs, outsideMs } = visit;
+  const apartMs = insideMs === null ? 0 : Math.abs(atMs - insideMs);
+  const isOther = insideMs === null || apartMs > silenceMaxMs || (outsideMs !== null && atMs > outsideMs);
+  if (isOther) return insideMs === null || atMs > insideMs ? { ...visit, insideMs: atMs, outsideMs: null } : visit;
   const firstMs = Math.min(atMs, insideMs);
   if (apartMs >= dwellMs) return { ...visit, insideMs: null, arrivedMs: firstMs };
   return firstMs === insideMs ? visit : { ...visit, insideMs: firstMs };
+}
+
+/** Where a stay ends that is not confirmed yet. A fix of it that comes late still lies before, and confirms it. */
+function endStay(visit: Visit, atMs: number): Visit {
+  const { insideMs, outsideMs } = visit;
+  const isFirst = insideMs !== null && atMs > insideMs && (outsideMs === null || atMs < outsideMs);
+  return isFirst ? { ...visit, outsideMs: atMs } : visit;
 }
 
 function leave(visit: Visit, atMs: number, { dwellMs }: VisitRules): Visit {
@@ -66,8 +73,7 @@ function leave(visit: Visit, atMs: number, { dwellMs }: VisitRules): Visit {
   return firstMs === outsideMs ? visit : { ...visit, outsideMs: firstMs };
 }
 
-/** What was waiting to be confirmed is over when a later sighting says the contrary. */
-function interrupt(visit: Visit, waiting: 'insideMs' | 'outsideMs', atMs: number): Visit {
-  const sinceMs = visit[waiting];
-  return sinceMs !== null && atMs > sinceMs ? { ...visit, [waiting]: null } : visit;
+/** A departure that was waiting to be confirmed was none when the driver is inside later. */
+function comeBack(visit: Visit, atMs: number): Visit {
+  return visit.outsideMs !== null && atMs > visit.outsideMs ? { ...visit, outsideMs: null } : visit;
 }

@@ -122,6 +122,23 @@ describe('observe()', () => {
     );
   });
 
+  it('a visit whose fixes come in any order is an arrival, and a departure with the next fixes', () => {
+    const visited = Array.from({ length: 60 }, (_, index) => ({
+      atMs: index * 5000,
+      distanceM: index >= 20 && index < 40 ? 30 : 500,
+      accuracyM: 5,
+    }));
+    const next = [400_000, 430_000].map((atMs) => ({ atMs, distanceM: 900, accuracyM: 5 }));
+    fc.assert(
+      fc.property(fc.shuffledSubarray(visited, { minLength: 60, maxLength: 60 }), (shuffled) => {
+        assert.deepEqual(count([...shuffled, ...next]), { arrivals: 1, departures: 1 });
+        const { arrivedMs, departedMs } = see([...shuffled, ...next]);
+        assert.ok(arrivedMs !== null && arrivedMs >= 100_000 && arrivedMs < 200_000);
+        assert.ok(departedMs !== null && departedMs >= 200_000);
+      }),
+    );
+  });
+
   it('the same visit comes of the same fixes when they come twice', () => {
     fc.assert(
       fc.property(walks, (steps) => {

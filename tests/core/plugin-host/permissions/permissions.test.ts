@@ -4,7 +4,7 @@ import type { Access } from '#core/plugin-host/capability.ts';
 import type { Grants } from '#core/plugin-host/permissions/grants.ts';
 import type { ManifestPermissions } from '#core/plugin-host/manifest/manifest-schema.ts';
 import { NotCapable } from '#core/plugin-host/permissions/not-capable.ts';
-import type { RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
+import { collectRules, missingGrants, type RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
 import { createPermissions, type Decision } from '#core/plugin-host/permissions/permissions.ts';
 
 const requested: ManifestPermissions = {
@@ -159,5 +159,28 @@ describe('NotCapable', () => {
     assert.doesNotMatch(error.message, /secret|abc/);
     assert.ok(new NotCapable(payments, net('a'.repeat(100_000)), decide(net('x:1'))).message.length < 500);
     assert.deepEqual([error.code, error.name, error.details['permission']], ['NOT_CAPABLE', 'NotCapable', 'net']);
+  });
+});
+
+describe('missingGrants()', () => {
+  it('names what is asked for and not answered, and nothing that the plugin does without', () => {
+    const missing = (optional: boolean): readonly string[] => {
+      const permissions: ManifestPermissions = {
+        net: { hosts: ['*:443'], why: 'asks a routing engine', optional },
+        events: { publish: ['payment.*'] },
+      };
+      const rules = collectRules({ manifest: { name: 'payments', permissions }, grants: { grants: {} } });
+      return missingGrants(rules).map(({ resource }) => resource);
+    };
+    assert.deepEqual(missing(false).toSorted(), ['*:443', 'publish payment.*']);
+    assert.deepEqual(missing(true), ['publish payment.*']);
+  });
+
+  it('does not grant what is optional', () => {
+    const permissions = createPermissions({
+      plugins: [{ name: 'payments', permissions: { net: { hosts: ['*:443'], why: 'asks', optional: true } } }],
+      grants: { grants: {} },
+    });
+    assert.equal(permissions.check('payments', net('osrm.example:443')).state, 'prompt');
   });
 });
