@@ -57,7 +57,7 @@ async function measureEmptyNode(): Promise<number> {
   return rss;
 }
 
-/** The plugins' processes are the children of this one that run Node's permission model. */
+/** The plugins' processes are those below this one, started by its spawner, that run Node's permission model. */
 async function measurePlugins(): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const sizes = await Promise.all(
@@ -66,13 +66,15 @@ async function measurePlugins(): Promise<readonly number[]> {
       const [status, command] = await Promise.all(
         ['status', 'cmdline'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
       );
-      const isOurs =
-        status?.includes(`\nPPid:\t${process.pid}\n`) === true && command?.includes('--permission') === true;
-      return isOurs ? [await readRss(Number(pid))] : [];
+      if (command?.includes('--permission') !== true) return [];
+      const spawner = await readFile(`/proc/${parentOf(status)}/status`, 'utf8').catch(() => '');
+      return parentOf(spawner) === process.pid ? [await readRss(Number(pid))] : [];
     }),
   );
   return sizes.flat();
 }
+
+const parentOf = (status = ''): number => Number(/\nPPid:\t(\d+)\n/.exec(status)?.[1]);
 
 /** Resident set in MiB. */
 async function readRss(pid: number): Promise<number> {

@@ -158,8 +158,18 @@ function auditOf(dataDir: string): AuditLine[] {
 
 /** A plugin's thread bears its name. */
 function findProcess(plugin: string): number | undefined {
-  const children = readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ');
-  return children.map(Number).find((pid) => threadNames(pid).includes(plugin));
+  return childrenOf(process.pid)
+    .flatMap(childrenOf)
+    .find((pid) => threadNames(pid).includes(plugin));
+}
+
+/** A plugin's process is the child of a child: the spawner starts it. */
+function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return []; // It has ended.
+  }
 }
 
 function threadNames(pid: number): string[] {
