@@ -2,7 +2,7 @@ import type { AedesOptions } from 'aedes';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Credentials } from './credentials.ts';
 import type { DeviceDirectory } from './device-directory.ts';
-import type { FailureLimit } from './failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
 import type { MessageConnection } from './message-connection.ts';
 
 /** Return codes of CONNACK (MQTT 3.1.1 §3.2.2.3). */
@@ -14,6 +14,9 @@ export interface DeviceAuthenticationOptions {
   readonly failureLimit: FailureLimit;
   readonly telemetry: Telemetry;
 }
+
+/** Connections of one user in a minute. Two phones with the same client id and user take over from each other for ever. */
+const connectionsPerMinuteMax = 60;
 
 type AuthenticateHook = NonNullable<AedesOptions['authenticate']>;
 type AuthenticateCallback = Parameters<AuthenticateHook>[3];
@@ -28,6 +31,7 @@ function toRefusal(returnCode: number, message: string): Error & { returnCode: n
  */
 export function createDeviceAuthentication(options: DeviceAuthenticationOptions): AuthenticateHook {
   const { credentials, directory, failureLimit, telemetry } = options;
+  const connections = createFailureLimit({ failuresMax: connectionsPerMinuteMax });
   const log = telemetry.logger.child({ component: 'mqtt' });
   const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
 
@@ -40,7 +44,12 @@ export function createDeviceAuthentication(options: DeviceAuthenticationOptions)
     try {
       const result = await credentials.authenticate(identity.username, identity.secret, { cachedOnly });
       if (connection.gate.destroyed) return;
+      if ('credential' in result && connections.isExceeded(identity.username)) {
+        attempts.inc({ outcome: 'flapping' });
+        return done(toRefusal(connackCodes.serverUnavailable, 'flapping'), false);
+      }
       if ('credential' in result) {
+        connections.record(identity.username);
         attempts.inc({ outcome: 'accepted' });
         directory.identify(connection, result.credential);
         return done(null, true);

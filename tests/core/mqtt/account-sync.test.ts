@@ -141,6 +141,18 @@ describe('devices at the shipped Mosquitto', { skip: skipWithoutMosquitto }, () 
     await assert.rejects(device(options));
   });
 
+  it('lose their connection with a packet above the limit, and nobody else does', async () => {
+    const watcher = await watch();
+    const large = await device(await issue('d1'));
+    const small = await device(await issue('d2'));
+    const gone = new Promise<void>((resolve) => large.once('close', () => resolve()));
+    large.publish('drivers/d1/location', Buffer.alloc(70_000, 'x'), { qos: 1 });
+    await gone;
+    await small.publishAsync('drivers/d2/location', 'x', { qos: 1 });
+    await until('the other goes on', () => watcher.topics.length > 0);
+    assert.deepEqual(watcher.topics, ['drivers/d2/location']);
+  });
+
   it('lose their connection and their earlier secret when they are issued anew', async () => {
     const first = await issue('d1');
     const gone = eventOf(await device(first), 'close');

@@ -216,6 +216,18 @@ describe('createEmbeddedBroker()', () => {
     await Promise.all([first.endAsync(true), second.endAsync(true)]);
   });
 
+  it('refuses a user that connects over and over, and no other', async () => {
+    fixture = await createFixture();
+    const options = await fixture.deviceOptions('d1', { clientId: 'same' });
+    for (let number = 0; number < 60; number += 1) {
+      const client = await mqtt.connectAsync(fixture.broker.address, options);
+      await client.endAsync(true);
+    }
+    assert.match(await refusal(fixture.broker.address, options), /Server unavailable/);
+    assert.equal(await fixture.sample('returnit_mqtt_authentications_total{outcome="flapping"}'), 1);
+    assert.equal((await fixture.device('d2')).connected, true);
+  });
+
   it('ends a connection that sends an oversized or malformed packet, and no other', async () => {
     fixture = await createFixture({ mqttPacketMaxBytes: 1024 });
     const bystander = await fixture.device('d2');

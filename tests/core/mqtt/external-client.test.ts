@@ -191,6 +191,21 @@ describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }
     assert.ok((await sample(node, 'returnit_mqtt_reconnects_total')) >= 1);
   });
 
+  it('does not get what is retained when it subscribes', async () => {
+    await device.publishAsync('drivers/d1/location', 'retained', { qos: 1, retain: true });
+    const node = await startNode(broker.url, 'n1');
+    const seen: string[] = [];
+    await node.subscribe('drivers/+/location', async (messages) => {
+      for (const { payload } of messages) seen.push(payload);
+      return acceptAll(messages);
+    });
+    await until('it is subscribed', async () => {
+      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+      return seen.includes('probe');
+    });
+    assert.ok(!seen.includes('retained'));
+  });
+
   it('is back after the broker was killed', async () => {
     const node = await startNode(broker.url, 'n1');
     const stored = new Set<string>();
