@@ -34,8 +34,8 @@ create table driver_location_pings (
 ) partition by range (recorded_at);
 
 /*
- * Identity and reading by time in one. Ascending, since a page begins after the whole key of the page before, and since
- * Postgres leaves full pages behind only where keys grow; it is read backwards for the newest first.
+ * Identity and reading by time in one. All ascending, since a page begins after the whole key of the page before, and
+ * rows are compared by an index only where its columns go one way; it is read backwards for the newest first.
  */
 create unique index driver_location_pings_identity
   on driver_location_pings (driver_key, recorded_at, device_key, lat, lon);
