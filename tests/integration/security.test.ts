@@ -52,7 +52,9 @@ describe('who may do what', () => {
       assert.match(anonymous.headers.get('www-authenticate') ?? '', /^Bearer /);
       for (const { role, api } of callers) {
         const { status, body } = await api.request(verb, path);
-        if (operation['x-roles'].includes(role)) assert.ok(status !== 401 && status !== 403, `${role} ${verb} ${path}`);
+        // The plugin itself may still refuse, with a code of its own: another driver's history, say.
+        const isAdmitted = status !== 401 && body.code !== 'FORBIDDEN';
+        if (operation['x-roles'].includes(role)) assert.ok(isAdmitted, `${role} ${verb} ${path}`);
         else assert.deepEqual([status, body.code], [403, 'FORBIDDEN'], `${role} ${verb} ${path}`);
       }
     }
