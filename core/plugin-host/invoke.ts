@@ -61,7 +61,7 @@ interface Door {
 /** What every call passes before it may run. */
 interface Gate {
   /** @throws {AppError} INVALID_CALL, NOT_CAPABLE, BUDGET_EXCEEDED */
-  admit(instance: PluginInstance, request: Pick<InvokeRequest, 'method' | 'args'>): Door;
+  admit(instance: PluginInstance, request: Pick<InvokeRequest, 'method' | 'args'>, door: Door | undefined): Door;
   /** The only place where a permission is decided, and where each denial is recorded. */
   readonly authorize: (instance: PluginInstance, access: Access) => void;
   /** Undefined for anything but the core's own methods. */
@@ -86,8 +86,7 @@ function createGate(options: InvokeOptions): Gate {
   return {
     authorize,
     doorOf: (method) => doors.get(method),
-    admit(instance, { method, args }) {
-      const door = doors.get(method);
+    admit(instance, { method, args }, door) {
       if (door === undefined) {
         throw new AppError('INVALID_CALL', `Cannot call "${method.slice(0, 80)}": the core has no such method`);
       }
@@ -109,8 +108,12 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
   const calls = metrics.counter('returnit_plugin_capability_calls_total');
   const durations = metrics.histogram('returnit_plugin_capability_call_duration_seconds');
 
-  function run(instance: PluginInstance, request: InvokeRequest, span: Span): unknown {
-    const { method, name } = gate.admit(instance, request);
+  function run(
+    instance: PluginInstance,
+    request: InvokeRequest,
+    { door, span }: { door: Door | undefined; span: Span },
+  ): unknown {
+    const { method, name } = gate.admit(instance, request, door);
     const timeoutMs = Math.min(request.timeoutMs ?? options.callTimeoutMs, options.callTimeoutMs);
     const { authorize } = gate;
     const call = new OpenCall({ capability: name, instance, span, timeoutMs, caller: request, authorize });
@@ -136,14 +139,15 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
           durations.observe(labels, seconds);
         },
       };
-      return inSpan(labels.capability, spanOptions, (span) => run(instance, request, span));
+      return inSpan(labels.capability, spanOptions, (span) => run(instance, request, { door, span }));
     },
 
     note(instance, request) {
+      const door = gate.doorOf(request.method);
       let outcome: Outcome = 'ok';
       try {
         withTraceparent(request.traceparent, () => {
-          const { method, name } = gate.admit(instance, request);
+          const { method, name } = gate.admit(instance, request, door);
           if (method.oneWay !== true)
             throw new AppError('INVALID_CALL', `Cannot send ${name} as a note: it has an answer`);
           method.run(request.args as never, { instance } as Call);
@@ -153,7 +157,7 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
       } finally {
         calls.inc({
           plugin: instance.plugin.name,
-          capability: gate.doorOf(request.method)?.name ?? unknownMethod,
+          capability: door?.name ?? unknownMethod,
           outcome,
         });
       }
