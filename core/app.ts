@@ -49,7 +49,7 @@ async function start(options: AppOptions, cleanup: AsyncDisposableStack): Promis
   const telemetryOptions = { version: platformVersion, ...(logDestination === undefined ? {} : { logDestination }) };
   const foundation = await startFoundation(config, telemetryOptions, cleanup);
   // To make a cluster takes a second, in a process of its own: the rest of the code is loaded meanwhile.
-  const cluster = config.databaseUrl === null ? openCluster(config.dataDir) : null;
+  const cluster = config.databaseUrl === null ? openCluster(folder.path) : null;
   // A failure is told to whoever needs the cluster; initdb itself is waited for in any case.
   const made = Promise.allSettled([cluster]);
   cleanup.defer(async () => void (await made));

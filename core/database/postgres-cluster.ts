@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '#core/errors/app-error.ts';
 import { findPostgresAccount, type PostgresAccount } from './postgres-account.ts';
@@ -42,7 +42,9 @@ export interface Cluster {
  *
  * @throws {AppError} DATABASE_UNREACHABLE
  */
-export async function openCluster(dataDir: string): Promise<Cluster> {
+export async function openCluster(folder: string): Promise<Cluster> {
+  // Postgres' programs run in a folder of their own.
+  const dataDir = resolve(folder);
   const dir = join(dataDir, 'postgres');
   const binDir = findBinaries();
   openForPostgres(dataDir);
