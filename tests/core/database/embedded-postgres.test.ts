@@ -12,10 +12,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, describe, it } from 'node:test';
 import * as pg from 'pg';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '#core/database/embedded-postgres.ts';
+import { openCluster } from '#core/database/postgres-cluster.ts';
 import { isAlive } from '#core/database/postmaster.ts';
 import { Pool } from '#core/database/pool.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
@@ -185,6 +186,13 @@ describe('startEmbeddedPostgres()', () => {
     assert.equal(isAlive(orphan), false);
     assert.deepEqual(await query(postgres.url, 'select value from kept'), [{ value: 42 }]);
     await postgres.stop();
+  });
+
+  it('makes a cluster in a folder that is named relatively, as the default is', async () => {
+    const folder = mkdtempSync(join(root, 'relative-'));
+    const { dir } = await openCluster(relative(process.cwd(), folder));
+    assert.equal(dir, join(folder, 'postgres'));
+    assert.ok(existsSync(join(dir, 'PG_VERSION')));
   });
 
   it('recovers from a core that was killed during initdb', async () => {
