@@ -70,12 +70,17 @@ class Client implements DynamicSecurity {
     this.#client = client;
     client.on('connect', () => {
       client.subscribe(responseTopic, { qos: 1 }, (error) => {
-        this.#ready = !error;
-        if (this.#ready) this.#options.onConnect();
+        if (error) {
+          client.stream.destroy();
+          return;
+        }
+        this.#ready = true;
+        this.#options.onConnect();
       });
     });
     client.on('close', () => (this.#ready = false));
-    client.on('error', () => (this.#ready = false));
+    // Not every error ends its connection, and only an ended one is opened again.
+    client.on('error', () => client.stream.destroy());
     client.on('message', (topic, payload) => {
       if (topic === responseTopic) this.#receive(String(payload));
     });

@@ -14,7 +14,7 @@ import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import { recordTelemetry, type TestTelemetry } from '../../support/record-telemetry.ts';
 
-const deadlineMs = 15_000;
+const deadlineMs = 60_000;
 
 /** Waits for a condition; the deadline only says that it will never come. */
 export async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
