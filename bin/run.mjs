@@ -8,6 +8,8 @@ import { installMissing } from './install.mjs';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const nodeBinary = path.join(root, 'node_modules', 'node', 'bin', 'node');
+/** What V8 made of the code, without its types: the next start need not do it again. Node checks that it still fits. */
+const compileCache = path.join(root, 'node_modules', '.cache', 'compile');
 
 /** Replaces this process, as far as Node can: same streams, same signals, same exit code. */
 export async function run(nodeArgs) {
@@ -18,7 +20,11 @@ export async function run(nodeArgs) {
     process.exit(1);
   }
   // Tools started behind it (npx, hooks) find the pinned Node first.
-  const env = { ...process.env, PATH: `${path.dirname(nodeBinary)}${path.delimiter}${process.env.PATH ?? ''}` };
+  const env = {
+    NODE_COMPILE_CACHE: compileCache,
+    ...process.env,
+    PATH: `${path.dirname(nodeBinary)}${path.delimiter}${process.env.PATH ?? ''}`,
+  };
   const child = spawn(nodeBinary, nodeArgs, { stdio: 'inherit', env });
   const forward = (signal) => child.kill(signal);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, forward);

@@ -103,7 +103,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     if (socketDir !== cluster.dir) rmSync(socketDir, { recursive: true, force: true });
   };
   try {
-    await ensureDatabase(url('postgres'));
+    await ensureDatabase(url('template1'));
   } catch (error) {
     await stop();
     throw error;
@@ -275,6 +275,7 @@ function supervise(options: {
   };
 }
 
+/** @param url - of template1, the one database that every cluster has */
 async function ensureDatabase(url: string): Promise<void> {
   const client = new pg.Client({ connectionString: url, application_name: 'returnit start' });
   await client.connect();
@@ -284,9 +285,10 @@ async function ensureDatabase(url: string): Promise<void> {
       values: [embeddedName],
     });
     if (found.rowCount === 0) {
-      await client.query(`create database ${embeddedName}`);
       // Only one database is used; the plugins' roles have no business in the others.
-      await client.query('revoke connect on database postgres, template1 from public');
+      await client.query('revoke connect on database template1 from public');
+      // What initdb made for an operator's programs is empty: to name it is quicker than to copy another one.
+      await client.query(`alter database postgres rename to ${embeddedName}`);
     }
   } finally {
     await client.end();

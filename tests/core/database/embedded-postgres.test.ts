@@ -66,6 +66,17 @@ describe('startEmbeddedPostgres()', () => {
         { name: 'listen_addresses', setting: '' },
       ],
     );
+    assert.deepEqual(
+      await query(
+        first.url,
+        `select datname, has_database_privilege('pg_monitor', oid, 'connect') as open
+         from pg_database where datallowconn order by datname`,
+      ),
+      [
+        { datname: 'returnit', open: true },
+        { datname: 'template1', open: false },
+      ],
+    );
     await query(first.url, 'create table kept as select 42 as value');
     await first.stop();
     await first.stop();
