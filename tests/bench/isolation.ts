@@ -13,7 +13,7 @@ import { startSteadyLoad, type Sample, type SteadyLoad } from './steady-load.ts'
 /** Of A: what a quiet machine answers with a third of its two cores. */
 const load = { perSecond: 200, connections: 16 };
 const warmUpMs = 15_000;
-const rounds = 5;
+const rounds = 7;
 /** After a restart, until the window without a death begins. */
 const settleMs = 1500;
 const controlMs = 3000;
@@ -176,11 +176,14 @@ interface Ratio {
   readonly ratio: number;
 }
 
-/** Of all rounds together: the hundredth part of one alone is a request or two. */
+/** The middle round: a moment in which the machine does something else falls into one of them. */
 function compare(runs: readonly Round[]): Ratio {
-  const ours = p99(runs.flatMap(({ dying }) => dying));
-  const baseline = p99(runs.flatMap(({ quiet }) => quiet));
-  return { ours, baseline, ratio: ours / baseline };
+  const pairs = runs.map(({ quiet, dying }) => ({ ours: p99(dying), baseline: p99(quiet) }));
+  return {
+    ours: median(pairs.map(({ ours }) => ours)),
+    baseline: median(pairs.map(({ baseline }) => baseline)),
+    ratio: median(pairs.map(({ ours, baseline }) => ours / baseline)),
+  };
 }
 
 function toResult(results: ReadonlyMap<Way, readonly Round[]>, control: readonly Round[]): BenchResult {
