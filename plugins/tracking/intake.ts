@@ -67,11 +67,15 @@ export function createIntake(ctx: PluginContext, options: IntakeOptions): Intake
       const nowMs = now();
       const parsed = messages.map((message) => parseMessage(message, nowMs, settings));
       const judged = spend(messages, await exclude(parsed, directory));
-      await keep(fixesOf(judged)).catch((error: unknown) => {
+      try {
+        await keep(fixesOf(judged));
+        await keepWills(judged);
+      } catch (error) {
+        // The whole batch comes again: nothing of it may be paid for twice.
         giveBack(messages, judged);
         throw error;
-      });
-      await keepWills(judged);
+      }
+      metrics.lags(messages, judged, now());
       const outcomes = judged.map(toOutcome);
       metrics.rejected(outcomes);
       // After the good ones are stored: a batch that comes again has left no letter.

@@ -53,6 +53,7 @@ export interface Recorded {
   readonly logs: { level: string; message: string; fields: unknown }[];
   readonly metrics: { name: string; labels: Record<string, string>; by: number }[];
   readonly gauges: { name: string; labels: Record<string, string>; value: number }[];
+  readonly observed: { name: string; labels: Record<string, string>; value: number }[];
   readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string; rechecked?: true }[];
   readonly published: { name: string; data: object }[];
   readonly credentials: { username: string; publish: readonly string[] }[];
@@ -93,6 +94,7 @@ export async function runPlugin(
     logs: [],
     metrics: [],
     gauges: [],
+    observed: [],
     live: [],
     published: [],
     credentials: [],
@@ -148,7 +150,8 @@ export async function runPlugin(
         void recorded.metrics.push({ name, labels, by }),
       set: (name: string, value: number, labels: Record<string, string> = {}) =>
         void recorded.gauges.push({ name, labels, value }),
-      observe: () => undefined,
+      observe: (name: string, value: number, labels: Record<string, string> = {}) =>
+        void recorded.observed.push({ name, labels, value }),
     },
   };
   await plugin.setup(ctx as unknown as PluginContext);

@@ -130,12 +130,16 @@ describe('intake of messages', () => {
     assert.equal(rejected('rate_exceeded'), 1);
   });
 
-  it('charges nothing for a batch that could not be stored, and counts it when it is', async () => {
+  for (const away of ['store_fixes', 'record_wills']) {
+    it(`charges nothing for a batch that failed at ${away}, and counts it when it is stored`, () => failAt(away));
+  }
+
+  async function failAt(statementName: string): Promise<void> {
     let isAway = true;
     const failing: Database = {
       ...data.db,
       query: (statement, values) =>
-        isAway && statement.name === 'store_fixes'
+        isAway && statement.name === statementName
           ? Promise.reject(new Error('the database is away'))
           : data.db.query(statement, values),
     };
@@ -143,11 +147,32 @@ describe('intake of messages', () => {
       TRACKING_DEVICE_FIXES_PER_SECOND: '1',
       TRACKING_DEVICE_FIXES_BURST: '2',
     });
-    const messages = [toMessage(9), { ...toMessage(8), payload: '[]' }, toMessage(7)];
+    const will = { ...toMessage(6, { _type: 'lwt' }), topic: 'owntracks/d1/phone' };
+    const messages = [toMessage(9), { ...toMessage(8), payload: '[]' }, toMessage(7), will];
     for (let attempt = 0; attempt < 4; attempt += 1) await assert.rejects(receive(...messages));
     assert.equal(rejected('schema'), 0);
     isAway = false;
-    assert.deepEqual(await receive(...messages), ['accepted', { rejected: 'schema' }, 'accepted']);
+    assert.deepEqual(await receive(...messages), ['accepted', { rejected: 'schema' }, 'accepted', 'accepted']);
     assert.equal(rejected('schema'), 1);
+  }
+
+  it('shows how far the newest and the oldest fix of a batch were behind, and how long it took to commit', async () => {
+    const early = new Date(Date.now() - 5000).toISOString();
+    await receive({ ...toMessage(65), receivedAt: early }, toMessage(3600), toMessage(0), {
+      ...toMessage(0),
+      payload: '[]',
+    });
+    const observed = (name: string, fix?: string) =>
+      running.recorded.observed
+        .filter((one) => one.name === name && one.labels['fix'] === fix)
+        .map(({ value }) => value);
+    const [newest] = observed('returnit_tracking_receipt_lag_seconds', 'newest');
+    const [oldest] = observed('returnit_tracking_receipt_lag_seconds', 'oldest');
+    const [commit] = observed('returnit_tracking_commit_lag_seconds');
+    assert.ok(newest !== undefined && newest >= 0 && newest < 55, String(newest));
+    assert.ok(oldest !== undefined && oldest >= 3600 && oldest < 3660, String(oldest));
+    assert.ok(commit !== undefined && commit >= 5, String(commit));
+    await receive({ ...toMessage(0), payload: '[]' });
+    assert.equal(running.recorded.observed.length, 3, 'a batch without a fix has no lag');
   });
 });
