@@ -48,53 +48,59 @@ const askingMax = 16;
 /** A driver on the road does not lose the way of a minute ago: an old answer is better than another kind of answer. */
 const usableFactor = 3;
 
-interface Entry extends KnownRoute {
+interface Entry {
   readonly askedMs: number;
+  /** Undefined: the engine knows no way. That is remembered too, or each new position would ask again. */
+  readonly route: KnownRoute | undefined;
 }
 
 /** A routing engine with a cache, a bound of questions at a time, and a circuit that spares one that fails. */
 export function createRouting(ctx: Pick<PluginContext, 'metrics'>, options: RoutingOptions): Routing {
   const { engine, cacheMs, now } = options;
   const known = createBoundedMap<Entry>(waysMax);
-  const asking = new Map<string, Promise<void>>();
+  const asking = new Map<string, Promise<KnownRoute | undefined>>();
   const circuit = createCircuit({ now });
   const count = (outcome: string): void => ctx.metrics.increment('returnit_tracking_routes_total', { outcome });
 
-  async function ask(way: Way): Promise<void> {
+  async function ask({ key, from, fromMs, to }: Way): Promise<KnownRoute | undefined> {
     const askedMs = now();
-    const route = await engine.route(way.from, way.to);
-    count(route.kind === 'failed' ? route.reason : route.kind);
-    if (route.kind === 'failed') return circuit.failed();
+    const answer = await engine.route(from, to);
+    count(answer.kind === 'failed' ? answer.reason : answer.kind);
+    if (answer.kind === 'failed') {
+      circuit.failed();
+      return usable(key);
+    }
     circuit.succeeded();
-    if (route.kind === 'route') known.set(way.key, { askedMs, fromMs: way.fromMs, travelSeconds: route.seconds });
+    const route = answer.kind === 'route' ? { fromMs, travelSeconds: answer.seconds } : undefined;
+    known.set(key, { askedMs, route });
+    return route;
   }
 
-  function refresh(way: Way): Promise<void> | undefined {
+  /** What is known once the engine has answered; at once when it is not asked. */
+  async function refresh(way: Way): Promise<KnownRoute | undefined> {
     const under = asking.get(way.key);
-    if (under !== undefined || asking.size >= askingMax) return under;
-    if (!circuit.enter()) {
-      count('skipped');
-      return undefined;
+    if (under !== undefined) return under;
+    const isBusy = asking.size >= askingMax;
+    if (isBusy || !circuit.enter()) {
+      count(isBusy ? 'busy' : 'skipped');
+      return usable(way.key);
     }
     const promise = ask(way).finally(() => asking.delete(way.key));
     asking.set(way.key, promise);
     return promise;
   }
 
-  function usable(key: string): Entry | undefined {
+  function usable(key: string): KnownRoute | undefined {
     const entry = known.get(key);
-    return entry !== undefined && now() - entry.askedMs < cacheMs * usableFactor ? entry : undefined;
+    return entry !== undefined && now() - entry.askedMs < cacheMs * usableFactor ? entry.route : undefined;
   }
-  const isFresh = (key: string): boolean => now() - (usable(key)?.askedMs ?? -Infinity) < cacheMs;
+  const isFresh = (key: string): boolean => now() - (known.get(key)?.askedMs ?? -Infinity) < cacheMs;
 
   return {
     recall(way) {
       if (!isFresh(way.key)) void refresh(way);
       return usable(way.key);
     },
-    async find(way) {
-      if (!isFresh(way.key)) await refresh(way);
-      return usable(way.key);
-    },
+    find: async (way) => (isFresh(way.key) ? usable(way.key) : refresh(way)),
   };
 }

@@ -17,7 +17,7 @@ export const settingDefaults = {
   TRACKING_DEAD_LETTERS_MAX_BYTES: { fallback: 16_777_216, min: 65_536, max: 1_073_741_824 },
   TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES: { fallback: 8192, min: 64, max: 32_768 },
   TRACKING_ROUTE_TIMEOUT_MS: { fallback: 1500, min: 50, max: 8000 },
-  TRACKING_ROUTE_CACHE_SECONDS: { fallback: 30, min: 0, max: 600 },
+  TRACKING_ROUTE_CACHE_SECONDS: { fallback: 30, min: 1, max: 600 },
 } as const satisfies Readonly<
   Record<string, { readonly fallback: number; readonly min: number; readonly max: number }>
 >;

@@ -146,12 +146,35 @@ describe('createRouting()', () => {
     assert.equal((await routing.find(way('o2')))?.travelSeconds, 300);
   });
 
+  it('remembers that there is no way as long as any answer', async () => {
+    const routing = create();
+    server.manner = manners.noRoute;
+    assert.equal(await routing.find(way()), undefined);
+    nowMs += 29_999;
+    assert.equal(await routing.find(way()), undefined);
+    assert.equal(routing.recall(way()), undefined);
+    assert.equal(server.asked.length, 1);
+    nowMs += 1;
+    server.manner = manners.route(200);
+    assert.equal((await routing.find(way()))?.travelSeconds, 200);
+  });
+
+  it('uses an answer that took longer than answers are kept', async () => {
+    server.manner = manners.route(200);
+    const engine = createOsrm({ url: server.url, timeoutMs: 5000 });
+    const metrics = { increment: () => undefined };
+    // A clock that jumps a minute each time that it is looked at.
+    const routing = createRouting({ metrics } as never, { engine, cacheMs: 1000, now: () => (nowMs += 60_000) });
+    assert.equal((await routing.find(way()))?.travelSeconds, 200);
+  });
+
   it('asks a bounded number of questions at a time', async () => {
     const routing = create();
     server.manner = manners.silent;
     for (let index = 0; index < 100; index += 1) routing.recall(way(`o${index}`));
     await until('the first are asked', () => server.asked.length === 16);
     routing.recall(way('another'));
+    assert.equal(counted.filter((outcome) => outcome === 'busy').length, 85);
     await server.stop();
     await until('all have failed', () => counted.filter((outcome) => outcome === 'unreachable').length === 16);
     assert.equal(server.asked.length, 16);
