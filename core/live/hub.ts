@@ -62,6 +62,7 @@ class Hub implements LiveHub {
   readonly #places: ConnectionCount;
   readonly #timer: NodeJS.Timeout;
   #passing = false;
+  #missedSome = false;
   #stopping = false;
 
   constructor(options: LiveHubOptions) {
@@ -70,12 +71,12 @@ class Hub implements LiveHub {
     this.#channels = createChannelTable({ telemetry, watchesMax: config.liveWatchesMax });
     this.#metrics = createLiveMetrics(telemetry.metrics, config);
     this.#places = createConnectionCount(config);
-    this.#timer = setInterval(() => void this.#recheckAll(), config.liveRecheckMs);
+    this.#timer = setInterval(() => void this.#recheckAll('time'), config.liveRecheckMs);
     this.#timer.unref();
     relay?.listen({
       receive: (channel, message) => this.#apply(channel, message),
       isWatched: (channel) => this.#channels.watchersOf(channel).size > 0,
-      onGap: () => void this.#recheckAll(),
+      onGap: () => void this.#recheckAll('gap'),
     });
   }
 
@@ -161,11 +162,15 @@ class Hub implements LiveHub {
     }
   }
 
-  /** One pass at a time: a slow owner is not asked twice. */
-  async #recheckAll(): Promise<void> {
+  /** One pass at a time: a slow owner is not asked twice. After a gap in the middle of one, another has to follow. */
+  async #recheckAll(why: 'time' | 'gap'): Promise<void> {
+    if (why === 'gap') this.#missedSome = true;
     if (this.#passing) return;
     this.#passing = true;
-    await recheckWatchers(this.#channels.all(), this.#metrics.rechecks);
+    do {
+      this.#missedSome = false;
+      await recheckWatchers(this.#channels.all(), this.#metrics.rechecks);
+    } while (this.#missedSome);
     this.#passing = false;
   }
 

@@ -105,11 +105,12 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
   it('keeps no place for a client that left while its token was checked', async (t) => {
     const asked = Promise.withResolvers<void>();
     const verdict = Promise.withResolvers<Principal>();
-    const server = await startLiveServer(t, {}, (token) => {
+    const verify = (token: string): Promise<Principal> => {
       if (token !== 'slow') return Promise.resolve({ role: 'customer', id: token });
       asked.resolve();
       return verdict.promise;
-    });
+    };
+    const server = await startLiveServer(t, {}, { verify });
     server.hub.declare(pattern, { plugin: 'tracking', authorize: allow });
     const abort = new AbortController();
     const left = fetch(`${server.url}/live/${channel}`, {
@@ -130,8 +131,13 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
   });
 
   it('ends a stream with an event when its token expires, and one that has not begun with 401', async (t) => {
-    const server = await startLiveServer(t, {}, (token) =>
-      Promise.resolve({ principal: { role: 'customer', id: token }, expiresAtMs: Date.now() + 200 }),
+    const server = await startLiveServer(
+      t,
+      {},
+      {
+        verify: (token) =>
+          Promise.resolve({ principal: { role: 'customer', id: token }, expiresAtMs: Date.now() + 200 }),
+      },
     );
     const undecided = Promise.withResolvers<{ allowed: true }>();
     server.hub.declare(pattern, {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import type { WatchDecision } from '#plugin-api';
+import type { RelayReceiver } from '#core/live/relay.ts';
 import { until } from '../../support/until.ts';
 import { allow, startLiveServer } from './live-server.ts';
 
@@ -94,6 +95,37 @@ describe('live connections', { timeout: 60_000 }, () => {
     await until('the other has it', () => ops.frames.at(-1)?.data?.n === 3);
     assert.ok(!customer.frames.some(({ type }) => type === 'change'));
     assert.equal(await server.sample('returnit_live_rechecks_total{outcome="denied"}'), 1);
+  });
+
+  it('are asked for once more after a gap in the middle of asking', async (t) => {
+    let onGap = (): void => undefined;
+    const relay = { send: () => undefined, listen: (receiver: RelayReceiver) => (onGap = () => receiver.onGap()) };
+    const server = await startLiveServer(t, {}, { relay });
+    const asked: (() => void)[] = [];
+    let version = 1;
+    server.hub.declare(pattern, {
+      plugin: 'tracking',
+      async authorize() {
+        const snapshot = { n: version };
+        if (version > 1) await new Promise<void>((resolve) => asked.push(resolve));
+        return { allowed: true, snapshot, version: snapshot.n };
+      },
+    });
+    const client = server.connect();
+    await once(client.socket, 'open');
+    client.send({ watch: channel });
+    await client.next('snapshot');
+    version = 2;
+    onGap();
+    await until('it is asked', () => asked.length === 1);
+    // What comes now is lost, and the answer under way does not know of it.
+    version = 3;
+    onGap();
+    asked[0]?.();
+    await until('it is asked once more', () => asked.length === 2);
+    asked[1]?.();
+    await until('nothing is missing', () => client.frames.at(-1)?.data?.n === 3);
+    assert.equal(asked.length, 2);
   });
 
   it('are asked for again from time to time', async (t) => {

@@ -11,6 +11,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Viewer } from '#core/live/channel-table.ts';
 import { createEventStreams } from '#core/live/event-stream.ts';
 import { createLiveHub, type LiveHub, type LiveSession } from '#core/live/hub.ts';
+import type { LiveRelay } from '#core/live/relay.ts';
 import { createShareLinks, isShareLink, type ShareLinks } from '#core/live/share-links.ts';
 import { createLiveWebSocket, type LiveWebSocket } from '#core/live/websocket.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
@@ -50,10 +51,15 @@ export type Authorize = (viewer: Viewer, params: Readonly<Record<string, string>
 
 export const allow: Authorize = () => Promise.resolve({ allowed: true, snapshot: { n: 0 }, version: 0 });
 
+export interface LiveServerOptions {
+  readonly verify?: (token: string) => Promise<Principal | LiveSession>;
+  readonly relay?: LiveRelay;
+}
+
 export async function startLiveServer(
   t: TestContext,
   given: Partial<Config> = {},
-  verify: (token: string) => Promise<Principal | LiveSession> = verifyToken,
+  { verify = verifyToken, relay }: LiveServerOptions = {},
 ): Promise<LiveServer> {
   const config = loadConfig({}, given);
   const telemetry = createTestTelemetry();
@@ -61,6 +67,7 @@ export async function startLiveServer(
   const hub = createLiveHub({
     config,
     telemetry,
+    ...(relay === undefined ? {} : { relay }),
     async verify(token) {
       if (isShareLink(token)) return links.verify(token);
       const session = await verify(token);
