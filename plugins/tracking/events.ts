@@ -9,7 +9,9 @@ interface OrderAssigned {
 
 /** An order is followed from its assignment to its end. */
 export function registerEvents(ctx: PluginContext): void {
-  ctx.events.on<OrderAssigned>('order.assigned', ({ data }, tx) => trackOrder(tx, data.orderId, data.driverId));
+  ctx.events.on<OrderAssigned>('order.assigned', ({ data, publishedAt }, tx) =>
+    trackOrder(tx, { ...data, assignedAt: publishedAt }),
+  );
 
   for (const [event, reason] of [
     ['order.completed', 'the order is completed'],

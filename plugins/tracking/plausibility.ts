@@ -1,4 +1,5 @@
 import { createBoundedMap } from './bounded-map.ts';
+import { distanceM } from './distance.ts';
 import type { Fix } from './fix.ts';
 
 /** Where a device was known to be. */
@@ -97,12 +98,3 @@ function toSighting({ recordedAt, lat, lon, accuracyM }: Fix): Sighting {
 }
 
 const isSame = (a: Sighting, b: Sighting): boolean => a.timeMs === b.timeMs && a.lat === b.lat && a.lon === b.lon;
-
-const toRadians = (degrees: number): number => (degrees * Math.PI) / 180;
-
-/** Great-circle distance by the haversine formula on a sphere of the earth's mean radius (IUGG). */
-export function distanceM(a: Pick<Sighting, 'lat' | 'lon'>, b: Pick<Sighting, 'lat' | 'lon'>): number {
-  const half = (from: number, to: number): number => Math.sin(toRadians(to - from) / 2) ** 2;
-  const along = Math.cos(toRadians(a.lat)) * Math.cos(toRadians(b.lat)) * half(a.lon, b.lon);
-  return 2 * 6_371_008.8 * Math.asin(Math.sqrt(Math.min(1, half(a.lat, b.lat) + along)));
-}

@@ -18,7 +18,8 @@ export function registerRoutes(ctx: PluginContext, arrivalTimes: ArrivalTimes): 
       params: OrderParams,
       response: { 200: OrderPosition },
     },
-    async ({ principal, params: { orderId } }) => {
+    async ({ principal, params }) => {
+      const orderId = params.orderId.toLowerCase();
       const order = await findWatchedOrder(ctx.db, orderId);
       const decision = decideVisibility(order, principal);
       if (decision.kind === 'hidden') return refuse('POSITION_NOT_FOUND', `Cannot show a position: ${decision.reason}`);

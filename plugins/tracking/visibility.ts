@@ -87,13 +87,16 @@ function isInvolved(order: WatchedOrder, principal: Principal): boolean {
   return principal.role === 'driver' && order.driverId === principal.id;
 }
 
-const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** A channel's parameter is any text; only this may reach a query. */
+/**
+ * A channel's parameter is any text; only this may reach a query. In small letters, as orders write their ids: a channel of
+ * another spelling would hear nothing of the order's end.
+ */
 export function isOrderId(text: string): boolean {
   return uuidPattern.test(text);
 }
 
 export function channelOf(orderId: string): string {
-  return `orders/${orderId}/position`;
+  return `orders/${orderId.toLowerCase()}/position`;
 }

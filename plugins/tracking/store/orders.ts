@@ -3,13 +3,20 @@ import type { WatchedOrder } from '../visibility.ts';
 
 const trackOrderStatement: Statement = {
   name: 'track_order',
-  text: `insert into tracked_orders (order_id, driver_id, status) values ($1, $2, 'active')
+  text: `insert into tracked_orders (order_id, driver_id, status, updated_at) values ($1, $2, 'active', $3)
     on conflict (order_id) do nothing`,
 };
 
+export interface AssignedOrder {
+  readonly orderId: string;
+  readonly driverId: string;
+  /** Fixes from then on have to do with the order, however late this is learnt. */
+  readonly assignedAt: string;
+}
+
 /** Does nothing for an order that is over: events may overtake each other. */
-export async function trackOrder(db: Queryable, orderId: string, driverId: string): Promise<void> {
-  await db.query(trackOrderStatement, [orderId, driverId]);
+export async function trackOrder(db: Queryable, { orderId, driverId, assignedAt }: AssignedOrder): Promise<void> {
+  await db.query(trackOrderStatement, [orderId, driverId, assignedAt]);
 }
 
 const closeOrderStatement: Statement = {

@@ -1,4 +1,4 @@
-import type { Principal, Queryable, Statement } from '#plugin-api';
+import type { Database, Principal, Queryable, Statement } from '#plugin-api';
 
 /** A share link as those see it who may make one. */
 export interface Share {
@@ -33,11 +33,21 @@ export interface NewShare {
   readonly openMax: number;
 }
 
-/** Undefined when the order has as many open links as it may. */
-export async function insertShare(db: Queryable, share: NewShare): Promise<Share | undefined> {
+const lockSharesStatement: Statement = {
+  name: 'lock_shares_of_order',
+  text: `select pg_advisory_xact_lock(hashtextextended('tracking.share_links ' || $1, 0))`,
+};
+
+/** Undefined when the order has as many open links as it may, also when many ask at once. */
+export async function insertShare(db: Database, share: NewShare): Promise<Share | undefined> {
   const { shareId, orderId, by, expiresAt, openMax } = share;
-  const { rows } = await db.query<Share>(insertShareStatement, [shareId, orderId, by.role, by.id, expiresAt, openMax]);
-  return rows[0];
+  return db.transaction(async (tx) => {
+    // A statement sees what was committed before it began: counted after the lock, not in the same statement.
+    await tx.query(lockSharesStatement, [orderId]);
+    const values = [shareId, orderId, by.role, by.id, expiresAt, openMax];
+    const { rows } = await tx.query<Share>(insertShareStatement, values);
+    return rows[0];
+  });
 }
 
 const listSharesStatement: Statement = {

@@ -3,6 +3,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { observeStops } from '../../../plugins/tracking/arrivals.ts';
 import type { Fix, FixFlag } from '../../../plugins/tracking/fix.ts';
+import { trackOrder } from '../../../plugins/tracking/store/orders.ts';
 import { plugin } from '../../../plugins/tracking/plugin.ts';
 import { runPlugin, type RunningPlugin } from '../support/plugin-context.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
@@ -125,6 +126,14 @@ describe('observeStops()', () => {
       fix(90, pickup),
     );
     assert.deepEqual(told(), []);
+  });
+
+  it('counts from the assignment on, however late it is learnt of', async () => {
+    await data.sql('truncate tracked_orders');
+    const assignedAt = new Date(startMs + 50_000).toISOString();
+    await trackOrder(data.db, { orderId, driverId: 'd1', assignedAt });
+    await observe(fix(10, pickup), fix(40, pickup), fix(60, pickup), fix(90, pickup));
+    assert.deepEqual(told(), ['driver.arrived pickup 60']);
   });
 
   it('looks at the destination from the pickup on, and at the departure after the completion', async () => {

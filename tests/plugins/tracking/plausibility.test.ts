@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Fix } from '../../../plugins/tracking/fix.ts';
-import {
-  createPlausibility,
-  distanceM,
-  type Plausibility,
-  type Sighting,
-} from '../../../plugins/tracking/plausibility.ts';
+import { createPlausibility, type Plausibility, type Sighting } from '../../../plugins/tracking/plausibility.ts';
 
 const startMs = Date.parse('2026-05-04T08:00:00Z');
 const none: ReadonlyMap<string, Sighting> = new Map();
@@ -111,15 +106,5 @@ describe('createPlausibility()', () => {
     plausibility.flag(fixes, none);
     assert.deepEqual(plausibility.unknownDrivers(fixes.slice(1)), []);
     assert.deepEqual(plausibility.unknownDrivers(fixes.slice(0, 1)), ['d1']);
-  });
-});
-
-describe('distanceM()', () => {
-  it('is that of known places', () => {
-    // Paris to London: 343.6 km on a sphere of the mean radius.
-    const metres = distanceM({ lat: 48.8566, lon: 2.3522 }, { lat: 51.5074, lon: -0.1278 });
-    assert.ok(Math.abs(metres - 343_556) < 200, String(metres));
-    assert.ok(distanceM({ lat: 0, lon: 179.9995 }, { lat: 0, lon: -179.9995 }) < 120);
-    assert.ok(distanceM({ lat: 90, lon: 0 }, { lat: 90, lon: 120 }) < 0.001);
   });
 });

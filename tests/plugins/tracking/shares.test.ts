@@ -3,6 +3,7 @@ import { randomUUID, randomUUIDv7 } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Principal } from '#plugin-api';
 import { plugin } from '../../../plugins/tracking/plugin.ts';
+import { until } from '../../support/until.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
 
@@ -83,6 +84,36 @@ describe('share links', () => {
       assert.equal((await create(customer)).code, 'ORDER_OVER');
     }
     assert.equal(running.counted('returnit_tracking_shares_total', { outcome: 'refused' }), 6);
+  });
+
+  it('are ten at a time also when many are asked for at once', async () => {
+    await setOrder('assigned');
+    // All wait at the table, and go on in the same moment.
+    const replies = await data.db.transaction(async (tx) => {
+      await tx.query({ name: 'lock_table', text: 'lock table share_links in exclusive mode' }, []);
+      const asked = Array.from({ length: 15 }, () => create(customer));
+      await until('all wait', async () => {
+        const waiting = await data.sql(
+          "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+        );
+        return waiting.length === 15;
+      });
+      return { asked };
+    });
+    const codes = (await Promise.all(replies.asked)).map(({ status, code }) => code ?? status);
+    assert.deepEqual(
+      codes.toSorted(),
+      [...Array.from({ length: 10 }, () => 201), ...Array.from({ length: 5 }, () => 'SHARES_TOO_MANY')].toSorted(),
+    );
+  });
+
+  it('are for the channel that positions go to, however the order was written', async () => {
+    await setOrder('on_the_way');
+    const params = { orderId: orderId.toUpperCase() };
+    const { body } = await running.request(`POST ${path}`, { principal: customer, params, body: {} });
+    assert.equal(body['channel'], `orders/${orderId}/position`);
+    assert.equal((await running.watch(pattern, customer, params)).allowed, false);
+    assert.equal((await running.watch(pattern, customer, { orderId })).allowed, true);
   });
 
   it("show the driver from 'on the way' to the completion, before and after that nothing", async () => {

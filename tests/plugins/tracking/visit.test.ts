@@ -18,6 +18,9 @@ describe('distanceM()', () => {
     assert.ok(Math.abs(distanceM({ lat: 60, lon: 10 }, { lat: 60, lon: 11 }) - 55_597) < 5);
     assert.ok(Math.abs(distanceM({ lat: 0, lon: 179.9995 }, { lat: 0, lon: -179.9995 }) - 111.2) < 0.1);
     assert.equal(distanceM({ lat: 48.1, lon: 11.5 }, { lat: 48.1, lon: 11.5 }), 0);
+    // Paris to London.
+    assert.ok(Math.abs(distanceM({ lat: 48.8566, lon: 2.3522 }, { lat: 51.5074, lon: -0.1278 }) - 343_556) < 200);
+    assert.ok(distanceM({ lat: 90, lon: 0 }, { lat: 90, lon: 120 }) < 0.001);
     assert.ok(distanceM({ lat: 90, lon: 0 }, { lat: -90, lon: 180 }) < 20_015_200);
   });
 });
