@@ -101,10 +101,8 @@ describe('share links', () => {
       return { asked };
     });
     const codes = (await Promise.all(replies.asked)).map(({ status, code }) => code ?? status);
-    assert.deepEqual(
-      codes.toSorted(),
-      [...Array.from({ length: 10 }, () => 201), ...Array.from({ length: 5 }, () => 'SHARES_TOO_MANY')].toSorted(),
-    );
+    assert.equal(codes.filter((code) => code === 201).length, 10);
+    assert.equal(codes.filter((code) => code === 'SHARES_TOO_MANY').length, 5);
   });
 
   it('are for the channel that positions go to, however the order was written', async () => {
