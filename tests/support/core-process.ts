@@ -36,7 +36,7 @@ export interface CoreProcessOptions {
   readonly projectDir?: string;
 }
 
-const startTimeoutMs = 60_000;
+const startTimeoutMs = 120_000;
 const started = new Set<ChildProcess>();
 
 /** For `after`: what a failed test has left running is ended. */
