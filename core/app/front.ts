@@ -7,6 +7,7 @@ import type { Backends } from './backends.ts';
 import { createCapabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
 import { createLive } from './live.ts';
+import { addLiveClientRoute } from './live-client-route.ts';
 import { platformVersion } from './platform-version.ts';
 import { addPluginRoutes } from './plugin-routes.ts';
 
@@ -45,6 +46,7 @@ export async function startFront(
   });
   parts.host = host;
   addPluginRoutes(routes, host);
+  addLiveClientRoute(routes);
   const http = createHttpServer({
     config,
     telemetry,

@@ -7,6 +7,8 @@ export interface LiveMessage {
   /** The value as JSON: made once, however many clients get it. */
   readonly json?: string;
   readonly reason?: string;
+  /** Of a refusal: whether it may be different in a moment. */
+  readonly code?: string;
 }
 
 /** The last that a client hears of a connection which the server ends: when to come back, and why. */
@@ -16,12 +18,13 @@ export interface ReconnectNotice {
 }
 
 /** The members of a message without its type, as JSON. The value is not made into text again. */
-function membersOf({ channel, version, json, reason }: LiveMessage): string {
+function membersOf({ channel, version, json, reason, code }: LiveMessage): string {
   return [
     `"channel":${JSON.stringify(channel)}`,
     ...(version === undefined ? [] : [`"version":${version}`]),
     ...(json === undefined ? [] : [`"data":${json}`]),
     ...(reason === undefined ? [] : [`"reason":${JSON.stringify(reason)}`]),
+    ...(code === undefined ? [] : [`"code":"${code}"`]),
   ].join(',');
 }
 

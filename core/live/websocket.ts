@@ -31,7 +31,7 @@ const closeCodes: Readonly<Record<LiveEnd, number>> = { stopping: 1001, expired:
 /**
  * WebSocket: the client sends `{"watch": "orders/…/position"}`, with `"since": <version>` when it has a value already,
  * `{"resume": {"<channel>": <version>}}` for many, or `{"unwatch": "…"}`, and receives
- * `{"type": "snapshot" | "change" | "resumed" | "closed" | "refused", "channel", "version", "data" | "reason"}`.
+ * `{"type": "snapshot" | "change" | "resumed" | "closed" | "refused", "channel", "version", "data" | "reason", "code"}`.
  * Before the server ends the connection it says `{"type": "reconnect", "afterMs", "reason"}`. The server pings; a client,
  * which in a browser does not see that, may send `{"ping": n}` and gets `{"type": "pong", "ping": n}`.
  * The token never stands in the URL, where logs and proxies would keep it.
@@ -151,7 +151,7 @@ function toTransport(client: WebSocket, onSent: () => void): LiveTransport {
       return client.bufferedAmount;
     },
     send,
-    refuse: (channel, { reason }) => send({ type: 'refused', channel, reason }),
+    refuse: (channel, { code, reason }) => send({ type: 'refused', channel, reason, code }),
     close(end, notice) {
       client.send(JSON.stringify({ type: 'reconnect', ...notice }));
       client.close(closeCodes[end], liveEndReasons[end]);

@@ -65,16 +65,16 @@ describe('live by WebSocket', { timeout: 60_000 }, () => {
     });
     const client = server.connect();
     await once(client.socket, 'open');
-    const reasons: [string, string][] = [
-      [channel, 'not your order'],
-      ['orders/down/position', 'not available now, try again later'],
-      ['nothing/1', 'no such channel'],
-      ['../../etc', 'no such channel'],
+    const reasons: [string, string, string][] = [
+      [channel, 'not your order', 'FORBIDDEN'],
+      ['orders/down/position', 'not available now, try again later', 'PLUGIN_UNAVAILABLE'],
+      ['nothing/1', 'no such channel', 'NOT_FOUND'],
+      ['../../etc', 'no such channel', 'NOT_FOUND'],
     ];
-    for (const [asked, reason] of reasons) {
+    for (const [asked, reason, code] of reasons) {
       client.send({ watch: asked });
       await until('an answer arrives', () => client.frames.at(-1)?.channel === asked);
-      assert.deepEqual(client.frames.at(-1), { type: 'refused', channel: asked, reason });
+      assert.deepEqual(client.frames.at(-1), { type: 'refused', channel: asked, reason, code });
     }
     server.hub.publish(channel, { n: 1 });
     for (const outcome of ['denied', 'error'])
