@@ -33,9 +33,10 @@ export interface NewShare {
   readonly openMax: number;
 }
 
+// Of all orders for a moment: a plugin may not take advisory locks, and an order's first link has no row to lock.
 const lockSharesStatement: Statement = {
-  name: 'lock_shares_of_order',
-  text: `select pg_advisory_xact_lock(hashtextextended('tracking.share_links ' || $1, 0))`,
+  name: 'lock_shares',
+  text: 'lock table share_links in share row exclusive mode',
 };
 
 /** Undefined when the order has as many open links as it may, also when many ask at once. */
@@ -43,7 +44,7 @@ export async function insertShare(db: Database, share: NewShare): Promise<Share 
   const { shareId, orderId, by, expiresAt, openMax } = share;
   return db.transaction(async (tx) => {
     // A statement sees what was committed before it began: counted after the lock, not in the same statement.
-    await tx.query(lockSharesStatement, [orderId]);
+    await tx.query(lockSharesStatement, []);
     const values = [shareId, orderId, by.role, by.id, expiresAt, openMax];
     const { rows } = await tx.query<Share>(insertShareStatement, values);
     return rows[0];
