@@ -5,7 +5,8 @@ import { fixFlags } from './fix.ts';
 import { fromCursor, toCursor, toRange, type Range } from './history.ts';
 import { contentTypes, exportTrace, type Format } from './history/export.ts';
 import { toFlags } from './history/json.ts';
-import { readTrack, type TrackRange } from './store/track.ts';
+import type { TrackRange } from './store/track-days.ts';
+import { readTrack } from './store/track.ts';
 import { readTrace } from './store/trace.ts';
 import { keyAt } from './trace.ts';
 

@@ -1,4 +1,4 @@
-import type { TrackKey } from './store/track.ts';
+import type { TrackKey } from './store/track-days.ts';
 
 export const rangeMaxMs = 31 * 86_400_000;
 const defaultRangeMs = 86_400_000;
@@ -19,8 +19,8 @@ export function toRange(query: { readonly from?: string; readonly to?: string },
 }
 
 /** Where a page ended. A fix that arrives late is found by a later read of the range, and never shifts a page. */
-export function toCursor({ recordedAt, deviceKey, latE7, lonE7 }: TrackKey): string {
-  return Buffer.from(JSON.stringify([recordedAt, deviceKey, latE7, lonE7])).toString('base64url');
+export function toCursor({ recordedAt, trackKey, latE7, lonE7 }: TrackKey): string {
+  return Buffer.from(JSON.stringify([recordedAt, trackKey, latE7, lonE7])).toString('base64url');
 }
 
 /** The key in a cursor; undefined when it is not one of ours. */
@@ -33,12 +33,12 @@ export function fromCursor(cursor: string): TrackKey | undefined {
     return undefined;
   }
   if (!Array.isArray(value) || value.length !== 4) return undefined;
-  const [recordedAt, deviceKey, latE7, lonE7] = value as unknown[];
+  const [recordedAt, trackKey, latE7, lonE7] = value as unknown[];
   if (typeof recordedAt !== 'string' || !/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/.test(recordedAt))
     return undefined;
   if (Number.isNaN(Date.parse(recordedAt))) return undefined;
-  if (!isWhole(deviceKey, 2 ** 31 - 1) || !isWhole(latE7, 90e7) || !isWhole(lonE7, 180e7)) return undefined;
-  return { recordedAt, deviceKey, latE7, lonE7 };
+  if (!isWhole(trackKey, 2 ** 31 - 1) || !isWhole(latE7, 90e7) || !isWhole(lonE7, 180e7)) return undefined;
+  return { recordedAt, trackKey, latE7, lonE7 };
 }
 
 function isWhole(value: unknown, max: number): value is number {

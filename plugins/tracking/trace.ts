@@ -1,4 +1,4 @@
-import type { TrackKey } from './store/track.ts';
+import type { TrackKey } from './store/track-days.ts';
 
 /**
  * Many fixes of a driver in the order of their times, as columns of the numbers that the database has: 100,000 take 4 MB,
@@ -8,7 +8,7 @@ export interface Trace {
   readonly length: number;
   /** Since the epoch, in whole milliseconds. */
   readonly timeMs: Float64Array;
-  readonly deviceKey: Int32Array;
+  readonly trackKey: Int32Array;
   /** Degrees times 10^7. */
   readonly latE7: Int32Array;
   readonly lonE7: Int32Array;
@@ -24,7 +24,7 @@ export interface Trace {
 
 const columnNames = [
   'timeMs',
-  'deviceKey',
+  'trackKey',
   'latE7',
   'lonE7',
   'accuracyCm',
@@ -41,7 +41,6 @@ export interface TraceBuilder {
   add(text: string): void;
   /** Of the last row. */
   lastKey(): TrackKey | undefined;
-  deviceKeys(): readonly number[];
   /** The first rows, at most this many. */
   finish(lengthMax: number, devices: ReadonlyMap<number, string>): Trace;
 }
@@ -88,7 +87,6 @@ export function createTraceBuilder(capacity: number): TraceBuilder {
       }
     },
     lastKey: () => (length === 0 ? undefined : keyAt(columns, length - 1)),
-    deviceKeys: () => [...new Set(columns.deviceKey.subarray(0, length))],
     finish: (lengthMax, devices) => ({ ...columns, length: Math.min(length, lengthMax), devices }),
   };
 }
@@ -98,12 +96,12 @@ const minus = 45;
 const semicolon = 59;
 
 export function keyAt(
-  { timeMs, deviceKey, latE7, lonE7 }: Pick<Trace, 'timeMs' | 'deviceKey' | 'latE7' | 'lonE7'>,
+  { timeMs, trackKey, latE7, lonE7 }: Pick<Trace, 'timeMs' | 'trackKey' | 'latE7' | 'lonE7'>,
   row: number,
 ): TrackKey {
   return {
     recordedAt: toInstant(timeMs[row] ?? 0),
-    deviceKey: deviceKey[row] ?? 0,
+    trackKey: trackKey[row] ?? 0,
     latE7: latE7[row] ?? 0,
     lonE7: lonE7[row] ?? 0,
   };

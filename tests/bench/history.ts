@@ -55,14 +55,13 @@ export async function benchHistory(): Promise<BenchResult> {
 async function fillDay(client: pg.Client): Promise<void> {
   await client.query('set search_path to tracking');
   await client.query('select make_ping_partitions(array[$1::date])', [day]);
-  await client.query(`insert into ping_drivers (driver_id) values ('bench')`);
-  await client.query(`insert into ping_devices (device) values ('phone')`);
+  await client.query(`insert into ping_tracks (driver_id, device) values ('bench', 'phone')`);
   // A drive in curves: what is on a straight line would thin away to nothing.
   await client.query(
-    `insert into driver_location_pings (recorded_at, driver_key, device_key, lat, lon, received_lag_centiseconds,
+    `insert into driver_location_pings (recorded_at, track_key, lat, lon, received_lag_centiseconds,
         accuracy_cm, speed_cm_per_s, heading_tenths)
-      select $1::date::timestamp at time zone 'utc' + s * interval '1 second', (select driver_key from ping_drivers where driver_id = 'bench'),
-        (select device_key from ping_devices where device = 'phone'),
+      select $1::date::timestamp at time zone 'utc' + s * interval '1 second',
+        (select track_key from ping_tracks where driver_id = 'bench'),
         round((48.1 + 0.05 * sin(s / 900.0) + 0.002 * sin(s / 41.0)) * 1e7), round((11.5 + 0.1 * cos(s / 1300.0)) * 1e7),
         100 + s % 50, 500 + s % 300, 1250 + s % 100, s % 3600
       from generate_series(0, $2::int - 1) s`,
@@ -74,11 +73,10 @@ async function fillDay(client: pg.Client): Promise<void> {
 async function readRaw(client: pg.Client): Promise<Read> {
   const startMs = performance.now();
   const { rows } = await client.query(
-    `select p.recorded_at, d.device, p.lat, p.lon, p.accuracy_cm, p.speed_cm_per_s, p.heading_tenths, p.received_lag_centiseconds, p.flags
-      from driver_location_pings p join ping_devices d using (device_key)
-      where p.driver_key = (select driver_key from ping_drivers where driver_id = 'bench')
-        and p.recorded_at >= $1::date::timestamp at time zone 'utc' and p.recorded_at < ($1::date + 1)::timestamp at time zone 'utc'
-      order by p.recorded_at, p.device_key, p.lat, p.lon`,
+    `select p.recorded_at, t.device, p.lat, p.lon, p.accuracy_cm, p.speed_cm_per_s, p.heading_tenths, p.received_lag_centiseconds, p.flags
+      from driver_location_pings p join ping_tracks t using (track_key)
+      where t.driver_id = 'bench' and p.recorded_at >= $1::date::timestamp at time zone 'utc' and p.recorded_at < ($1::date + 1)::timestamp at time zone 'utc'
+      order by p.recorded_at, p.track_key, p.lat, p.lon`,
     [day],
   );
   const seconds = (performance.now() - startMs) / 1000;

@@ -35,7 +35,7 @@ export function toFlags(bits: number): readonly FixFlag[] {
 /** Written by hand: a day has 86,400 of them, and an object of each would take twice as long. */
 function writeFix(trace: Trace, row: number): string {
   const timeMs = trace.timeMs[row] ?? 0;
-  const device = JSON.stringify(trace.devices.get(trace.deviceKey[row] ?? 0) ?? 'default');
+  const device = JSON.stringify(trace.devices.get(trace.trackKey[row] ?? 0) ?? 'default');
   const lat = (trace.latE7[row] ?? 0) / 1e7;
   const lon = (trace.lonE7[row] ?? 0) / 1e7;
   const accuracyM = known(trace.accuracyCm[row] ?? -1, 100);

@@ -17,21 +17,21 @@ const inaccurate = 1;
  */
 export function toSegments(trace: Trace): readonly Segment[] {
   const open = new Map<number, number[]>();
-  const segments: { readonly deviceKey: number; readonly rows: number[] }[] = [];
+  const segments: { readonly trackKey: number; readonly rows: number[] }[] = [];
   const { timeMs } = trace;
   for (let row = 0; row < trace.length; row += 1) {
     if (((trace.flags[row] ?? 0) & inaccurate) !== 0) continue;
-    const deviceKey = trace.deviceKey[row] ?? 0;
-    const rows = open.get(deviceKey);
+    const trackKey = trace.trackKey[row] ?? 0;
+    const rows = open.get(trackKey);
     if (rows !== undefined && (timeMs[row] ?? 0) - (timeMs[rows.at(-1) ?? 0] ?? 0) <= gapMaxMs) {
       rows.push(row);
       continue;
     }
     const begun = [row];
-    open.set(deviceKey, begun);
-    segments.push({ deviceKey, rows: begun });
+    open.set(trackKey, begun);
+    segments.push({ trackKey, rows: begun });
   }
   return segments
-    .toSorted((a, b) => a.deviceKey - b.deviceKey)
-    .map(({ deviceKey, rows }) => ({ device: trace.devices.get(deviceKey) ?? 'default', rows }));
+    .toSorted((a, b) => a.trackKey - b.trackKey)
+    .map(({ trackKey, rows }) => ({ device: trace.devices.get(trackKey) ?? 'default', rows }));
 }

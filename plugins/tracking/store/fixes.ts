@@ -31,9 +31,9 @@ export interface StoredBatch {
  * Nothing at all is stored while a day of the batch has no partition: `missingDays` says which, and the batch comes
  * again once they are made.
  *
- * A driver or device that is new gets its key here. Only what is not found is inserted, because every attempt uses a
- * key up. One that another node inserts at the same moment is not seen by this statement: `do update` waits for it and
- * returns its key. Devices come after drivers, so that nobody waits in the other order.
+ * A track (a driver's device) that is new gets its key here. Only what is not found is inserted, because every attempt
+ * uses a key up. One that another node inserts at the same moment is not seen by this statement: `do update` waits for
+ * it and returns its key.
  *
  * `newest` takes one fix a driver, because an upsert may touch a row only once; ties go to the greatest key, so that
  * any order of the same fixes ends in the same position.
@@ -49,33 +49,25 @@ const storeFixesStatement: Statement = {
           $9::smallint[])
         as f (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, flags)
       where (select cardinality(days) = 0 from missing)
-    ), new_driver as (
-      insert into ping_drivers (driver_id)
-      select distinct f.driver_id from fix f
-      where not exists (select from ping_drivers k where k.driver_id = f.driver_id) order by f.driver_id
-      on conflict (driver_id) do update set driver_id = excluded.driver_id
-      returning driver_id, driver_key
-    ), new_device as (
-      insert into ping_devices (device)
-      select distinct f.device from fix f
-      where not exists (select from ping_devices k where k.device = f.device) and (select count(*) from new_driver) >= 0
-      order by f.device
-      on conflict (device) do update set device = excluded.device
-      returning device, device_key
+    ), new_track as (
+      insert into ping_tracks (driver_id, device)
+      select distinct f.driver_id, f.device from fix f
+      where not exists (select from ping_tracks k where k.driver_id = f.driver_id and k.device = f.device)
+      order by f.driver_id, f.device
+      on conflict (driver_id, device) do update set device = excluded.device
+      returning driver_id, device, track_key
     ), stored as (
-      insert into driver_location_pings (recorded_at, driver_key, device_key, lat, lon, received_lag_centiseconds,
-        accuracy_cm, speed_cm_per_s, heading_tenths, flags)
-      select f.recorded_at, coalesce(kr.driver_key, nr.driver_key) as driver_key,
-        coalesce(kd.device_key, nd.device_key) as device_key, round(f.lat * 1e7)::int4 as lat, round(f.lon * 1e7)::int4 as lon,
+      insert into driver_location_pings (recorded_at, track_key, lat, lon, received_lag_centiseconds, accuracy_cm,
+        speed_cm_per_s, heading_tenths, flags)
+      select f.recorded_at, coalesce(k.track_key, n.track_key) as track_key,
+        round(f.lat * 1e7)::int4 as lat, round(f.lon * 1e7)::int4 as lon,
         least(greatest(round(extract(epoch from now() - f.recorded_at) * 100), -2147483648), 2147483647)::int4,
         coalesce(round(f.accuracy_m * 100)::int4, -1), coalesce(round(f.speed_mps * 100)::int4, -1),
         coalesce((round(f.heading_deg * 10)::int4 % 3600)::smallint, -1), f.flags
       from fix f
-        left join ping_drivers kr on kr.driver_id = f.driver_id
-        left join new_driver nr on nr.driver_id = f.driver_id
-        left join ping_devices kd on kd.device = f.device
-        left join new_device nd on nd.device = f.device
-      order by 2, 1, 3, 4, 5
+        left join ping_tracks k on k.driver_id = f.driver_id and k.device = f.device
+        left join new_track n on n.driver_id = f.driver_id and n.device = f.device
+      order by 2, 1, 3, 4
       on conflict do nothing
       returning 1
     ), newest as (

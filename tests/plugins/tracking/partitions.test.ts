@@ -23,7 +23,7 @@ describe('partitions of fixes', () => {
   });
   after(() => data.stop());
   beforeEach(async () => {
-    await data.sql('truncate newest_positions, ping_drivers, ping_devices');
+    await data.sql('truncate newest_positions, ping_tracks');
     while ((await dropOldestPartition(data.db, '9999-01-01')) !== null);
   });
 
@@ -90,7 +90,7 @@ describe('partitions of fixes', () => {
       36,
     );
     assert.deepEqual(await rowsByDay(), { 20260501: 12, 20260502: 12, 20260503: 12 });
-    assert.equal((await data.sql('select from ping_drivers')).length, 3);
+    assert.equal((await data.sql('select from ping_tracks')).length, 12);
     const made = await Promise.all(Array.from({ length: 8 }, () => makePartitions(data.db, daysToMake(0))));
     assert.equal(
       made.reduce((sum, count) => sum + count, 0),
@@ -104,9 +104,8 @@ describe('partitions of fixes', () => {
     );
     for (const fix of fixes) await storeFixes(data.db, [fix]);
     await storeFixes(data.db, [toFix('2026-05-04T09:00:00.000Z', { driverId: 'd2', device: 'other' })]);
-    const [keys] = await data.sql(`select max(driver_key) - min(driver_key) as drivers,
-      (select max(device_key) - min(device_key) from ping_devices) as devices from ping_drivers`);
-    assert.deepEqual(keys, { drivers: 1, devices: 1 });
+    const [keys] = await data.sql('select max(track_key) - min(track_key) as used from ping_tracks');
+    assert.deepEqual(keys, { used: 1 });
   });
 
   it('is made while a writer is in the middle of a transaction, and waits for none', async () => {
@@ -235,7 +234,7 @@ describe('migration to partitions', () => {
     try {
       await data.sql('drop schema tracking cascade');
       await data.sql('create schema tracking');
-      await run('0001_create_positions.sql');
+      await run('0001_create_positions.sql', '0002_create_tracked_orders.sql');
       await data.sql(`insert into driver_location_pings
           (driver_id, device, recorded_at, lat, lon, accuracy_m, speed_mps, heading_deg, received_at) values
         ('d1', 'phone', '2026-05-04T23:59:59.999Z', 48.16350662940509, -11.5643882, 4.51, 13.92, 359.97, '2026-05-05T00:00:01Z'),
@@ -244,10 +243,12 @@ describe('migration to partitions', () => {
         ('d1', 'phone', '2026-05-05T00:00:00Z', -89.99999999999, 180, null, null, null, '2026-05-05T00:00:00Z'),
         ('d2', 'tablet', '2026-03-29T01:30:00.250Z', 0, 0.00001, 0, 0, 0, '2026-05-05T00:00:00Z')`);
       await run('0003_create_partitioned_pings.sql', '0004_create_partition_functions.sql', '0005_move_pings.sql');
+      await data.sql('update driver_location_pings set flags = 2 where lat = 0');
+      await run('0010_key_pings_by_track.sql');
       const rows = await data.sql(`select driver_id, device, lat, lon, accuracy_m, speed_mps, heading_deg,
-          to_char(recorded_at at time zone 'utc', 'MM-DD HH24:MI:SS.MS') as recorded, received_at::text is not null as received
+          to_char(recorded_at at time zone 'utc', 'MM-DD HH24:MI:SS.MS') as recorded, received_at::text is not null as received, flags
         from driver_fixes order by driver_id, recorded_at`);
-      const common = { received: true };
+      const common = { received: true, flags: 0 };
       assert.deepEqual(rows, [
         {
           ...common,
@@ -273,6 +274,7 @@ describe('migration to partitions', () => {
         },
         {
           ...common,
+          flags: 2,
           driver_id: 'd2',
           device: 'tablet',
           lat: 0,
@@ -284,9 +286,15 @@ describe('migration to partitions', () => {
         },
       ]);
       assert.deepEqual(await countPartitions(data.db), { count: 3, oldestDay: '2026-03-29' });
-      assert.deepEqual(await data.sql(`select to_regclass('driver_location_pings_unpartitioned') as old`), [
-        { old: null },
-      ]);
+      const tables = await data.sql(`select relname from pg_class where relkind in ('r', 'p') and relname like '%ping%'
+        and relnamespace = 'tracking'::regnamespace order by 1`);
+      assert.deepEqual(
+        tables.map(({ relname }) => relname),
+        ['', '_20260329', '_20260504', '_20260505'].map((end) => `driver_location_pings${end}`).concat('ping_tracks'),
+      );
+      // What was moved is known, and its day goes on.
+      const again = toFix('2026-05-04T23:59:59.999Z', { lat: 48.1635066, lon: -11.5643882 });
+      assert.equal((await storeFixes(data.db, [again, toFix('2026-05-04T08:00:00.000Z')])).stored, 1);
     } finally {
       await data.stop();
     }

@@ -109,7 +109,7 @@ describe('storeFixes() against a model', () => {
       assert.ok(fixes.length > 400, `${fixes.length} fixes`);
       await fc.assert(
         fc.asyncProperty(deliveries(fixes), async ({ batches, nodes }) => {
-          await data.sql('truncate driver_location_pings, newest_positions, ping_drivers, ping_devices');
+          await data.sql('truncate driver_location_pings, newest_positions, ping_tracks');
           const moves: { driverId: string; recordedAt: string; previousRecordedAt: string | null }[] = [];
           let stored = 0;
           const queue = [...batches];

@@ -196,7 +196,7 @@ describe('tracking', () => {
 
 describe('history', () => {
   it('carries a key there and back in a cursor, and takes no other', () => {
-    const key = { recordedAt: '2026-05-04T08:00:00.123Z', deviceKey: 7, latE7: 481_635_066, lonE7: -1 };
+    const key = { recordedAt: '2026-05-04T08:00:00.123Z', trackKey: 7, latE7: 481_635_066, lonE7: -1 };
     assert.deepEqual(fromCursor(toCursor(key)), key);
     for (const wrong of [
       [],
