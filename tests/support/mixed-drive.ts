@@ -6,16 +6,18 @@ export const mixedFixes = drivers * secondsEach;
 /** Of the drivers, those whose fixes come at the end and trace by trace, as after a tunnel. */
 const replayEvery = 20;
 const replayBatch = 500;
+const secondsOfBatch = 5;
 const startMs = Date.parse('2026-05-04T23:30:00.000Z');
 
 /**
- * 200,000 fixes of drivers at 1 Hz on both sides of midnight, in batches as they come: those of a second together, one of
- * each driver, of which every tenth is up to half a minute late; then the replays. The same in every run.
+ * 200,000 fixes of drivers at 1 Hz on both sides of midnight, in batches as they come: those of five seconds together, of
+ * which every tenth is up to half a minute late; then the replays. The same in every run.
  */
 export function* driveMixed(): Generator<readonly Fix[]> {
   const late = new Map<number, Fix[]>();
+  let batch: Fix[] = [];
   for (let second = 0; second < secondsEach + 31; second += 1) {
-    const batch = late.get(second) ?? [];
+    batch.push(...(late.get(second) ?? []));
     late.delete(second);
     for (let driver = 0; driver < drivers && second < secondsEach; driver += 1) {
       if (driver % replayEvery === 0) continue;
@@ -27,8 +29,11 @@ export function* driveMixed(): Generator<readonly Fix[]> {
       const dueSecond = second + 1 + ((second * 7 + driver) % 30);
       late.set(dueSecond, [...(late.get(dueSecond) ?? []), fix]);
     }
-    if (batch.length > 0) yield batch;
+    if (second % secondsOfBatch !== 0) continue;
+    yield batch;
+    batch = [];
   }
+  yield batch;
   for (let driver = 0; driver < drivers; driver += replayEvery) {
     for (let second = 0; second < secondsEach; second += replayBatch) {
       yield Array.from({ length: replayBatch }, (_, index) => toFix(driver, startMs + (second + index) * 1000));
