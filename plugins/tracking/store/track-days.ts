@@ -75,7 +75,12 @@ const keyMin = -(2 ** 31);
 /** The values for `fixesOfDay`; undefined when the day ends before what is to be read begins. */
 export function toDayValues(
   { fromMs, toMs }: TrackRange,
-  { day, devices, after, limit }: {
+  {
+    day,
+    devices,
+    after,
+    limit,
+  }: {
     readonly day: string;
     readonly devices: ReadonlyMap<number, string>;
     readonly after: TrackKey | undefined;
