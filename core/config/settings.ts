@@ -190,6 +190,11 @@ export const settings = {
     description: 'A node unheard of for this long is dead: another takes over what an external broker holds for it',
     min: 100,
   }),
+  mqttShareGuard: text('MQTT_SHARE_GUARD', 'plain', {
+    description:
+      'What several nodes keep at an external broker beside the shared subscription: plain, as a Mosquitto forgets the shared one when it restarts, or none',
+    oneOf: ['plain', 'none'],
+  }),
 
   // live
   ...liveSettings,

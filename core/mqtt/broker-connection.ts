@@ -1,11 +1,12 @@
 import { MqttClient, type IPublishPacket } from 'mqtt';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
-import { subscriptionIdentifier, toClientOptions, toShared } from './broker-client-options.ts';
+import { toClientOptions, toShared } from './broker-client-options.ts';
 import { openBrokerStream } from './broker-stream.ts';
 import type { InflightBudget } from './inflight-budget.ts';
 import { MessageConnection } from './message-connection.ts';
 import type { MessageRouter } from './message-router.ts';
+import { createNodeSubscriptions, type NodeSubscriptions } from './node-subscriptions.ts';
 import { startSessionDrain, type SessionDrain } from './session-drain.ts';
 import type { MessageSink, PublishOptions } from './transport.ts';
 
@@ -15,6 +16,8 @@ export interface BrokerConnectionOptions {
   readonly clientId: string;
   /** Name of the shared subscription: every node of the plugin takes its part of the messages. */
   readonly group: string;
+  /** Whether a plain subscription stays beside the shared one. */
+  readonly guarded: boolean;
   readonly packetMaxBytes: number;
   readonly windowMax: number;
   readonly reconnectDelayMs: number;
@@ -23,6 +26,8 @@ export interface BrokerConnectionOptions {
   readonly router: MessageRouter;
   readonly dropped: Counter;
   readonly reconnects: Counter;
+  /** Messages passed over, since they come by the shared subscription too. */
+  readonly guardCopies: Counter;
   readonly ackDuration: Histogram;
   readonly log: Logger;
   readonly onStateChange: () => void;
@@ -33,8 +38,10 @@ export interface BrokerConnectionOptions {
 export interface BrokerConnection {
   readonly connected: boolean;
   subscribe(filter: string, sink: MessageSink): void;
-  /** What it has subscribed to, when the broker shares messages among the nodes; empty otherwise. */
-  readonly shared: readonly string[];
+  /** Whether other nodes take their part of the messages. */
+  share(isShared: boolean): void;
+  /** What its session holds messages of, when the broker can share them among the nodes; empty otherwise. */
+  readonly filters: readonly string[];
   publish(topic: string, payload: string, options: PublishOptions): Promise<void>;
   /** Empties another node's session of the same plugin. */
   drain(session: { readonly clientId: string; readonly filters: readonly string[] }): SessionDrain;
@@ -58,16 +65,26 @@ export function createBrokerConnection(options: BrokerConnectionOptions): Broker
 class Connection implements BrokerConnection {
   readonly #options: BrokerConnectionOptions;
   readonly #client: MqttClient;
-  readonly #sinks = new Map<number, { readonly filter: string; readonly sink: MessageSink }>();
+  readonly #subscriptions: NodeSubscriptions;
   #version: 4 | 5 = 5;
   #connection: MessageConnection | undefined;
+  #earlier: MessageConnection | undefined;
   #failures = 0;
   #connections = 0;
 
   constructor(options: BrokerConnectionOptions) {
     this.#options = options;
-    this.#client = new MqttClient(() => (this.#connection = this.#open()).gate, toClientOptions(options));
-    this.#client.on('message', (_topic, _payload, packet) => this.#receive(this.#connection, packet));
+    this.#client = new MqttClient(() => this.#connect().gate, toClientOptions(options));
+    const { clientId, group, guarded, log, reconnectDelayMs: retryDelayMs } = options;
+    this.#subscriptions = createNodeSubscriptions({
+      client: this.#client,
+      clientId,
+      group,
+      guarded,
+      log,
+      retryDelayMs,
+    });
+    this.#client.on('message', (_topic, _payload, packet) => this.#onMessage(packet));
     this.#client.on('connect', () => this.#onConnect());
     this.#client.on('close', () => this.#onClose());
     this.#client.on('error', (error) => this.#onError(error));
@@ -78,8 +95,11 @@ class Connection implements BrokerConnection {
   }
 
   subscribe(filter: string, sink: MessageSink): void {
-    this.#sinks.set(subscriptionIdentifier(filter), { filter, sink });
-    if (this.#client.connected) this.#requestSubscription(filter);
+    this.#subscriptions.add(filter, sink);
+  }
+
+  share(isShared: boolean): void {
+    this.#subscriptions.share(isShared);
   }
 
   async publish(topic: string, payload: string, { qos, retain }: PublishOptions): Promise<void> {
@@ -89,11 +109,13 @@ class Connection implements BrokerConnection {
   async stop(): Promise<void> {
     // Without a DISCONNECT in between: the session, and with it what is not acknowledged, stays at the broker.
     await this.#client.endAsync(true);
+    this.#subscriptions.onClose();
     this.#connection?.end();
+    this.#earlier?.end();
   }
 
-  get shared(): readonly string[] {
-    return this.#version === 5 ? [...this.#sinks.values()].map(({ filter }) => filter) : [];
+  get filters(): readonly string[] {
+    return this.#subscriptions.filters;
   }
 
   drain({ clientId, filters }: { readonly clientId: string; readonly filters: readonly string[] }): SessionDrain {
@@ -102,9 +124,19 @@ class Connection implements BrokerConnection {
     return startSessionDrain({
       client: new MqttClient(open, toClientOptions({ ...this.#options, clientId, reconnectDelayMs: 0 })),
       connection: () => connection,
-      receive: (packet) => this.#receive(connection, packet),
-      subscriptions: filters.map((filter) => toShared(this.#options.group, filter)),
+      receive: (packet) => this.#accept(connection, packet, this.#subscriptions.sinksOfOther(packet)),
+      subscriptions: filters.flatMap((filter) => [filter, toShared(this.#options.group, filter)]),
     });
+  }
+
+  /**
+   * What the connection before has received is still handled: a broker that was killed does not send it again. One that
+   * lives does; the tables know what comes twice. One connection's messages at most, so that they stay bounded.
+   */
+  #connect(): MessageConnection {
+    this.#earlier?.end();
+    this.#earlier = this.#connection;
+    return (this.#connection = this.#open());
   }
 
   #open(): MessageConnection {
@@ -123,36 +155,34 @@ class Connection implements BrokerConnection {
     });
   }
 
-  #receive(connection: MessageConnection | undefined, packet: IPublishPacket): void {
+  #onMessage(packet: IPublishPacket): void {
     const { watch } = this.#options;
     if (packet.qos === 0 && packet.topic.startsWith('$SYS/')) {
       // Its place in the budget is given back at once.
-      connection?.refuse({ ...packet, messageId: 0 });
+      this.#connection?.refuse({ ...packet, messageId: 0 });
       watch?.receive(packet.topic, String(packet.payload));
       return;
     }
-    const identifiers = [packet.properties?.subscriptionIdentifier ?? []].flat();
+    this.#accept(this.#connection, packet, this.#subscriptions.sinksOf(packet));
+  }
+
+  #accept(
+    connection: MessageConnection | undefined,
+    packet: IPublishPacket,
+    sinks: readonly MessageSink[] | undefined,
+  ): void {
     const { topic, payload, qos, dup, retain, messageId = 0 } = packet;
     const publish = { topic, payload, qos, dup, retain, messageId };
-    const sinks = identifiers
-      .map((identifier) => this.#sinks.get(identifier)?.sink)
-      .filter((sink) => sink !== undefined);
-    // The broker sends a copy for each shared subscription that matches and says which: matching again would double them.
-    if (sinks.length === 0) connection?.accept(publish);
-    else {
+    // The broker sends a copy for each subscription that matches and says which: matching again would double them.
+    if (sinks === undefined) connection?.accept(publish);
+    else if (sinks.length === 0) {
+      connection?.refuse(publish);
+      this.#options.guardCopies.inc();
+    } else {
       connection?.accept(publish, (message) => {
         for (const sink of sinks) sink.deliver(message);
       });
     }
-  }
-
-  #requestSubscription(filter: string): void {
-    const isNew = this.#version === 5;
-    const shared = isNew ? toShared(this.#options.group, filter) : filter;
-    const properties = { subscriptionIdentifier: subscriptionIdentifier(filter) };
-    this.#client.subscribe(shared, { qos: 1, rh: 2, ...(isNew ? { properties } : {}) }, (error) => {
-      if (error) this.#options.log.error({ err: error, filter }, 'The broker refuses a subscription');
-    });
   }
 
   #requestWatched(): void {
@@ -169,12 +199,13 @@ class Connection implements BrokerConnection {
     this.#connections += 1;
     if (this.#connections > 1) this.#options.reconnects.inc();
     this.#client.options.reconnectPeriod = this.#options.reconnectDelayMs;
-    for (const { filter } of this.#sinks.values()) this.#requestSubscription(filter);
+    this.#subscriptions.onConnect(this.#version);
     this.#requestWatched();
     this.#options.onStateChange();
   }
 
   #onClose(): void {
+    this.#subscriptions.onClose();
     this.#failures += 1;
     const delayMs = Math.min(reconnectDelayMaxMs, this.#options.reconnectDelayMs * 2 ** Math.min(this.#failures, 10));
     this.#client.options.reconnectPeriod = Math.ceil(delayMs * (0.75 + Math.random() / 4));
@@ -190,6 +221,8 @@ class Connection implements BrokerConnection {
       log.warn('The broker does not speak MQTT 5: without shared subscriptions every node gets every message');
     }
     log.warn({ err: error, broker: url.host }, 'The connection to the broker failed: it is tried again');
+    // Not every error ends its connection, and only an ended one is opened again.
+    this.#connection?.gate.destroy();
     this.#options.onStateChange();
   }
 }

@@ -53,6 +53,8 @@ class ExternalClient implements MqttTransport {
   readonly #plugins = new Map<string, PluginConnection>();
   readonly #readyPlugins = new Set<string>();
   readonly #handover: SessionHandover | undefined;
+  /** Plugins that other nodes take messages of. */
+  #shared: ReadonlySet<string> = new Set();
   #publisher: BrokerConnection | undefined;
   #publishing = 0;
   #onStateChange = (): void => undefined;
@@ -162,7 +164,13 @@ class ExternalClient implements MqttTransport {
     // The broker kept messages for subscriptions that the plugin has yet to make again.
     if (!this.#readyPlugins.has(plugin)) router.expect(plugin, ['#']);
     const connection = this.#connect({ clientId: this.#clientIdOf(plugin), group: `returnit-${plugin}`, router });
+    connection.share(this.#isShared(plugin));
     return { connection, router };
+  }
+
+  /** Where nodes do not know each other, there may always be others. */
+  #isShared(plugin: string): boolean {
+    return this.#handover === undefined || this.#shared.has(plugin);
   }
 
   #clientIdOf(plugin: string): string {
@@ -175,6 +183,10 @@ class ExternalClient implements MqttTransport {
       store,
       leaseMs: config.mqttHandoverAfterMs,
       own: () => this.#ownSessions(),
+      onOthers: (plugins) => {
+        this.#shared = plugins;
+        for (const [plugin, { connection }] of this.#plugins) connection.share(plugins.has(plugin));
+      },
       drain: (session) => {
         const own = this.#plugins.get(session.plugin);
         if (own === undefined) throw new TypeError(`no connection of plugin ${session.plugin}`);
@@ -187,7 +199,7 @@ class ExternalClient implements MqttTransport {
 
   #ownSessions(): readonly BrokerSession[] {
     return [...this.#plugins]
-      .map(([plugin, { connection }]) => ({ clientId: this.#clientIdOf(plugin), plugin, filters: connection.shared }))
+      .map(([plugin, { connection }]) => ({ clientId: this.#clientIdOf(plugin), plugin, filters: connection.filters }))
       .filter(({ filters }) => filters.length > 0);
   }
 
@@ -202,12 +214,14 @@ class ExternalClient implements MqttTransport {
     return createBrokerConnection({
       url: this.#url,
       ...session,
+      guarded: config.mqttShareGuard === 'plain',
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax: Math.min(windowMaxOfProtocol, Math.max(1, Math.floor(config.mqttInflightMax / 2))),
       reconnectDelayMs,
       ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
       budget: this.#budget,
       dropped: metrics.counter('returnit_mqtt_messages_dropped_total'),
+      guardCopies: metrics.counter('returnit_mqtt_guard_copies_total'),
       reconnects: metrics.counter('returnit_mqtt_reconnects_total'),
       ackDuration: metrics.histogram('returnit_mqtt_ack_duration_seconds'),
       log: this.#log,

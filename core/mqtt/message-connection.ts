@@ -142,8 +142,10 @@ export class MessageConnection {
     });
   }
 
+  /** Its peer sends again what is not acknowledged, or its owner no longer wants it. */
   end(): void {
     this.gate.destroy();
+    for (const message of this.#messages) message.abandon();
   }
 
   #close(): void {
@@ -151,6 +153,7 @@ export class MessageConnection {
     for (const bytes of [...this.#reservations.values(), ...this.#unparsed]) this.#options.budget.release(bytes);
     this.#reservations.clear();
     this.#unparsed = [];
-    for (const message of this.#messages) message.abandon();
+    // A device sends again what it has no acknowledgement for. A broker may have been killed: its messages are handled.
+    if (this.#options.side === 'server') for (const message of this.#messages) message.abandon();
   }
 }

@@ -9,6 +9,8 @@ export interface SessionHandoverOptions {
   readonly leaseMs: number;
   /** This node's sessions of plugins that can take messages now. */
   readonly own: () => readonly BrokerSession[];
+  /** The plugins that other nodes take messages of, each time that it is known. */
+  readonly onOthers: (plugins: ReadonlySet<string>) => void;
   readonly drain: (session: BrokerSession) => SessionDrain;
   /** Sessions taken over, by end. */
   readonly handovers: Counter;
@@ -71,10 +73,11 @@ class Handover implements SessionHandover {
   }
 
   async #turn(): Promise<void> {
-    const { store, own, leaseMs, log } = this.#options;
+    const { store, own, onOthers, leaseMs, log } = this.#options;
     const sessions = own();
     try {
       await store.renew(sessions);
+      onOthers(await store.othersOf(leaseMs));
       this.#renewingSinceMs ??= this.#now();
       for (const [clientId, drain] of this.#drains) {
         if (!(await store.keep(clientId))) drain.stop();

@@ -11,6 +11,8 @@ export interface BrokerSession {
 export interface SessionStore {
   /** These are the node's own: it answers for them again, whoever did meanwhile. */
   renew(sessions: readonly BrokerSession[]): Promise<void>;
+  /** Plugins of which another node has a session that was renewed within `leaseMs`. */
+  othersOf(leaseMs: number): Promise<ReadonlySet<string>>;
   /** Of a session that was claimed; false when its own node is back or another has claimed it. */
   keep(clientId: string): Promise<boolean>;
   /** Takes one session of these plugins that nobody has renewed for `leaseMs`. */
@@ -33,6 +35,9 @@ on conflict (client_id) do update
 set broker = excluded.broker, plugin = excluded.plugin, filters = excluded.filters, keeper = excluded.keeper,
   seen_at = clock_timestamp()`;
 
+const othersText = `select distinct plugin from returnit.mqtt_session
+where broker = $1 and keeper <> $2 and seen_at >= clock_timestamp() - $3 * interval '1 millisecond'`;
+
 const keepText = `update returnit.mqtt_session set seen_at = clock_timestamp() where client_id = $1 and keeper = $2`;
 
 const claimText = `update returnit.mqtt_session set keeper = $1, seen_at = clock_timestamp()
@@ -51,6 +56,11 @@ export function createSessionStore({ database, nodeId, broker }: SessionStoreOpt
       const own = sessions.map(({ clientId, plugin, filters }) => ({ client_id: clientId, plugin, filters }));
       const values = [broker, nodeId, JSON.stringify(own)];
       await database.query({ name: 'renew_mqtt_sessions', text: renewText, values });
+    },
+    async othersOf(leaseMs) {
+      const values = [broker, nodeId, leaseMs];
+      const { rows } = await database.query({ name: 'find_other_mqtt_nodes', text: othersText, values });
+      return new Set((rows as readonly { readonly plugin: string }[]).map(({ plugin }) => plugin));
     },
     async keep(clientId) {
       const { rowCount } = await database.query({

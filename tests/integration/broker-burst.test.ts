@@ -4,8 +4,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
 import { startExternalNode, type ExternalNode } from '../core/mqtt/external-node.ts';
 import { acceptAll } from '../core/mqtt/fixture.ts';
-import { skipWithoutMosquitto } from '../core/mqtt/mosquitto.ts';
-import { createShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/shipped-mosquitto.ts';
+import { createShippedMosquitto, skipWithoutMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import { until } from '../support/until.ts';
 
 const fixes = Number(process.env['BURST_FIXES'] ?? 20_000);

@@ -122,6 +122,14 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     owner: 'mqtt',
   },
   {
+    name: 'returnit_mqtt_guard_copies_total',
+    type: 'counter',
+    help: 'Messages from an external broker that were passed over, since they come by the shared subscription too',
+    unit: 'messages',
+    labels: [],
+    owner: 'mqtt',
+  },
+  {
     name: 'returnit_mqtt_account_changes_total',
     type: 'counter',
     help: 'Accounts of devices at an external broker, by what was done: written, removed, unknown-secret, error',

@@ -6,8 +6,7 @@ import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createDeviceSecrets } from '#core/mqtt/device-secrets.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { createMemoryStore, eventOf, until } from './fixture.ts';
-import { skipWithoutMosquitto } from './mosquitto.ts';
-import { createShippedMosquitto, type ShippedMosquitto } from './shipped-mosquitto.ts';
+import { createShippedMosquitto, skipWithoutMosquitto, type ShippedMosquitto } from './mosquitto.ts';
 
 describe('devices at the shipped Mosquitto', { skip: skipWithoutMosquitto }, () => {
   let broker: ShippedMosquitto;

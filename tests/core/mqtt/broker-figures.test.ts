@@ -5,8 +5,7 @@ import { createBrokerFigures } from '#core/mqtt/broker-figures.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { startExternalNode } from './external-node.ts';
 import { until } from './fixture.ts';
-import { skipWithoutMosquitto } from './mosquitto.ts';
-import { createShippedMosquitto } from './shipped-mosquitto.ts';
+import { createShippedMosquitto, skipWithoutMosquitto } from './mosquitto.ts';
 
 describe('createBrokerFigures()', () => {
   it('counts what the broker dropped, also over its restarts, and leaves other topics alone', async () => {

@@ -1,10 +1,13 @@
-/** A real Mosquitto 2 on a free loopback port, with its configuration and persistence in a temporary folder. */
+/** A real Mosquitto 2 on free loopback ports, with its configuration and persistence in a temporary folder. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createDynamicSecurityFile } from '#core/mqtt/dynamic-security-file.ts';
+import { freePort } from '../../support/external-postgres.ts';
+import { projectDir } from '../../support/project-copy.ts';
 import { until } from './fixture.ts';
 
 const isPresent = spawnSync('mosquitto', ['-h']).error === undefined;
@@ -13,8 +16,7 @@ const isPresent = spawnSync('mosquitto', ['-h']).error === undefined;
 export const skipWithoutMosquitto =
   isPresent || process.env['CI'] === 'true' ? false : 'mosquitto is not installed (apt-get install mosquitto)';
 
-export interface Mosquitto {
-  readonly url: string;
+interface MosquittoProcess {
   /** Of the running broker. */
   readonly pid: number | undefined;
   start(): Promise<void>;
@@ -23,23 +25,8 @@ export interface Mosquitto {
   stop(): Promise<void>;
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  const open = await new Promise<boolean>((resolve) => {
-    socket.once('connect', () => resolve(true));
-    socket.once('error', () => resolve(false));
-  });
-  socket.destroy();
-  return open;
+export interface Mosquitto extends MosquittoProcess {
+  readonly url: string;
 }
 
 export interface MosquittoOptions {
@@ -47,11 +34,11 @@ export interface MosquittoOptions {
   readonly saveEachChange?: boolean;
 }
 
+/** Anybody's, without limits. */
 export async function createMosquitto({ saveEachChange = true }: MosquittoOptions = {}): Promise<Mosquitto> {
-  const folder = mkdtempSync(join(tmpdir(), 'returnit-mosquitto-'));
+  const folder = createFolder();
   const port = await freePort();
-  const file = join(folder, 'mosquitto.conf');
-  const settings = [
+  const broker = createProcess(folder, port, [
     `listener ${port} 127.0.0.1`,
     'allow_anonymous true',
     'persistence true',
@@ -61,9 +48,57 @@ export async function createMosquitto({ saveEachChange = true }: MosquittoOption
     'autosave_interval 1',
     'max_inflight_messages 0',
     'max_queued_messages 0',
-    'user root',
-  ];
-  writeFileSync(file, `${settings.join('\n')}\n`);
+  ]);
+  return Object.assign(broker, { url: `mqtt://127.0.0.1:${port}` });
+}
+
+export interface ShippedMosquitto extends MosquittoProcess {
+  /** For devices. */
+  readonly deviceUrl: string;
+  /** For nodes, with their account. */
+  readonly nodeUrl: string;
+  /** Where it keeps its accounts. */
+  readonly accountsFile: string;
+  /** As if its disk was new. */
+  forgetAccounts(): void;
+}
+
+const password = 'node secret/with@signs';
+
+/**
+ * The shipped configuration, with its ports and folders replaced.
+ *
+ * @param settings replace those of the file, by name
+ */
+export async function createShippedMosquitto(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<ShippedMosquitto> {
+  const folder = createFolder();
+  const [devicePort, nodePort] = [await freePort(), await freePort()];
+  const accountsFile = join(folder, 'dynamic-security.json');
+  let text = readFileSync(join(projectDir, 'deploy/mosquitto/mosquitto.conf'), 'utf8')
+    .replaceAll('/var/lib/mosquitto/', `${folder}/`)
+    .replace('listener 1883', `listener ${devicePort} 127.0.0.1`)
+    .replace('listener 1884', `listener ${nodePort} 127.0.0.1`);
+  for (const [name, value] of Object.entries(settings)) {
+    text = text.replace(new RegExp(`^${name} .*$`, 'm'), `${name} ${value}`);
+  }
+  const forgetAccounts = (): void => writeFileSync(accountsFile, createDynamicSecurityFile('returnit', password));
+  forgetAccounts();
+  return Object.assign(createProcess(folder, nodePort, text.trimEnd().split('\n')), {
+    deviceUrl: `mqtt://127.0.0.1:${devicePort}`,
+    nodeUrl: `mqtt://returnit:${encodeURIComponent(password)}@127.0.0.1:${nodePort}`,
+    accountsFile,
+    forgetAccounts,
+  });
+}
+
+const createFolder = (): string => mkdtempSync(join(tmpdir(), 'returnit-mosquitto-'));
+
+function createProcess(folder: string, port: number, settings: readonly string[]): MosquittoProcess {
+  const file = join(folder, 'mosquitto.conf');
+  // As root it would change to the user of its package, who cannot write here.
+  writeFileSync(file, `${[...settings, 'user root'].join('\n')}\n`);
   let child: ChildProcess | undefined;
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -76,7 +111,6 @@ export async function createMosquitto({ saveEachChange = true }: MosquittoOption
   }
 
   return {
-    url: `mqtt://127.0.0.1:${port}`,
     get pid() {
       return child?.pid;
     },
@@ -90,4 +124,14 @@ export async function createMosquitto({ saveEachChange = true }: MosquittoOption
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  const open = await new Promise<boolean>((resolve) => {
+    socket.once('connect', () => resolve(true));
+    socket.once('error', () => resolve(false));
+  });
+  socket.destroy();
+  return open;
 }
