@@ -15,7 +15,7 @@ interface AuditCommandOptions {
 export function registerPluginsAuditCommand(plugins: Command, deps: PluginsCommandDeps): void {
   plugins
     .command('audit')
-    .description('the newest denials and grant changes')
+    .description('the newest denials, grant changes and accesses given')
     .option('--plugin <name>', 'of this plugin alone')
     .option('--limit <records>', 'how many', parseLimit, 50)
     .option('--verify', 'check the chain of hashes instead')

@@ -78,13 +78,16 @@ export interface Live {
   publish(channel: string, data: object, options?: { readonly version?: number }): Promise<void>;
   /** Ends the stream for everybody who watches it. */
   close(channel: string, reason: string): Promise<void>;
-  /** Asks `authorize` again for everybody who watches it: for who may no longer, the stream ends. */
-  recheck(channel: string): Promise<void>;
   /**
    * A token that opens this channel and nothing else, for who has no account. `authorize` is asked with its id as `link`,
-   * each time: the plugin keeps which ids it has revoked, and calls `recheck` when it revokes one.
+   * each time: the plugin keeps which ids it has revoked. It is audited.
    */
   issueLink(channel: string, link: { readonly id: string; readonly expiresInSeconds: number }): Promise<ShareLink>;
+  /**
+   * To be called once the plugin has put down that a link is revoked: `authorize` is asked again for everybody who watches
+   * the channel, and for who may no longer the stream ends. It is audited.
+   */
+  revokeLink(channel: string, id: string): Promise<void>;
 }
 
 export interface ShareLink {

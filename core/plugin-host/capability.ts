@@ -32,6 +32,17 @@ export interface CapabilityMethod {
   readonly oneWay?: boolean;
   /** `run` neither waits nor starts what does. */
   readonly immediate?: boolean;
+  readonly audited?: Audited<never>;
+}
+
+/**
+ * For what gives somebody outside access, or takes it back. It is recorded before the call is answered: what cannot be
+ * recorded is not handed out.
+ */
+export interface Audited<Args> {
+  readonly decision: 'issue' | 'withdraw';
+  /** Who or what it is for; no secret. */
+  readonly resource: (args: Args) => string;
 }
 
 export interface Capability {
@@ -48,6 +59,7 @@ export function method<Args>(definition: {
   readonly run: (args: Args, call: Call) => unknown;
   readonly oneWay?: boolean;
   readonly immediate?: boolean;
+  readonly audited?: Audited<Args>;
 }): CapabilityMethod {
   return {
     args: definition.args,
@@ -55,5 +67,6 @@ export function method<Args>(definition: {
     run: definition.run,
     ...(definition.oneWay === true ? { oneWay: true } : {}),
     ...(definition.immediate === true ? { immediate: true } : {}),
+    ...(definition.audited === undefined ? {} : { audited: definition.audited }),
   };
 }

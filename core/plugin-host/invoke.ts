@@ -1,6 +1,7 @@
 /**
  * The one door. Whatever a plugin does passes through here, in this order:
- * method → arguments → permission → budget → span → capability → metric, and every refusal is audited.
+ * method → arguments → permission → budget → span → capability → metric, and every refusal is audited, as is every access
+ * that is given to somebody outside.
  * There is no second way: capabilities are reachable only from this file, and the plugin's process has nothing else.
  */
 import type { Span } from '@opentelemetry/api';
@@ -117,7 +118,14 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
     const timeoutMs = Math.min(request.timeoutMs ?? options.callTimeoutMs, options.callTimeoutMs);
     const { authorize } = gate;
     const call = new OpenCall({ capability: name, instance, span, timeoutMs, caller: request, authorize });
-    return call.settle((open) => method.run(request.args as never, open));
+    const { audited } = method;
+    if (audited === undefined) return call.settle((open) => method.run(request.args as never, open));
+    return call.settle(async (open) => {
+      const result: unknown = await method.run(request.args as never, open);
+      const resource = audited.resource(request.args as never);
+      options.audit.accessChanged({ plugin: instance.plugin, method: name, decision: audited.decision, resource });
+      return result;
+    });
   }
 
   const outcomeOf = (error: unknown, { plugin }: PluginInstance, method: string): Outcome =>

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
-import type { HttpReply, PluginContext, Principal } from '#plugin-api';
+import type { HttpReply, PluginContext, Principal, ShareLink } from '#plugin-api';
 import { refuse } from './errors.ts';
 import { findWatchedOrder } from './store/orders.ts';
-import { insertShare, listShares, revokeShare } from './store/shares.ts';
+import { createShare, listShares, revokeShare } from './store/shares.ts';
 import { channelOf, decideSharing } from './visibility.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -94,15 +94,20 @@ async function share(
   if (decision === 'over') return refuse('ORDER_OVER', 'Cannot share a position: the order is over');
   const shareId = randomUUID();
   const channel = channelOf(orderId);
-  const { token, expiresAt } = await ctx.live.issueLink(channel, { id: shareId, expiresInSeconds });
-  const stored = await insertShare(ctx.db, { shareId, orderId, by: principal, expiresAt, openMax });
-  if (stored === undefined) {
+  const issue = (): Promise<ShareLink> => ctx.live.issueLink(channel, { id: shareId, expiresInSeconds });
+  const created = await createShare(ctx.db, { shareId, orderId, by: principal, openMax, issue });
+  if (created === undefined) {
     count(ctx, 'refused');
     return refuse('SHARES_TOO_MANY', `Cannot share a position: ${openMax} links of the order are open; revoke one`);
   }
   count(ctx, 'created');
-  ctx.log.info('share link created', { orderId, shareId, by: `${principal.role}:${principal.id}`, expiresAt });
-  return { status: 201, body: { ...stored, channel, token } };
+  ctx.log.info('share link created', {
+    orderId,
+    shareId,
+    by: `${principal.role}:${principal.id}`,
+    expiresAt: created.expiresAt,
+  });
+  return { status: 201, body: { ...created, channel } };
 }
 
 async function revoke(
@@ -114,7 +119,7 @@ async function revoke(
   const revoked = await revokeShare(ctx.db, { shareId, orderId, by: principal });
   if (revoked === undefined) return refuse('SHARE_NOT_FOUND', 'Cannot revoke a share link: the order has no such link');
   // Should this fail, the client asks again: revoking twice is once, and who watches is asked for again in any case.
-  await ctx.live.recheck(channelOf(orderId));
+  await ctx.live.revokeLink(channelOf(orderId), shareId);
   count(ctx, 'revoked');
   ctx.log.info('share link revoked', { orderId, shareId, by: `${principal.role}:${principal.id}` });
   return { status: 200, body: revoked };

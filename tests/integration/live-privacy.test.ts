@@ -1,6 +1,8 @@
 /** Who sees the driver, and when: over real streams, at each step of an order. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { readAudit } from '#core/plugin-host/audit/audit-read.ts';
 import { book, connectDriver, near, orderReached, placeOf, type Device } from '../support/journey.ts';
 import { watchByEvents, watchBySocket, type LiveClient } from '../support/live-client.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
@@ -78,5 +80,16 @@ describe('the live position of an order', () => {
     for (const client of clients) client.close();
     assert.equal(await platform.sample('returnit_tracking_shares_total', { outcome: 'created' }), 2);
     assert.ok(!platform.logText().includes(kept.token));
+    const audit = await readAudit({ dir: join(platform.dataDir, 'audit'), plugin: 'tracking' });
+    const access = audit.filter(({ decision }) => decision === 'issue' || decision === 'withdraw');
+    assert.deepEqual(
+      access.map(({ decision, permission, resource }) => `${decision} ${permission} ${resource}`),
+      [
+        `issue live.issueLink ${channel} link ${kept.shareId}`,
+        `issue live.issueLink ${channel} link ${revoked.shareId}`,
+        `withdraw live.revokeLink ${channel} link ${revoked.shareId}`,
+      ],
+    );
+    assert.ok(!JSON.stringify(audit).includes(kept.token));
   });
 });

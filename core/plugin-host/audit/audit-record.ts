@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 
-/** `repair` notes the torn end of a file that a crash left behind. */
-export type AuditDecision = 'deny' | 'native-deny' | 'budget' | 'grant' | 'revoke' | 'repair';
+/**
+ * `issue` and `withdraw`: a plugin gave somebody outside access, or took it back. `repair` notes the torn end of a file that
+ * a crash left behind.
+ */
+export type AuditDecision = 'deny' | 'native-deny' | 'budget' | 'grant' | 'revoke' | 'issue' | 'withdraw' | 'repair';
 
 /** `door`: invoke(). `node`: Node's permission model in the plugin's process. `operator`: a command, a prompt. */
 export type AuditSource = 'door' | 'node' | 'operator' | 'audit';

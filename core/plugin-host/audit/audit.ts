@@ -1,6 +1,7 @@
 /**
- * One record per denial and per grant change, always, written before the denial is answered: when it cannot be written,
- * the call fails. Calls that are allowed are only counted (returnit_plugin_capability_calls_total).
+ * One record per denial, per grant change and per access that a plugin gives to somebody outside or takes back, always,
+ * written before the call is answered: when it cannot be written, the call fails. Other calls that are allowed are only
+ * counted (returnit_plugin_capability_calls_total).
  */
 import { trace } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
@@ -37,6 +38,14 @@ export interface Audit {
     /** Who and how: `kim: returnit plugins grant`. */
     readonly rule: string;
   }): void;
+  /** A plugin has given somebody outside access (credentials of a device, a share link), or has taken it back. */
+  accessChanged(change: {
+    readonly plugin: PluginIdentity;
+    /** `capability.method`. */
+    readonly method: string;
+    readonly decision: 'issue' | 'withdraw';
+    readonly resource: string;
+  }): void;
   /** Writes what is still counted, and makes everything durable. */
   stop(): void;
 }
@@ -55,6 +64,9 @@ export interface CreateAuditOptions {
 
 const ruleCharactersMax = 500;
 const budgetWindowMs = 1000;
+
+/** What somebody wanted; all else was refused. */
+const changes: ReadonlySet<AuditDecision> = new Set(['grant', 'revoke', 'issue', 'withdraw']);
 
 interface BudgetCount {
   readonly entry: Omit<AuditEntry, 'time' | 'count'>;
@@ -78,7 +90,7 @@ export function createAudit(options: CreateAuditOptions): Audit {
   function append(entry: Omit<AuditEntry, 'time'>): void {
     const record = log.append({ time: new Date(now()).toISOString(), ...entry });
     counter?.inc({ decision: record.decision });
-    const level = record.decision === 'grant' || record.decision === 'revoke' ? 'info' : 'warn';
+    const level = changes.has(record.decision) ? 'info' : 'warn';
     const { v: _, prevHash: __, time: ___, ...fields } = record;
     logger?.[level]({ audit: fields }, sentence(record));
   }
@@ -103,6 +115,11 @@ export function createAudit(options: CreateAuditOptions): Audit {
     budgetSpent: budgets.count,
     grantChanged({ plugin, access, decision, rule }) {
       append(toEntry({ plugin, ...access, decision, rule, source: 'operator' }));
+    },
+    accessChanged({ plugin, method, decision, resource }) {
+      append(
+        toEntry({ plugin, permission: method, resource, decision, rule: 'granted to the plugin', source: 'door' }),
+      );
     },
     stop() {
       budgets.flush();
@@ -171,6 +188,9 @@ function toEntry(from: {
 function sentence({ plugin, version, permission, resource, decision }: AuditEntry): string {
   const subject = `${plugin}@${version}`;
   if (decision === 'budget') return `Refused ${permission} to ${subject}: its budget is spent`;
+  if (decision === 'issue' || decision === 'withdraw') {
+    return `${decision === 'issue' ? 'Gave' : 'Took back'} access: ${subject} by ${permission} for "${resource}"`;
+  }
   if (decision === 'grant' || decision === 'revoke') {
     return `${decision === 'grant' ? 'Granted' : 'Denied by the operator:'} ${permission} access to "${resource}" ${decision === 'grant' ? 'to' : 'for'} ${subject}`;
   }

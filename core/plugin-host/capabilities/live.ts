@@ -21,11 +21,12 @@ const CloseArgs = Type.Object(
   { channel: Channel, reason: Type.String({ maxLength: 200 }) },
   { additionalProperties: false },
 );
-const RecheckArgs = Type.Object({ channel: Channel }, { additionalProperties: false });
+const LinkId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
+const RevokeLinkArgs = Type.Object({ channel: Channel, id: LinkId }, { additionalProperties: false });
 const IssueLinkArgs = Type.Object(
   {
     channel: Channel,
-    id: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }),
+    id: LinkId,
     expiresInSeconds: Type.Integer({ minimum: 1, maximum: linkLifeMaxSeconds }),
   },
   { additionalProperties: false },
@@ -44,6 +45,9 @@ export interface LiveCapabilityOptions {
   readonly links: ShareLinks;
 }
 
+type LinkName = Pick<LinkRequest, 'channel' | 'id'>;
+
+const toLinkName = ({ channel, id }: LinkName): string => `${channel} link ${id}`;
 const live = (channel: string): readonly Access[] => [{ permission: 'live', resource: channel }];
 
 /** Live channels: a plugin declares who may watch and publishes values; the hub brings them to the clients. */
@@ -69,9 +73,10 @@ export function createLiveCapability(options: LiveCapabilityOptions): Capability
           return null;
         },
       }),
-      recheck: method<{ channel: string }>({
-        args: RecheckArgs,
+      revokeLink: method<LinkName>({
+        args: RevokeLinkArgs,
         access: ({ channel }) => live(channel),
+        audited: { decision: 'withdraw', resource: toLinkName },
         run({ channel }) {
           hub.recheck(channel);
           return null;
@@ -80,6 +85,7 @@ export function createLiveCapability(options: LiveCapabilityOptions): Capability
       issueLink: method<LinkRequest>({
         args: IssueLinkArgs,
         access: ({ channel }) => live(channel),
+        audited: { decision: 'issue', resource: toLinkName },
         run: (request) => links.issue(request),
       }),
     },

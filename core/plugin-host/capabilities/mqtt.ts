@@ -186,6 +186,7 @@ export function createMqttCapability(options: MqttCapabilityOptions): Capability
     issueCredentials: method<IssueArgs>({
       args: IssueSchema,
       access: (device) => [...device.publish, ...device.subscribe].map((filter) => access('issue', filter)),
+      audited: { decision: 'issue', resource: ({ username }) => username },
       run(device, { instance }) {
         for (const filter of [...device.publish, ...device.subscribe]) assertFilter(filter);
         tellOfExternal();
@@ -194,6 +195,7 @@ export function createMqttCapability(options: MqttCapabilityOptions): Capability
     }),
     revokeCredentials: method<{ username: string }>({
       args: RevokeSchema,
+      audited: { decision: 'withdraw', resource: ({ username }) => username },
       async run({ username }, { instance }) {
         await credentials.revoke(instance.plugin.name, username);
         return null;

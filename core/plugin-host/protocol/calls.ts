@@ -65,7 +65,7 @@ export interface PluginCalls {
   'live.channel': { args: { pattern: string; handler: number }; result: null };
   'live.publish': { args: { channel: string; data: object; version?: number }; result: null };
   'live.close': { args: { channel: string; reason: string }; result: null };
-  'live.recheck': { args: { channel: string }; result: null };
+  'live.revokeLink': { args: { channel: string; id: string }; result: null };
   'live.issueLink': { args: { channel: string; id: string; expiresInSeconds: number }; result: ShareLink };
   'cache.get': { args: { key: string }; result: { value?: unknown } };
   'cache.set': { args: { key: string; value: unknown; ttlMs?: number }; result: null };

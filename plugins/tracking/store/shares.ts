@@ -1,4 +1,4 @@
-import type { Database, Principal, Queryable, Statement } from '#plugin-api';
+import type { Database, Principal, Queryable, ShareLink, Statement } from '#plugin-api';
 
 /** A share link as those see it who may make one. */
 export interface Share {
@@ -13,14 +13,24 @@ export interface Share {
 const columns = `share_id as "shareId", order_id as "orderId", created_by_role || ':' || created_by as "createdBy",
       created_at as "createdAt", expires_at as "expiresAt", revoked_at as "revokedAt"`;
 
+// Of all orders, for links are rare, and a plugin has no advisory locks. Who asks whether one is open does not wait.
+const lockSharesStatement: Statement = {
+  name: 'lock_shares',
+  text: 'lock table share_links in share row exclusive mode',
+};
+
+const countOpenSharesStatement: Statement = {
+  name: 'count_open_shares',
+  text: `select count(*)::int as open from share_links
+    where order_id = $1::uuid and revoked_at is null and expires_at > now()`,
+};
+
 // What ended long ago goes when a new one comes: the table needs no job of its own.
 const insertShareStatement: Statement = {
   name: 'insert_share',
   text: `with gone as (delete from share_links where expires_at < now() - interval '90 days')
     insert into share_links (share_id, order_id, created_by_role, created_by, expires_at)
-    select $1::uuid, $2::uuid, $3, $4, $5::timestamptz
-    where (select count(*) from share_links
-      where order_id = $2::uuid and revoked_at is null and expires_at > now()) < $6
+    values ($1::uuid, $2::uuid, $3, $4, $5::timestamptz)
     returning ${columns}`,
 };
 
@@ -28,26 +38,25 @@ export interface NewShare {
   readonly shareId: string;
   readonly orderId: string;
   readonly by: Principal;
-  readonly expiresAt: string;
   /** Links of one order that are open at a time. */
   readonly openMax: number;
+  /** Called when there is room for one more. */
+  readonly issue: () => Promise<ShareLink>;
 }
 
-// Of all orders for a moment: a plugin may not take advisory locks, and an order's first link has no row to lock.
-const lockSharesStatement: Statement = {
-  name: 'lock_shares',
-  text: 'lock table share_links in share row exclusive mode',
-};
-
-/** Undefined when the order has as many open links as it may, also when many ask at once. */
-export async function insertShare(db: Database, share: NewShare): Promise<Share | undefined> {
-  const { shareId, orderId, by, expiresAt, openMax } = share;
+/** Undefined when the order has as many open links as it may, also when many ask at once: then none is issued. */
+export async function createShare(
+  db: Database,
+  { shareId, orderId, by, openMax, issue }: NewShare,
+): Promise<(Share & Pick<ShareLink, 'token'>) | undefined> {
   return db.transaction(async (tx) => {
-    // A statement sees what was committed before it began: counted after the lock, not in the same statement.
-    await tx.query(lockSharesStatement, []);
-    const values = [shareId, orderId, by.role, by.id, expiresAt, openMax];
-    const { rows } = await tx.query<Share>(insertShareStatement, values);
-    return rows[0];
+    // A statement sees what was committed before it began: so the lock is one of its own.
+    await tx.query(lockSharesStatement);
+    const counted = await tx.query<{ open: number }>(countOpenSharesStatement, [orderId]);
+    if ((counted.rows[0]?.open ?? 0) >= openMax) return undefined;
+    const { token, expiresAt } = await issue();
+    const { rows } = await tx.query<Share>(insertShareStatement, [shareId, orderId, by.role, by.id, expiresAt]);
+    return rows[0] === undefined ? undefined : { ...rows[0], token };
   });
 }
 

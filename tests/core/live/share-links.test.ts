@@ -104,7 +104,7 @@ describe('a share link', { timeout: 60_000 }, () => {
     assert.equal((await fetch(`${server.url}/live/orders/2/position`, { headers })).status, 403);
 
     revoked.add('s1');
-    server.hub.recheck(channel);
+    await callCapability(capability, tracking, { method: 'revokeLink', args: { channel, id: 's1' } });
     assert.equal((await client.next('closed')).reason, 'revoked');
     assert.match(await stream.text(), /event: closed\ndata: .*"revoked"/);
     assert.equal((await fetch(`${server.url}/live/${channel}`, { headers })).status, 403);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { Type } from 'typebox';
@@ -30,6 +31,12 @@ function createCapabilities(run: (call: Call) => unknown, noted: unknown[]): rea
       name: 'jobs',
       methods: {
         send: method<{ queue: string }>({ args: Args, access, run: (_args, call) => run(call) }),
+        give: method<{ queue: string }>({
+          args: Args,
+          access,
+          audited: { decision: 'issue', resource: ({ queue }) => `${queue} to kim` },
+          run: (_args, call) => run(call),
+        }),
         tell: method<{ queue: string }>({ args: Args, access, oneWay: true, run: (args) => void noted.push(args) }),
       },
     },
@@ -70,6 +77,8 @@ describe('createInvoke()', () => {
       denied,
       noted,
       records: () => readAudit({ dir, limit: 100 }),
+      auditDir: dir,
+      stopAudit: () => audit.stop(),
       call: async (request: Partial<InvokeRequest> = {}) =>
         invoke(instance, {
           method: 'jobs.send',
@@ -112,6 +121,29 @@ describe('createInvoke()', () => {
     assert.equal(span.parentSpanId, parentId);
     assert.equal(span.attributes['plugin.name'], 'orders');
     assert.deepEqual(await door.records(), []);
+  });
+
+  it('records access that is given, before it is handed out and only when it was', async (t) => {
+    let isFailing = false;
+    const door = await create(t, {
+      run: () => (isFailing ? Promise.reject(new AppError('OVERLOADED', 'Cannot give')) : 'a secret'),
+    });
+    assert.equal(await door.call({ method: 'jobs.give' }), 'a secret');
+    const [record, ...others] = await door.records();
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [record?.decision, record?.plugin, record?.permission, record?.resource, record?.trace_id],
+      ['issue', 'orders', 'jobs.give', 'orders.bill to kim', traceId],
+    );
+    isFailing = true;
+    await assert.rejects(door.call({ method: 'jobs.give' }), { code: 'OVERLOADED' });
+    assert.equal((await door.records()).length, 1);
+    isFailing = false;
+    // A record that cannot be written: nobody is told the secret.
+    await rm(door.auditDir, { recursive: true });
+    await writeFile(door.auditDir, '');
+    door.stopAudit();
+    await assert.rejects(door.call({ method: 'jobs.give' }));
   });
 
   it('refuses methods that do not exist, and takes no label from the plugin', async (t) => {

@@ -54,7 +54,7 @@ export interface Recorded {
   readonly metrics: { name: string; labels: Record<string, string>; by: number }[];
   readonly gauges: { name: string; labels: Record<string, string>; value: number }[];
   readonly observed: { name: string; labels: Record<string, string>; value: number }[];
-  readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string; rechecked?: true }[];
+  readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string; revoked?: string }[];
   readonly published: { name: string; data: object }[];
   readonly credentials: { username: string; publish: readonly string[] }[];
   readonly revoked: string[];
@@ -142,7 +142,7 @@ export async function runPlugin(
           token: `link ${link.id} to ${channel}`,
           expiresAt: new Date(Date.now() + link.expiresInSeconds * 1000).toISOString(),
         }),
-      recheck: (channel: string) => Promise.resolve(void recorded.live.push({ channel, rechecked: true })),
+      revokeLink: (channel: string, id: string) => Promise.resolve(void recorded.live.push({ channel, revoked: id })),
     },
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     metrics: {

@@ -136,7 +136,7 @@ describe('share links', () => {
     assert.equal((await revoke({ id: 'c2', role: 'customer' }, first)).code, 'POSITION_NOT_FOUND');
     assert.equal(await watch(first), true);
     assert.equal((await revoke(customer, first)).status, 200);
-    assert.deepEqual(running.recorded.live.at(-1), { channel: `orders/${orderId}/position`, rechecked: true });
+    assert.deepEqual(running.recorded.live.at(-1), { channel: `orders/${orderId}/position`, revoked: first });
     assert.equal(await watch(first), ended);
     const again = await revoke(ops, first);
     assert.equal(again.status, 200);

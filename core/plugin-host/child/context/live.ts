@@ -17,6 +17,6 @@ export function createLive(core: CoreConnection, registrations: Registrations): 
     close: async (channel: string, reason: string) => void (await core.call('live.close', { channel, reason })),
     issueLink: (channel: string, link: Parameters<Live['issueLink']>[1]) =>
       core.call('live.issueLink', { channel, id: link.id, expiresInSeconds: link.expiresInSeconds }),
-    recheck: async (channel: string) => void (await core.call('live.recheck', { channel })),
+    revokeLink: async (channel: string, id: string) => void (await core.call('live.revokeLink', { channel, id })),
   });
 }
