@@ -118,14 +118,8 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
     const timeoutMs = Math.min(request.timeoutMs ?? options.callTimeoutMs, options.callTimeoutMs);
     const { authorize } = gate;
     const call = new OpenCall({ capability: name, instance, span, timeoutMs, caller: request, authorize });
-    const { audited } = method;
-    if (audited === undefined) return call.settle((open) => method.run(request.args as never, open));
-    return call.settle(async (open) => {
-      const result: unknown = await method.run(request.args as never, open);
-      const resource = audited.resource(request.args as never);
-      options.audit.accessChanged({ plugin: instance.plugin, method: name, decision: audited.decision, resource });
-      return result;
-    });
+    if (method.audited === undefined) return call.settle((open) => method.run(request.args as never, open));
+    return call.settle((open) => runAudited({ name, method, audit: options.audit }, request.args as never, open));
   }
 
   const outcomeOf = (error: unknown, { plugin }: PluginInstance, method: string): Outcome =>
@@ -171,6 +165,20 @@ export function createInvoke(options: InvokeOptions): { readonly invoke: Invoke;
       }
     },
   };
+}
+
+async function runAudited(
+  { name, method, audit }: Pick<Door, 'name' | 'method'> & { readonly audit: Audit },
+  args: never,
+  call: Call,
+): Promise<unknown> {
+  const result: unknown = await method.run(args, call);
+  const { plugin } = call.instance;
+  if (method.audited !== undefined) {
+    const { decision, resource } = method.audited;
+    audit.accessChanged({ plugin, method: name, decision, resource: resource(args) });
+  }
+  return result;
 }
 
 function openDoors(capabilities: readonly Capability[]): ReadonlyMap<string, Door> {
