@@ -5,6 +5,7 @@ import { benchHttp } from './http.ts';
 import { benchIngest } from './ingest.ts';
 import { benchIsolation } from './isolation.ts';
 import { benchKill } from './kill.ts';
+import { benchLive } from './live.ts';
 import { benchMemory } from './memory.ts';
 import { benchReplay } from './replay.ts';
 import { formatResult, type BenchResult } from './report.ts';
@@ -20,6 +21,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   ingest: benchIngest,
   kill: benchKill,
   replay: benchReplay,
+  live: benchLive,
   storage: benchStorage,
   history: benchHistory,
 };

@@ -14,6 +14,8 @@ export type LoadCommand =
       readonly url: string;
       readonly devices: readonly DeviceCredentials[];
       readonly baseMs: number;
+      /** Each fix is elsewhere than the one before. @default false */
+      readonly moving?: boolean;
     }
   | { readonly do: 'flat-out'; readonly windowMax: number; readonly perDevice?: number; readonly clock: Clock }
   | { readonly do: 'paced'; readonly perSecond: number; readonly clock: Clock }

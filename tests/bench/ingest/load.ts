@@ -23,7 +23,18 @@ function createClock(): () => number {
   };
 }
 
-async function connectAll({ url, devices, baseMs }: Extract<LoadRequest, { do: 'connect' }>): Promise<void> {
+/** To the north and back, a kilometre in five minutes. */
+function driveLat(timeMs: number): string {
+  const turn = (timeMs % 600_000) / 300_000;
+  return (48.1276 + 0.009 * (turn < 1 ? turn : 2 - turn)).toFixed(7);
+}
+
+async function connectAll({
+  url,
+  devices,
+  baseMs,
+  moving = false,
+}: Extract<LoadRequest, { do: 'connect' }>): Promise<void> {
   lastTimeMs = baseMs;
   const connected: Promise<void>[] = [];
   for (const device of devices) {
@@ -31,6 +42,7 @@ async function connectAll({ url, devices, baseMs }: Extract<LoadRequest, { do: '
     const sender = new Sender({
       url,
       ...device,
+      latOf: moving ? driveLat : () => '48.1276',
       nextTimeMs: createClock(),
       onReady: resolve,
       onAcknowledged(latencyMs) {

@@ -10,6 +10,7 @@ export interface SenderOptions {
   readonly onReady: () => void;
   /** The time of each fix, in epoch milliseconds: strictly growing. */
   readonly nextTimeMs: () => number;
+  readonly latOf: (timeMs: number) => string;
 }
 
 interface Open {
@@ -52,9 +53,10 @@ export class Sender {
     const sentAtMs = performance.now();
     for (let left = count; left > 0; left -= 1) {
       this.#id = this.#freeId();
-      const recordedAt = new Date(this.#options.nextTimeMs()).toISOString();
+      const timeMs = this.#options.nextTimeMs();
+      const recordedAt = new Date(timeMs).toISOString();
       // About as long as what an app sends.
-      const payload = `{"lat":48.1276,"lon":11.5755,"recordedAt":"${recordedAt}","accuracyM":4.5,"speedMps":8.3,"headingDeg":271}`;
+      const payload = `{"lat":${this.#options.latOf(timeMs)},"lon":11.5755,"recordedAt":"${recordedAt}","accuracyM":4.5,"speedMps":8.3,"headingDeg":271}`;
       this.#open.set(this.#id, { payload, sentAtMs });
       packets.push(writePublish(this.#topic, payload, this.#id, false));
     }

@@ -93,7 +93,7 @@ async function assertStored(side: Side, wanted: number): Promise<void> {
 export async function measureLag(
   side: Side,
   { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
-): Promise<{ readonly p50Ms: number; readonly p99Ms: number }> {
+): Promise<Lag> {
   const load = startLoad();
   try {
     await load.ask({ do: 'connect', url: side.url, devices: side.devices, baseMs: 0 });
@@ -105,21 +105,34 @@ export async function measureLag(
     const { sent } = await load.ask({ do: 'totals' });
     return await until(
       'all are committed',
-      () =>
-        side.rig.database.with(async (client) => {
-          const { rows } = await client.query<{ count: string; p50: number; p99: number }>(
-            `select count(*) as count, percentile_cont(0.5) within group (order by lag) as p50,
-              percentile_cont(0.99) within group (order by lag) as p99
-            from (select 1000 * extract(epoch from pg_xact_commit_timestamp(xmin) - recorded_at)::float8 as lag
-              from ${side.table} where recorded_at >= $1) lags`,
-            [begin],
-          );
-          const [row] = rows;
-          return row !== undefined && Number(row.count) >= sent && { p50Ms: row.p50, p99Ms: row.p99 };
-        }),
+      async () => {
+        const lag = await readLag(side, begin);
+        return lag.count >= sent && lag;
+      },
       commitMaxMs,
     );
   } finally {
     await load.stop();
   }
+}
+
+export interface Lag {
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Of the fixes that were published since then and are committed. */
+export async function readLag({ rig, table }: Side, begin: Date): Promise<Lag> {
+  return rig.database.with(async (client) => {
+    const { rows } = await client.query<{ count: string; p50: number; p99: number }>(
+      `select count(*) as count, percentile_cont(0.5) within group (order by lag) as p50,
+        percentile_cont(0.99) within group (order by lag) as p99
+      from (select 1000 * extract(epoch from pg_xact_commit_timestamp(xmin) - recorded_at)::float8 as lag
+        from ${table} where recorded_at >= $1) lags`,
+      [begin],
+    );
+    const [row] = rows;
+    return { count: Number(row?.count), p50Ms: row?.p50 ?? Number.NaN, p99Ms: row?.p99 ?? Number.NaN };
+  });
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createMosquitto, type Mosquitto } from '../../core/mqtt/mosquitto.ts';
 import { faults } from '../../support/ingest/faults.ts';
 import { createRandom } from '../../support/ingest/random.ts';
-import { startRig, type Rig } from '../../support/ingest/rig.ts';
+import { startRig, type Rig, type RigOptions } from '../../support/ingest/rig.ts';
 import { textFlag } from '../flags.ts';
 import { cpuOfTree } from '../process-cpu.ts';
 import type { Side } from './side.ts';
@@ -25,10 +25,22 @@ function profileFlags(): readonly string[] {
   return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(folder)}`];
 }
 
+export type PlatformSideOptions = Pick<RigOptions, 'plugins' | 'environment'>;
+
 /** The platform with the embedded broker, or with this Mosquitto. */
-export async function startPlatformSide(devices: number, mosquitto?: Mosquitto): Promise<BenchRig> {
+export async function startPlatformSide(
+  devices: number,
+  mosquitto?: Mosquitto,
+  options: PlatformSideOptions = {},
+): Promise<BenchRig> {
   const broker = mosquitto === undefined ? {} : { brokerUrl: mosquitto.url };
-  const rig = await startRig({ devices, environment, nodeFlags: profileFlags(), ...broker });
+  const rig = await startRig({
+    ...options,
+    ...broker,
+    devices,
+    environment: { ...environment, ...options.environment },
+    nodeFlags: profileFlags(),
+  });
   await keepCommitTimes(rig);
   return {
     rig,

@@ -34,6 +34,8 @@ export interface RigOptions {
   readonly devices: number;
   /** External broker. @default the embedded one */
   readonly brokerUrl?: string;
+  /** @default drivers and tracking */
+  readonly plugins?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly nodeFlags?: readonly string[];
 }
@@ -44,7 +46,7 @@ export async function startRig(options: RigOptions): Promise<Rig> {
   const start = (): Promise<CoreProcess> =>
     startCore({
       dataDir,
-      args: ['--plugins', 'drivers,tracking'],
+      args: ['--plugins', (options.plugins ?? ['drivers', 'tracking']).join(',')],
       nodeFlags: options.nodeFlags ?? [],
       environment: {
         MQTT_PORT: String(port),
