@@ -32,7 +32,8 @@ export const liveSettings = {
     min: 1,
   }),
   liveRecheckMs: integer('LIVE_RECHECK_MS', 60_000, {
-    description: 'How often is asked again whether those who watch still may; also makes up for what the broker lost',
+    description:
+      'How often is asked again whether those who watch still may, spread over half of it; also makes up for what the broker lost',
     min: 50,
   }),
   liveReconnectSpreadMs: integer('LIVE_RECONNECT_SPREAD_MS', 5000, {

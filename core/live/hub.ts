@@ -158,7 +158,7 @@ class Hub implements LiveHub {
       this.#channels.removeAll(channel);
       for (const watcher of watchers) watcher.closed(message.reason);
     } else {
-      void recheckWatchers(watchers, this.#metrics.rechecks);
+      void recheckWatchers(watchers, { rechecks: this.#metrics.rechecks });
     }
   }
 
@@ -167,9 +167,14 @@ class Hub implements LiveHub {
     if (why === 'gap') this.#missedSome = true;
     if (this.#passing) return;
     this.#passing = true;
+    const { rechecks } = this.#metrics;
+    const overMs = this.#options.config.liveRecheckMs / 2;
+    let isUrgent = why === 'gap';
     do {
       this.#missedSome = false;
-      await recheckWatchers(this.#channels.all(), this.#metrics.rechecks);
+      const isNow = isUrgent;
+      await recheckWatchers(this.#channels.all(), { rechecks, overMs, isUrgent: () => isNow || this.#missedSome });
+      isUrgent = this.#missedSome;
     } while (this.#missedSome);
     this.#passing = false;
   }

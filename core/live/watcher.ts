@@ -36,6 +36,8 @@ export interface Admission {
 
 export interface Watcher {
   readonly channel: string;
+  /** Nothing more is sent. */
+  readonly isOver: boolean;
   change(json: string, version: number | undefined): void;
   /** Ends the waiting after authorisation: the snapshot first unless the client has it, then what came meanwhile and is newer. */
   begin(admission: Admission): void;
@@ -93,6 +95,10 @@ class ChannelWatcher implements Watcher {
     this.#options = options;
     this.channel = options.channel;
     this.#newest = options.since ?? Number.NEGATIVE_INFINITY;
+  }
+
+  get isOver(): boolean {
+    return this.#over;
   }
 
   change(json: string, version: number | undefined): void {
