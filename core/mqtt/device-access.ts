@@ -37,12 +37,14 @@ export function maySubscribe(credential: CredentialRecord, filter: string): bool
  * - A message to a topic that is not its own is acknowledged, dropped and counted. MQTT 3.1.1 has no negative
  *   acknowledgement and allows this or closing the connection [MQTT-3.3.5-2]; closing would keep a device with one wrong
  *   topic from ever delivering its good messages.
+ * - A last will whose device is connected again, as after it took over its own connection, is dropped: it is not absent.
  * - The retain flag of a device is ignored: the newest position is the database's to tell, to those who may see it.
  */
 export function createDeviceAccess(options: DeviceAuthenticationOptions): Hooks {
   const { directory, telemetry } = options;
   const log = telemetry.logger.child({ component: 'mqtt' });
   const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
+  const rejected = telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
   const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
 
   return {
@@ -66,6 +68,11 @@ export function createDeviceAccess(options: DeviceAuthenticationOptions): Hooks 
       // A closed client still publishes its will.
       const isWill = client.closed;
       packet.retain = false;
+      if (isWill && directory.isBack(connection)) {
+        const labels = { plugin: 'core', messaging_destination_template: '__unmatched__', qos: String(packet.qos) };
+        rejected.inc({ ...labels, reason: 'late-will' });
+        return done(new Error('the device is back'));
+      }
       if (mayPublish(credential, packet.topic)) {
         if (isWill) connection.acceptWill(publish);
         else connection.accept(publish);

@@ -19,6 +19,8 @@ export interface DeviceDirectory {
   find(stream: Duplex): MessageConnection | undefined;
   /** The device has proved who it is. The oldest of too many connections of one user is ended. */
   identify(connection: MessageConnection, credential: CredentialRecord): void;
+  /** Whether the device of a connection that has ended is here again by another. */
+  isBack(connection: MessageConnection): boolean;
   disconnect(username: string): void;
   stop(): void;
 }
@@ -86,6 +88,10 @@ export function createDeviceDirectory(options: DeviceDirectoryOptions): DeviceDi
       options.connections.add({ transport: 'mqtt' }, 1);
       const [oldest] = connections;
       if (connections.size > connectionsPerUserMax) oldest?.end();
+    },
+    isBack(connection) {
+      const connections = byUser.get(connection.credential?.username ?? '');
+      return connections !== undefined && connections.size > (connections.has(connection) ? 1 : 0);
     },
     disconnect,
     stop() {

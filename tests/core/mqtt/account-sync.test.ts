@@ -77,7 +77,9 @@ describe('devices at the shipped Mosquitto', { skip: skipWithoutMosquitto }, () 
   it('are admitted at once, and publish under their own driver alone', async () => {
     const watcher = await watch();
     const options = await issue('d1');
-    for (const topic of ['drivers/d2/location', '$SYS/broker/version', '$CONTROL/dynamic-security/v1', 'other']) {
+    const wildcards = ['drivers/d1/+', 'drivers/d1/#', '#'];
+    const foreign = ['drivers/d2/location', '$SYS/broker/version', '$CONTROL/dynamic-security/v1', 'other'];
+    for (const topic of [...wildcards, ...foreign]) {
       const phone = await device(options);
       // The broker acknowledges what it drops, or ends the connection: MQTT 3.1.1 allows both [MQTT-3.3.5-2].
       await Promise.race([

@@ -1,74 +1,13 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { afterEach, describe, it } from 'node:test';
-import mqtt, { type MqttClient } from 'mqtt';
 import packets from 'mqtt-packet';
 import { AppError } from '#core/errors/app-error.ts';
-import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
-import { acceptAll, createFixture, eventOf, until, type Fixture } from './fixture.ts';
+import { acceptAll, answered, createFixture, gate, until, type Fixture } from './fixture.ts';
 
 let fixture: Fixture;
 afterEach(() => fixture.stop());
 
-async function refusal(address: string, options: mqtt.IClientOptions): Promise<string> {
-  const client = mqtt.connect(address, options);
-  const [error] = (await eventOf(client, 'error')) as [Error];
-  await client.endAsync(true);
-  return error.message;
-}
-
-function gate(): { readonly opened: Promise<void>; open(): void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { opened: promise, open: resolve };
-}
-
-function answered(client: MqttClient, command: string): Promise<void> {
-  return new Promise((resolve) => {
-    client.on('packetreceive', (packet) => {
-      if (packet.cmd === command) resolve();
-    });
-  });
-}
-
 describe('createEmbeddedBroker()', () => {
-  it('admits a device with its secret, and nobody else', async () => {
-    fixture = await createFixture();
-    const { broker } = fixture;
-    const options = await fixture.deviceOptions('d1');
-    const device = await mqtt.connectAsync(broker.address, options);
-    assert.equal(await fixture.sample('returnit_live_connections{transport="mqtt"}'), 1);
-    await device.endAsync();
-    assert.match(await refusal(broker.address, { ...options, password: 'wrong' }), /Bad username or password/);
-    assert.match(await refusal(broker.address, { ...options, username: 'nobody' }), /Bad username or password/);
-    assert.match(await refusal(broker.address, { reconnectPeriod: 0 }), /Not authorized/);
-    for (const outcome of ['accepted', 'wrong-secret', 'unknown-user', 'no-credentials']) {
-      assert.equal(await fixture.sample(`returnit_mqtt_authentications_total{outcome="${outcome}"}`), 1, outcome);
-    }
-    await until(
-      'no connection is counted',
-      async () => (await fixture.sample('returnit_live_connections{transport="mqtt"}')) === 0,
-    );
-  });
-
-  it('disconnects a revoked device at once and does not let it back', async () => {
-    fixture = await createFixture();
-    const options = await fixture.deviceOptions('d1');
-    const device = await mqtt.connectAsync(fixture.broker.address, options);
-    const closed = eventOf(device, 'close');
-    await fixture.credentials.revoke('drivers', 'd1');
-    await closed;
-    await device.endAsync(true);
-    assert.match(await refusal(fixture.broker.address, options), /Bad username or password/);
-  });
-
-  it('disconnects a device whose secret was replaced', async () => {
-    fixture = await createFixture();
-    const device = await fixture.device('d1');
-    const closed = eventOf(device, 'close');
-    await fixture.credentials.issue('drivers', { username: 'd1', publish: ['drivers/d1/#'], subscribe: [] });
-    await closed;
-  });
-
   it('acknowledges only after the handler has resolved, while pings are answered and other topics flow', async () => {
     fixture = await createFixture();
     const commit = gate();
@@ -159,165 +98,6 @@ describe('createEmbeddedBroker()', () => {
     assert.deepEqual(stored, acknowledged);
   });
 
-  it('acknowledges and drops what is published outside the own filters', async () => {
-    fixture = await createFixture();
-    const seen: string[] = [];
-    await fixture.subscribe('drivers/+/location', async (messages) => {
-      seen.push(...messages.map((message) => `${message.username} ${message.topic}`));
-      return acceptAll(messages);
-    });
-    const device = await fixture.device('d1');
-    for (const topic of ['drivers/d2/location', '$SYS/x', '$share/a/drivers/d1/location']) {
-      await device.publishAsync(topic, '1', { qos: 1 });
-    }
-    await device.publishAsync('drivers/d1/location', '1', { qos: 1 });
-    assert.deepEqual(seen, ['d1 drivers/d1/location']);
-    assert.equal(await fixture.sample('returnit_mqtt_authorizations_denied_total{action="publish"}'), 3);
-  });
-
-  it('lets a device subscribe only within its filters', async () => {
-    fixture = await createFixture();
-    const device = await fixture.device('d1');
-    for (const filter of ['#', '$SYS/#', 'drivers/+/commands', 'drivers/d2/commands']) {
-      await assert.rejects(device.subscribeAsync(filter), /Unspecified error/, filter);
-    }
-    await device.subscribeAsync('drivers/d1/commands');
-    const arrived = eventOf(device, 'message');
-    await fixture.broker.publish('drivers/d1/commands', 'wake', { qos: 1, retain: false });
-    const [topic, payload] = (await arrived) as [string, Buffer];
-    assert.deepEqual([topic, payload.toString()], ['drivers/d1/commands', 'wake']);
-  });
-
-  it('stores no retained message of a device', async () => {
-    fixture = await createFixture();
-    await fixture.subscribe('drivers/+/location', async (messages) => acceptAll(messages));
-    const device = await fixture.device('d1');
-    await device.publishAsync('drivers/d1/location', 'old', { qos: 1, retain: true });
-    const second = await fixture.device('d1', { clientId: 'other' });
-    let received = 0;
-    second.on('message', () => (received += 1));
-    await second.subscribeAsync('drivers/d1/#');
-    const pong = answered(second, 'pingresp');
-    second.sendPing();
-    await pong;
-    assert.equal(received, 0);
-  });
-
-  it('lets a client id take over only the same user', async () => {
-    fixture = await createFixture();
-    const options = await fixture.deviceOptions('d1', { clientId: 'phone' });
-    const first = await mqtt.connectAsync(fixture.broker.address, options);
-    const stranger = await fixture.device('d2', { clientId: 'phone' });
-    assert.equal(first.connected, true);
-    const closed = eventOf(first, 'close');
-    const second = await mqtt.connectAsync(fixture.broker.address, options);
-    await closed;
-    assert.equal(second.connected && stranger.connected, true);
-    await Promise.all([first.endAsync(true), second.endAsync(true)]);
-  });
-
-  it('refuses a user that connects over and over, and no other', async () => {
-    fixture = await createFixture();
-    const options = await fixture.deviceOptions('d1', { clientId: 'same' });
-    for (let number = 0; number < 60; number += 1) {
-      const client = await mqtt.connectAsync(fixture.broker.address, options);
-      await client.endAsync(true);
-    }
-    assert.match(await refusal(fixture.broker.address, options), /Server unavailable/);
-    assert.equal(await fixture.sample('returnit_mqtt_authentications_total{outcome="flapping"}'), 1);
-    assert.equal((await fixture.device('d2')).connected, true);
-  });
-
-  it('ends a connection that sends an oversized or malformed packet, and no other', async () => {
-    fixture = await createFixture({ mqttPacketMaxBytes: 1024 });
-    const bystander = await fixture.device('d2');
-    const device = await fixture.device('d1');
-    const closed = eventOf(device, 'close');
-    device.publish('drivers/d1/location', Buffer.alloc(5000), { qos: 1 });
-    await closed;
-    assert.equal(await fixture.sample('returnit_mqtt_messages_dropped_total{reason="packet-too-large"}'), 1);
-    // The length alone condemns it: no more is read.
-    const claims = [
-      Buffer.from([0x30, 0xff, 0xff, 0xff, 0x7f]),
-      Buffer.from([0x10, 0xff, 0xff, 0xff, 0xff, 0xff]),
-      Buffer.alloc(64, 0xf0),
-    ];
-    for (const bytes of claims) {
-      const socket = await fixture.rawSocket();
-      socket.resume();
-      const ended = once(socket, 'close');
-      socket.write(bytes);
-      await ended;
-    }
-    await bystander.publishAsync('drivers/d2/location', '1', { qos: 1 });
-  });
-
-  it('rejects a payload that is not UTF-8 without showing it to the plugin', async () => {
-    fixture = await createFixture();
-    const seen: string[] = [];
-    await fixture.subscribe('drivers/+/location', async (messages) => {
-      seen.push(...messages.map((message) => message.payload));
-      return acceptAll(messages);
-    });
-    const device = await fixture.device('d1');
-    await device.publishAsync('drivers/d1/location', Buffer.from([0xc3, 0x28]), { qos: 1 });
-    await device.publishAsync('drivers/d1/location', 'grüß', { qos: 1 });
-    assert.deepEqual(seen, ['grüß']);
-    const label = 'plugin="tracking",messaging_destination_template="drivers/+/location",qos="1",reason="encoding"';
-    assert.equal(await fixture.sample(`returnit_mqtt_messages_rejected_total{${label}}`), 1);
-  });
-
-  it('keeps a flood in the socket, answers the pings of others and delivers it all in the end', async () => {
-    fixture = await createFixture({ mqttInflightMax: 200, mqttBatchSizeMax: 50 });
-    const commit = gate();
-    let handled = 0;
-    await fixture.subscribe('drivers/+/location', async (messages) => {
-      await commit.opened;
-      handled += messages.length;
-      return acceptAll(messages);
-    });
-    const device = await fixture.device('d1');
-    const bystander = await fixture.device('d2');
-    const publishing = Array.from({ length: 3000 }, (_, number) =>
-      device.publishAsync('drivers/d1/location', String(number), { qos: 1 }),
-    );
-    // Half of the room is one subscription's share.
-    await until('the share is full', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) >= 100);
-    const pong = answered(bystander, 'pingresp');
-    bystander.sendPing();
-    await pong;
-    assert.ok((await fixture.sample('returnit_mqtt_inflight_messages')) <= 200);
-    commit.open();
-    await Promise.all(publishing);
-    assert.equal(handled, 3000);
-  });
-
-  it('drops and counts quality of service 0 when there is no room', async () => {
-    fixture = await createFixture({ mqttInflightMax: 20 });
-    const commit = gate();
-    await fixture.subscribe('drivers/+/location', async (messages) => {
-      await commit.opened;
-      return acceptAll(messages);
-    });
-    const device = await fixture.device('d1');
-    for (let number = 0; number < 100; number += 1) await device.publishAsync('drivers/d1/location', String(number));
-    const line = 'returnit_mqtt_messages_dropped_total{reason="no-room"}';
-    await until('what has no room is dropped', async () => (await fixture.sample(line)) >= 80);
-    commit.open();
-  });
-
-  it('forgets the unacknowledged messages of a device that is gone', async () => {
-    fixture = await createFixture();
-    const batcher = await fixture.subscribe('drivers/+/location', () => new Promise(() => undefined));
-    batcher.detach(() => Promise.resolve());
-    const device = await fixture.device('d1');
-    for (let number = 0; number < 10; number += 1) device.publish('drivers/d1/location', String(number), { qos: 1 });
-    await until('ten are in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 10);
-    await device.endAsync(true);
-    await until('none is in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 0);
-    assert.equal(batcher.size, 0);
-  });
-
   it('keeps messages for a plugin that is expected, and drops what nobody wants', async () => {
     fixture = await createFixture();
     fixture.broker.expect('tracking', ['drivers/+/location']);
@@ -365,14 +145,5 @@ describe('createEmbeddedBroker()', () => {
     );
     socket.write(Buffer.concat([connectPacket, ...publishes]));
     await until('all are handled', () => handled === 200);
-  });
-
-  it('names the setting when the port is in use', async () => {
-    fixture = await createFixture();
-    const port = Number(new URL(fixture.broker.address).port);
-    const { telemetry, credentials } = fixture;
-    const second = createEmbeddedBroker({ config: { ...fixture.config, mqttPort: port }, telemetry, credentials });
-    await assert.rejects(second.start(), { code: 'PORT_IN_USE', message: /set MQTT_PORT/ });
-    await second.stop();
   });
 });

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { Aedes } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
@@ -270,5 +273,31 @@ describe('createExternalClient()', () => {
     });
     await stopNodes();
     await fixture.stop();
+  });
+
+  it('hands over what is retained, marked as that, where a broker without MQTT 5 sends it', async (t) => {
+    const old = new Aedes();
+    await old.listen();
+    const server = createServer((socket) => old.handle(socket)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const device = await mqtt.connectAsync(url);
+    t.after(async () => {
+      await stopNodes();
+      await device.endAsync(true);
+      await new Promise<void>((resolve) => old.close(() => resolve()));
+      server.close();
+    });
+    await device.publishAsync('drivers/d1/location', 'kept', { qos: 1, retain: true });
+    const node = await startNode(url, 'n1');
+    const seen: string[] = [];
+    await node.subscribe('drivers/+/location', async (messages) => {
+      seen.push(...messages.map(({ payload, retained }) => `${payload} ${retained}`));
+      return acceptAll(messages);
+    });
+    await until('it arrives', () => seen.length === 1);
+    await device.publishAsync('drivers/d1/location', 'new', { qos: 1, retain: true });
+    await until('the next arrives', () => seen.length === 2);
+    assert.deepEqual(seen, ['kept true', 'new false']);
   });
 });

@@ -30,6 +30,27 @@ export async function eventOf(client: MqttClient, name: 'close' | 'error' | 'mes
   return once(client as unknown as EventEmitter, name);
 }
 
+/** The error that a client is refused with. */
+export async function refusal(address: string, options: IClientOptions): Promise<string> {
+  const client = mqtt.connect(address, options);
+  const [error] = (await eventOf(client, 'error')) as [Error];
+  await client.endAsync(true);
+  return error.message;
+}
+
+export function gate(): { readonly opened: Promise<void>; open(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { opened: promise, open: resolve };
+}
+
+export function answered(client: MqttClient, command: string): Promise<void> {
+  return new Promise((resolve) => {
+    client.on('packetreceive', (packet) => {
+      if (packet.cmd === command) resolve();
+    });
+  });
+}
+
 export function createMemoryStore(): CredentialStore & { readonly records: Map<string, CredentialRecord> } {
   const records = new Map<string, CredentialRecord>();
   return {
