@@ -1,96 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { trace } from '@opentelemetry/api';
 import { Pool } from '#core/database/pool.ts';
-import { preparePlugins } from '#core/database/plugin-roles.ts';
-import { createTransactions, type Transactions } from '#core/database/transactions.ts';
+import { createTransactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { PluginInstance } from '#core/plugin-instance.ts';
-import type { Call } from '#core/plugin-host/capability.ts';
-import { createDbCapability } from '#core/plugin-host/capabilities/db.ts';
-import { createDatabaseFixture } from '../../../support/postgres.ts';
+import { until } from '../../../support/until.ts';
+import { countActive, sql, startDbFixture, type DbFixture } from './db-fixture.ts';
 
-interface Fixture extends Awaited<ReturnType<typeof createDatabaseFixture>> {
-  readonly transactions: Transactions;
-  run(
-    method: 'query' | 'begin' | 'commit' | 'rollback',
-    args: object,
-    options?: { signal?: AbortSignal; instance?: PluginInstance },
-    // oxlint-disable-next-line typescript/no-explicit-any -- what comes back crossed a process boundary: each test says what it expects
-  ): Promise<any>;
-}
-
-function createInstance(name: string): PluginInstance & { leave(): void } {
-  const gone = new AbortController();
-  return {
-    plugin: { name, version: '1.0.0' },
-    id: `${name}-1`,
-    gone: gone.signal,
-    leave: () => gone.abort(new AppError('PLUGIN_UNAVAILABLE', 'The process is gone')),
-    handle: () => Promise.reject(new Error('this instance has no handlers')),
-  };
-}
-
-const orders = createInstance('orders');
-const dir = mkdtempSync(join(tmpdir(), 'returnit-migrations-'));
-let fixture: Fixture;
-
-before(async () => {
-  writeFileSync(
-    join(dir, '0001_create_item.sql'),
-    'create table item (id integer primary key, name text unique, at timestamptz, big bigint, raw bytea)',
-  );
-  const base = await createDatabaseFixture({
-    plugins: [{ name: 'orders', connections: 3 }],
-    config: { dbRowsMax: 100, pluginFrameMaxBytes: 20_000, dbAcquireTimeoutMs: 5000 },
-  });
-  await preparePlugins(base.database, [{ name: 'orders', migrationsDir: dir, publishes: [], reads: [] }], base);
-  const transactions = createTransactions(base);
-  const capability = createDbCapability({ ...base, transactions });
-  const span = trace.getTracer('test').startSpan('test');
-  fixture = {
-    ...base,
-    transactions,
-    async run(method, args, options = {}) {
-      const call: Call = {
-        instance: options.instance ?? orders,
-        span,
-        signal: options.signal ?? new AbortController().signal,
-        deadlineMs: Date.now() + 10_000,
-        check() {},
-      };
-      return capability.methods[method]?.run(args as never, call);
-    },
-  };
-});
-
-after(async () => {
-  await fixture.transactions.stop();
-  await fixture.stop();
-  rmSync(dir, { recursive: true, force: true });
-});
-
-const sql = (text: string, values: unknown[] = [], tx?: string, name = 'test'): object => ({
-  statement: { name, text },
-  values,
-  ...(tx === undefined ? {} : { tx }),
-});
-
-/** Statements of the plugin that run on the server now. */
-async function countActive(): Promise<number> {
-  const { rows } = await fixture.database.admin.query({
-    text: "select count(*)::int as count from pg_stat_activity where usename = 'returnit_orders' and (state = 'active' or state like 'idle in%') and datname = current_database()",
-  });
-  return (rows[0] as { count: number }).count;
-}
-
-async function waitUntil(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 5000;
-  while (!(await condition())) assert.ok(performance.now() < deadline, 'the condition was not met in time');
-}
+let fixture: DbFixture;
+before(async () => (fixture = await startDbFixture()));
+after(() => fixture.stop());
 
 describe('db.query', () => {
   it('returns rows as JSON keeps them', async () => {
@@ -166,7 +84,7 @@ describe('db.query', () => {
       (await fixture.run('query', sql('select generate_series(1, 100)', [], undefined, 'hundred'))).rowCount,
       100,
     );
-    assert.equal(await countActive(), 0);
+    assert.equal(await countActive(fixture), 0);
   });
 
   it('refuses a result that is larger than a frame', async () => {
@@ -186,10 +104,10 @@ describe('db.query', () => {
     const text =
       'do $$ begin loop begin perform pg_sleep(60); exception when query_canceled then null; end; end loop; end $$';
     const running = fixture.run('query', sql(text, [], undefined, 'loop'), { signal: deadline.signal });
-    await waitUntil(async () => (await countActive()) === 1);
+    await until('1 run', async () => (await countActive(fixture)) === 1);
     deadline.abort(new AppError('TIMEOUT', 'Cannot finish db.query'));
     await assert.rejects(running, (error: AppError) => error.code === 'TIMEOUT');
-    await waitUntil(async () => (await countActive()) === 0);
+    await until('0 run', async () => (await countActive(fixture)) === 0);
   });
 
   it('measures by statement name and SQLSTATE class', async () => {
@@ -207,93 +125,6 @@ describe('db.query', () => {
   });
 });
 
-describe('db.begin, db.commit, db.rollback', () => {
-  const begin = async (instance: PluginInstance = orders): Promise<string> =>
-    (await fixture.run('begin', {}, { instance })).tx;
-  const count = async (id: number): Promise<number> =>
-    (await fixture.run('query', sql('select count(*)::int as n from item where id = $1', [id], undefined, 'count')))
-      .rows[0].n;
-
-  it('commits and rolls back', async () => {
-    const first = await begin();
-    await fixture.run('query', sql("insert into item values (10, 'ten')", [], first));
-    assert.equal(await count(10), 0);
-    await fixture.run('commit', { tx: first });
-    assert.equal(await count(10), 1);
-    const second = await begin();
-    await fixture.run('query', sql('delete from item where id = 10', [], second, 'delete'));
-    await fixture.run('rollback', { tx: second });
-    assert.equal(await count(10), 1);
-    await assert.rejects(fixture.run('commit', { tx: second }), /Cannot use the transaction: it is rolled back/);
-  });
-
-  it('says that a transaction with a failed statement was not committed', async () => {
-    const tx = await begin();
-    await assert.rejects(fixture.run('query', sql('select 1/0', [], tx, 'zero')), /division by zero/);
-    await assert.rejects(fixture.run('commit', { tx }), (error: AppError) => error.details['sqlstate'] === '25P02');
-  });
-
-  it('belongs to one process', async () => {
-    const tx = await begin();
-    const other = createInstance('orders');
-    await assert.rejects(
-      fixture.run('query', sql('select 1', [], tx), { instance: other }),
-      (error: AppError) => error.code === 'INVALID_CALL',
-    );
-    await assert.rejects(
-      fixture.run('commit', { tx }, { instance: other }),
-      (error: AppError) => error.code === 'INVALID_CALL',
-    );
-    await fixture.run('rollback', { tx });
-  });
-
-  it('runs calls one at a time in their order', async () => {
-    const tx = await begin();
-    const results = await Promise.all(
-      [1, 2, 3].map((n) => fixture.run('query', sql('select $1::int as n', [n], tx, 'number'))),
-    );
-    assert.deepEqual(
-      results.map((result) => result.rows[0].n),
-      [1, 2, 3],
-    );
-    await fixture.run('commit', { tx });
-  });
-
-  it('rolls back when the process is gone, in the middle of a statement too', async () => {
-    const instance = createInstance('orders');
-    const idle = await begin(instance);
-    const busy = await begin(instance);
-    await fixture.run('query', sql("insert into item values (20, 'twenty')", [], idle), { instance });
-    const running = fixture.run('query', sql('select pg_sleep(60)', [], busy, 'sleep'), { instance });
-    await waitUntil(async () => (await countActive()) === 2);
-    instance.leave();
-    await assert.rejects(running, /the process of the plugin is gone/);
-    await waitUntil(async () => (await countActive()) === 0);
-    assert.equal(await count(20), 0);
-  });
-
-  it('ends at its deadline', async () => {
-    const tx = await fixture.transactions.begin(orders, { timeoutMs: 50 });
-    await assert.rejects(
-      fixture.run('query', sql('select pg_sleep(60)', [], tx, 'sleep')),
-      /open for longer than 50 ms/,
-    );
-    await waitUntil(async () => (await countActive()) === 0);
-  });
-
-  it('leaves a connection for queries, and lets further transactions wait', async () => {
-    const open = [await begin(), await begin()];
-    const third = begin();
-    assert.equal((await fixture.run('query', sql('select 1 as n', [], undefined, 'one'))).rowCount, 1);
-    await fixture.run('rollback', { tx: open[0] });
-    await fixture.run('rollback', { tx: await third });
-    await fixture.run('rollback', { tx: open[1] });
-    const { body } = await fixture.telemetry.metrics.render();
-    assert.match(body, /returnit_db_transactions_open\{plugin="orders"\} 0/);
-    assert.match(body, /returnit_db_transactions_total\{plugin="orders",outcome="abandoned"\} 3/);
-  });
-});
-
 describe('a database that goes away', () => {
   const away = { code: 'DATABASE_UNREACHABLE' };
   const terminate = async (pid: unknown): Promise<void> => {
@@ -303,7 +134,7 @@ describe('a database that goes away', () => {
   it('is told as such by the statement that it cuts off', async () => {
     const pending = fixture.run('query', sql('select pg_sleep(60)'));
     const failed = assert.rejects(pending, { ...away, details: { sqlstate: '57P01' } });
-    await waitUntil(async () => (await countActive()) === 1);
+    await until('1 run', async () => (await countActive(fixture)) === 1);
     const { rows } = await fixture.database.admin.query({
       text: "select pid from pg_stat_activity where usename = 'returnit_orders' and state = 'active' and datname = current_database()",
     });
@@ -316,7 +147,7 @@ describe('a database that goes away', () => {
     const { tx } = await fixture.run('begin', {});
     const { rows } = await fixture.run('query', sql('select pg_backend_pid() as pid', [], tx));
     await terminate(rows[0].pid);
-    await waitUntil(async () =>
+    await until('the statement fails', async () =>
       fixture.run('query', sql('select 1', [], tx)).then(
         () => false,
         () => true,
@@ -338,7 +169,7 @@ describe('a database that goes away', () => {
     });
     const database = { ...fixture.database, pluginPool: () => Object.assign(pool, { plugin: 'orders' }) };
     const transactions = createTransactions({ ...fixture, database });
-    await assert.rejects(transactions.begin(orders), away);
+    await assert.rejects(transactions.begin(fixture.orders), away);
     await pool.stop(0);
   });
 });
