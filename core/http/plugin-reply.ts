@@ -43,7 +43,7 @@ export function toRouteResponse(
   { request, openStream }: { readonly request: RouteRequest; readonly openStream?: OpenStream },
 ): RouteResponse {
   if (!isRecord(reply)) return refuse(route, 'it must be an object with "status" or "problem"');
-  if (reply['problem'] !== undefined) return toProblemResponse(reply['problem'], route, request);
+  if (reply['problem'] !== undefined) return toProblemResponse(reply, route, request);
   if (reply['stream'] !== undefined) return toStreamResponse(reply, route, openStream);
   const { status, body, headers } = reply;
   const check = typeof status === 'number' ? route.response.get(status) : undefined;
@@ -91,7 +91,8 @@ function toStreamResponse(
   }
 }
 
-function toProblemResponse(value: unknown, route: Route, request: RouteRequest): RouteResponse {
+function toProblemResponse(reply: Record<string, unknown>, route: Route, request: RouteRequest): RouteResponse {
+  const { problem: value, headers } = reply;
   if (!isRecord(value)) return refuse(route, '"problem" must be an object');
   const { status, code, title, detail, ...extensions } = value as Partial<Problem>;
   if (typeof status !== 'number' || !Number.isInteger(status) || status < 400 || status > 599) {
@@ -106,6 +107,7 @@ function toProblemResponse(value: unknown, route: Route, request: RouteRequest):
     return refuse(route, '"problem.title" must be a text of at most 200 characters');
   if (detail !== undefined && (typeof detail !== 'string' || detail.length > 2000))
     return refuse(route, '"problem.detail" must be a text of at most 2000 characters');
+  const sent = headers === undefined ? {} : { headers: checkHeaders(headers, route) };
   if (route.problems.size < problemsMax) route.problems.set(code, { status, title });
   const problem: ProblemDetails = {
     ...extensions,
@@ -117,7 +119,7 @@ function toProblemResponse(value: unknown, route: Route, request: RouteRequest):
     code,
     trace_id: request.id,
   };
-  return { status, text: JSON.stringify(problem), contentType: problemContentType };
+  return { status, text: JSON.stringify(problem), contentType: problemContentType, ...sent };
 }
 
 function checkHeaders(headers: unknown, route: Route): Record<string, string> {

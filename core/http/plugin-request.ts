@@ -78,7 +78,7 @@ function openPluginStream(
       try {
         piece = await target.handle(streamHandler, { stream }, { timeoutMs, signal: request.signal });
       } catch (error) {
-        isOver = true;
+        // It is not over: the cancellation may have crossed the piece, and the process knows nothing of it.
         throw toFailure(error, { request, route }, options);
       }
       const { text, done } = (piece ?? {}) as { readonly text?: unknown; readonly done?: unknown };

@@ -74,7 +74,7 @@ export interface StreamReply {
 export type HttpReply =
   | { readonly status: number; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> }
   | StreamReply
-  | { readonly problem: Problem };
+  | { readonly problem: Problem; readonly headers?: Readonly<Record<string, string>> };
 
 export type RouteHandler<P extends TSchema, Q extends TSchema, B extends TSchema> = (
   request: HttpRequest<Static<P>, Static<Q>, Static<B>>,

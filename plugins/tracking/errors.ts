@@ -19,7 +19,20 @@ export const trackingErrors = {
 
 export type TrackingErrorCode = keyof typeof trackingErrors;
 
+export interface Refusal {
+  readonly problem: Problem;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface RefuseOptions {
+  /** When it may be tried again. */
+  readonly retryAfterSeconds?: number;
+}
+
 /** A refusal as problem details. */
-export function refuse(code: TrackingErrorCode, detail: string): { readonly problem: Problem } {
-  return { problem: { ...trackingErrors[code], code, detail } };
+export function refuse(code: TrackingErrorCode, detail: string, { retryAfterSeconds }: RefuseOptions = {}): Refusal {
+  return {
+    problem: { ...trackingErrors[code], code, detail },
+    ...(retryAfterSeconds === undefined ? {} : { headers: { 'retry-after': String(retryAfterSeconds) } }),
+  };
 }

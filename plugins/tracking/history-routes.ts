@@ -1,111 +1,64 @@
-import { Type, type Static } from 'typebox';
 import type { HttpReply, HttpRequest, PluginContext } from '#plugin-api';
 import { refuse } from './errors.ts';
-import { fixFlags } from './fix.ts';
 import { fromCursor, toCursor, toRange, type Range } from './history.ts';
+import { DriverParams, toHistoryPage, toHistoryQuery, type HistoryQuery } from './history-schema.ts';
 import { contentTypes, exportTrace, type Format } from './history/export.ts';
 import { toFlags } from './history/json.ts';
 import type { TrackRange } from './store/track-days.ts';
 import { readTrack } from './store/track.ts';
 import { readTrace } from './store/trace.ts';
+import type { Settings } from './settings.ts';
 import { keyAt } from './trace.ts';
 
-const closed = { additionalProperties: false } as const;
-const instant = Type.String({ format: 'date-time', maxLength: 40 });
-const nullableNumber = Type.Union([Type.Number(), Type.Null()]);
-
-/** Fixes that are read for one answer: a day at 1 Hz, and some. */
-const limitMax = 100_000;
 /** Up to here an answer of JSON is one frame, checked as a whole. */
 const pageMax = 1000;
-/** Answers of more fixes than a page at the same time: each keeps 4 MB until its client has it. */
-const exportsMax = 8;
-
-const DriverParams = Type.Object({ driverId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' }) }, closed);
-const HistoryQuery = Type.Object(
-  {
-    from: Type.Optional(instant),
-    to: Type.Optional(instant),
-    limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: limitMax, description: 'Fixes read; 100 of JSON, else 100,000 by default' }),
-    ),
-    cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 300 })),
-    simplify: Type.Optional(
-      Type.Number({
-        minimum: 0.1,
-        maximum: 10_000,
-        description: 'Leave out what lies within so many metres of the line',
-      }),
-    ),
-    format: Type.Optional(Type.Enum(['json', 'geojson', 'gpx'])),
-  },
-  closed,
-);
-type HistoryQuery = Static<typeof HistoryQuery>;
-const HistoryPage = Type.Object(
-  {
-    fixes: Type.Array(
-      Type.Object(
-        {
-          device: Type.String({ maxLength: 64 }),
-          recordedAt: instant,
-          lat: Type.Number(),
-          lon: Type.Number(),
-          accuracyM: nullableNumber,
-          speedMps: nullableNumber,
-          headingDeg: nullableNumber,
-          receivedAt: instant,
-          flags: Type.Array(Type.Enum([...fixFlags]), { maxItems: fixFlags.length }),
-        },
-        closed,
-      ),
-      { maxItems: limitMax },
-    ),
-    nextCursor: Type.Union([Type.String({ maxLength: 300 }), Type.Null()]),
-  },
-  closed,
-);
+/** When it may be asked again while all places are taken: an export is read in about a second. */
+const busySeconds = 2;
 
 type Request = HttpRequest<{ readonly driverId: string }, HistoryQuery>;
 
-export function registerHistory(ctx: PluginContext, now: () => number): void {
-  const exports = createPlaces(exportsMax);
+type Limits = Pick<Settings, 'historyFixesMax' | 'historyRangeMs' | 'historyExportsMax'>;
+
+export function registerHistory(ctx: PluginContext, limits: Limits, now: () => number): void {
+  const exports = createPlaces(limits.historyExportsMax);
   ctx.http.get(
     '/tracking/drivers/{driverId}/history',
     {
       summary: 'Where a driver was, oldest first; the last day unless asked otherwise',
       roles: ['ops', 'driver'],
       params: DriverParams,
-      query: HistoryQuery,
-      response: { 200: HistoryPage },
+      query: toHistoryQuery(limits.historyFixesMax),
+      response: { 200: toHistoryPage(limits.historyFixesMax) },
       streams: Object.values(contentTypes),
     },
-    (request) => answer(ctx, request, { exports, nowMs: now() }),
+    (request) => answer(ctx, request, { exports, limits, nowMs: now() }),
   );
 }
 
 async function answer(
   ctx: PluginContext,
   request: Request,
-  { exports, nowMs }: { readonly exports: Places; readonly nowMs: number },
+  { exports, limits, nowMs }: { readonly exports: Places; readonly limits: Limits; readonly nowMs: number },
 ): Promise<HttpReply> {
   const { principal, query, params } = request;
   const { driverId } = params;
   if (principal.role === 'driver' && principal.id !== driverId) {
     return refuse('HISTORY_FORBIDDEN', 'Cannot show a history: a driver may read its own alone');
   }
-  const range = toRange(query, nowMs);
+  const range = toRange(query, { nowMs, rangeMaxMs: limits.historyRangeMs });
   if (typeof range === 'string') return refuse('HISTORY_RANGE_INVALID', range);
   const afterCursor = query.cursor === undefined ? undefined : fromCursor(query.cursor);
   if (query.cursor !== undefined && afterCursor === undefined)
     return refuse('HISTORY_CURSOR_INVALID', "'cursor' must be a 'nextCursor' of an earlier page");
   const format = query.format ?? 'json';
-  const limit = query.limit ?? (format === 'json' ? 100 : limitMax);
+  const limit = query.limit ?? (format === 'json' ? 100 : limits.historyFixesMax);
   const asked = { driverId, fromMs: Date.parse(range.from), toMs: Date.parse(range.to), afterCursor, limit };
   if (format === 'json' && query.simplify === undefined && limit <= pageMax) return page(ctx, asked);
   const release = exports.take(request.signal);
-  if (release === undefined)
-    return refuse('HISTORY_BUSY', `Cannot export a history: ${exportsMax} are being read; try again later`);
+  if (release === undefined) {
+    const detail = `Cannot export a history: ${limits.historyExportsMax} are being read; try again later`;
+    return refuse('HISTORY_BUSY', detail, { retryAfterSeconds: busySeconds });
+  }
   try {
     return await exported(ctx, request, { asked, range, format, release });
   } catch (error) {

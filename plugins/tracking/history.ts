@@ -1,7 +1,6 @@
 import type { TrackKey } from './store/track-days.ts';
 
-export const rangeMaxMs = 31 * 86_400_000;
-const defaultRangeMs = 86_400_000;
+const dayMs = 86_400_000;
 
 export interface Range {
   readonly from: string;
@@ -9,12 +8,15 @@ export interface Range {
 }
 
 /** The asked range, by default the last day; a text says what is wrong with it. */
-export function toRange(query: { readonly from?: string; readonly to?: string }, nowMs: number): Range | string {
+export function toRange(
+  query: { readonly from?: string; readonly to?: string },
+  { nowMs, rangeMaxMs }: { readonly nowMs: number; readonly rangeMaxMs: number },
+): Range | string {
   const toMs = query.to === undefined ? nowMs : Date.parse(query.to);
-  const fromMs = query.from === undefined ? toMs - defaultRangeMs : Date.parse(query.from);
+  const fromMs = query.from === undefined ? toMs - dayMs : Date.parse(query.from);
   if (!Number.isFinite(fromMs) || !Number.isFinite(toMs)) return "'from' and 'to' must be points in time";
   if (fromMs >= toMs) return "'from' must be before 'to'";
-  if (toMs - fromMs > rangeMaxMs) return "'from' and 'to' must be at most 31 days apart";
+  if (toMs - fromMs > rangeMaxMs) return `'from' and 'to' must be at most ${rangeMaxMs / dayMs} days apart`;
   return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
 }
 

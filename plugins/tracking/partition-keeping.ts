@@ -26,13 +26,17 @@ export async function keepPartitions(
       metrics.increment('returnit_tracking_partitions_dropped_total');
       log.info('partition dropped: its day is past retention', { day, keptFrom });
     }
-    const { count, oldestDay } = await countPartitions(db);
-    metrics.set('returnit_tracking_partitions', count);
-    if (oldestDay !== null) {
-      metrics.set('returnit_tracking_oldest_day_timestamp_seconds', Date.parse(`${oldestDay}T00:00:00Z`) / 1000);
-    }
+    await showPartitions({ db, metrics });
   } catch (error) {
     metrics.increment('returnit_tracking_partition_failures_total');
     throw error;
   }
+}
+
+/** Shows the days that are kept: the same on every node. */
+export async function showPartitions({ db, metrics }: Pick<PluginContext, 'db' | 'metrics'>): Promise<void> {
+  const { count, oldestDay } = await countPartitions(db);
+  metrics.set('returnit_tracking_partitions', count);
+  if (oldestDay === null) return;
+  metrics.set('returnit_tracking_oldest_day_timestamp_seconds', Date.parse(`${oldestDay}T00:00:00Z`) / 1000);
 }

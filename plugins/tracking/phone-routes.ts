@@ -24,6 +24,9 @@ const Taken = Type.Object(
 /** As many at a time as leave connections to the database for the other ways in. */
 const gatheringLimits = { itemsMax: 500, batchesMax: 2 } as const;
 
+/** A budget that is spent gives at least one fix a second back. */
+const budgetSeconds = 1;
+
 type Query = Readonly<Record<string, unknown>>;
 type Request = HttpRequest<unknown, Query>;
 type Format = 'owntracks' | 'osmand';
@@ -106,7 +109,9 @@ function createTake(ctx: PluginContext, intake: Intake, now: () => number) {
     const outcome = payload === '' ? ({ kind: 'ignored' } as const) : await takeOne(speaker, format, payload);
     const isOverBudget = outcome.kind === 'rejected' && outcome.reason === 'rate_exceeded';
     count(format, isOverBudget ? 'over_budget' : outcome.kind);
-    return isOverBudget ? refuse('DEVICE_OVER_BUDGET', `Cannot take the position: ${outcome.detail}`) : answer(outcome);
+    if (!isOverBudget) return answer(outcome);
+    const detail = `Cannot take the position: ${outcome.detail}`;
+    return refuse('DEVICE_OVER_BUDGET', detail, { retryAfterSeconds: budgetSeconds });
   };
 
   function takeOne({ username, driverId, device }: Speaker, format: Format, payload: string): Promise<Outcome> {

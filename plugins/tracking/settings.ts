@@ -13,6 +13,9 @@ export const settingDefaults = {
   TRACKING_ARRIVE_M: { fallback: 100, min: 20, max: 5000 },
   TRACKING_DEPART_M: { fallback: 200, min: 40, max: 10_000 },
   TRACKING_DWELL_SECONDS: { fallback: 20, min: 1, max: 600 },
+  TRACKING_HISTORY_FIXES_MAX: { fallback: 100_000, min: 1000, max: 500_000 },
+  TRACKING_HISTORY_RANGE_DAYS: { fallback: 31, min: 1, max: 366 },
+  TRACKING_HISTORY_EXPORTS_MAX: { fallback: 8, min: 1, max: 64 },
   TRACKING_DEAD_LETTERS_MAX: { fallback: 10_000, min: 1, max: 100_000 },
   TRACKING_DEAD_LETTERS_MAX_BYTES: { fallback: 16_777_216, min: 65_536, max: 1_073_741_824 },
   TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES: { fallback: 8192, min: 64, max: 32_768 },
@@ -49,6 +52,11 @@ export interface Settings {
   readonly departM: number;
   /** How far apart the fixes are that confirm an arrival or a departure: who drives past does not arrive. */
   readonly dwellMs: number;
+  /** Fixes that are read for one answer: a day at 1 Hz, and some. */
+  readonly historyFixesMax: number;
+  readonly historyRangeMs: number;
+  /** Answers of more fixes than a page at the same time: each keeps 40 bytes a fix until its client has it. */
+  readonly historyExportsMax: number;
   readonly deadLettersMax: number;
   /** Of all dead letters together. */
   readonly deadLettersMaxBytes: number;
@@ -84,6 +92,9 @@ export function readSettings(environment: Readonly<Record<string, string>>): Set
     arriveM: read('TRACKING_ARRIVE_M'),
     departM: read('TRACKING_DEPART_M'),
     dwellMs: read('TRACKING_DWELL_SECONDS') * 1000,
+    historyFixesMax: read('TRACKING_HISTORY_FIXES_MAX'),
+    historyRangeMs: read('TRACKING_HISTORY_RANGE_DAYS') * dayMs,
+    historyExportsMax: read('TRACKING_HISTORY_EXPORTS_MAX'),
     deadLettersMax: read('TRACKING_DEAD_LETTERS_MAX'),
     deadLettersMaxBytes: read('TRACKING_DEAD_LETTERS_MAX_BYTES'),
     deadLetterPayloadMaxBytes: read('TRACKING_DEAD_LETTER_PAYLOAD_MAX_BYTES'),

@@ -181,7 +181,10 @@ export async function runPlugin(
         for await (const piece of reply.stream) text += piece;
         return { status: reply.status, body: {}, text, headers: reply.headers ?? {} };
       }
-      if ('problem' in reply) return { status: reply.problem.status, code: reply.problem.code, body: reply.problem };
+      if ('problem' in reply) {
+        const { problem, headers = {} } = reply;
+        return { status: problem.status, code: problem.code, body: problem, headers };
+      }
       const body = JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown>;
       const check = replies.get(reply.status);
       assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);

@@ -152,6 +152,34 @@ describe("a driver's history", () => {
     }
   });
 
+  it('takes its limits from the settings', async () => {
+    const changed = await runPlugin(plugin, data.db, {
+      TRACKING_HISTORY_FIXES_MAX: '1000',
+      TRACKING_HISTORY_RANGE_DAYS: '40',
+      TRACKING_HISTORY_EXPORTS_MAX: '1',
+    });
+    await storeFixes(
+      data.db,
+      Array.from({ length: 1001 }, (_, second) => toFix(second)),
+    );
+    const exported = (query: object): Promise<Reply> =>
+      changed.request('GET /tracking/drivers/{driverId}/history', {
+        principal: ops,
+        params: { driverId: 'd1' },
+        query: { from: '2026-04-01T00:00:00Z', to: '2026-05-10T00:00:00Z', ...query },
+      });
+    assert.equal((await exported({ limit: 1001 })).code, 'VALIDATION_FAILED');
+    const replies = await Promise.all([exported({ format: 'gpx' }), exported({ format: 'gpx' })]);
+    assert.deepEqual(
+      replies.map(({ status, text }) => [status, text?.match(/<trkpt /g)?.length]),
+      [
+        [200, 1000],
+        [503, undefined],
+      ],
+    );
+    assert.equal(replies[1]?.headers?.['retry-after'], '2');
+  });
+
   it('reads so many at a time, and gives the place back', async () => {
     await storeFixes(data.db, [toFix(1)]);
     const many = (): Promise<Reply[]> => Promise.all(Array.from({ length: 9 }, () => ask({ format: 'gpx' })));

@@ -47,7 +47,7 @@ describe("phones' routes", () => {
     const last = fix();
     for (const query of [fix(), fix(), fix()]) assert.equal((await get(query)).status, 200);
     const over = await get(last);
-    assert.deepEqual([over.status, over.code], [429, 'DEVICE_OVER_BUDGET']);
+    assert.deepEqual([over.status, over.code, over.headers?.['retry-after']], [429, 'DEVICE_OVER_BUDGET', '1']);
     assert.equal(counted('osmand', 'over_budget'), 1);
   });
 

@@ -210,7 +210,7 @@ describe('history', () => {
   });
 
   it('asks for the last day by default and for 31 days at most', () => {
-    const now = Date.parse('2026-05-04T08:00:00Z');
+    const now = { nowMs: Date.parse('2026-05-04T08:00:00Z'), rangeMaxMs: 31 * 86_400_000 };
     assert.deepEqual(toRange({}, now), { from: '2026-05-03T08:00:00.000Z', to: '2026-05-04T08:00:00.000Z' });
     assert.match(JSON.stringify(toRange({ from: '2026-01-01T00:00:00Z' }, now)), /31 days/);
   });
