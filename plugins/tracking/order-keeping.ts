@@ -16,7 +16,7 @@ export async function forgetFinishedOrders(
   { nowMs, retentionMs, signal }: OrderKeepingOptions,
 ): Promise<void> {
   const beforeMs = nowMs - Math.max(retentionMs, keptMinMs);
-  for (let hasMore = true; hasMore; ) {
+  for (let hasMore = true; hasMore;) {
     signal.throwIfAborted();
     const dropped = await dropFinishedOrders(db, beforeMs);
     ({ hasMore } = dropped);

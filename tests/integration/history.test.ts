@@ -62,7 +62,10 @@ describe("a driver's history by HTTP", { timeout: 170_000 }, () => {
       const seen: string[] = [];
       let cursor: string | null = null;
       while (seen.length < count) {
-        const page: Page = await ops.ok('GET', `${path}?${range}&limit=${limit}${cursor === null ? '' : `&cursor=${cursor}`}`);
+        const page: Page = await ops.ok(
+          'GET',
+          `${path}?${range}&limit=${limit}${cursor === null ? '' : `&cursor=${cursor}`}`,
+        );
         seen.push(...page.fixes.map(({ recordedAt }) => recordedAt));
         cursor = page.nextCursor;
         assert.ok(cursor !== null);
@@ -158,9 +161,12 @@ describe("a driver's history by HTTP", { timeout: 170_000 }, () => {
           body: location,
         }),
       osmand: () =>
-        fetch(`${platform.app.addresses.api}/tracking/osmand?lat=48&lon=11&timestamp=${Math.floor(Date.now() / 1000)}`, {
-          headers: { authorization: basic },
-        }),
+        fetch(
+          `${platform.app.addresses.api}/tracking/osmand?lat=48&lon=11&timestamp=${Math.floor(Date.now() / 1000)}`,
+          {
+            headers: { authorization: basic },
+          },
+        ),
     };
     for (const [format, send] of Object.entries(requests)) {
       const over = await until(`${format} is over its budget`, async () => {

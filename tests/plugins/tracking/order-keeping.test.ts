@@ -69,7 +69,9 @@ describe('forgetFinishedOrders()', () => {
       `insert into tracked_orders (order_id, status, updated_at) select 'o' || n, 'closed', $1 from generate_series(1, 2500) n`,
       [new Date(nowMs - 50 * dayMs).toISOString()],
     );
-    await data.sql(`insert into stop_visits (order_id, stop, driver_id) select order_id, 'pickup', 'd1' from tracked_orders`);
+    await data.sql(
+      `insert into stop_visits (order_id, stop, driver_id) select order_id, 'pickup', 'd1' from tracked_orders`,
+    );
     await data.db.transaction(async (tx) => {
       await tx.query({ name: 'hold', text: `select from tracked_orders where order_id = 'o1' for update` });
       await Promise.all([forget(30), forget(30), forget(30)]);
