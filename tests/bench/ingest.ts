@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { killCores } from '../support/core-process.ts';
-import { numberFlag } from './flags.ts';
+import type { Mosquitto } from '../core/mqtt/mosquitto.ts';
+import type { Rig } from '../support/ingest/rig.ts';
+import { numberFlag, textFlag } from './flags.ts';
 import { readCoreHealth, watchMemory, type CoreHealth } from './ingest/core-health.ts';
 import { measureFlatOut, measureLag, type FlatOut } from './ingest/side.ts';
 import { startBaselineSide, startMosquitto, startPlatformSide, type BenchRig } from './ingest/sides.ts';
@@ -17,34 +19,68 @@ interface Measured {
 
 /**
  * QoS 1 fixes of 100 devices, each with credentials of its own, committed and acknowledged: with the embedded broker and
- * with Mosquitto, against MQTT.js and an insert written by hand.
- * `--fixes=` of each measurement, `--seconds=` at half the rate, `--minutes=` flat out while memory is watched.
+ * with Mosquitto, each against MQTT.js and an insert written by hand that runs right behind it.
+ * `--fixes=` of each measurement, `--seconds=` at half the rate, `--minutes=` flat out while memory is watched (10 is the
+ * long form), `--brokers=embedded,mosquitto`.
  */
 export async function benchIngest(): Promise<BenchResult> {
-  const fixes = numberFlag('fixes', 60_000);
-  const seconds = numberFlag('seconds', 10);
-  const minutes = numberFlag('minutes', 0);
-  const stops: (() => Promise<void>)[] = [];
+  const options = {
+    fixes: numberFlag('fixes', 60_000),
+    seconds: numberFlag('seconds', 10),
+    minutes: numberFlag('minutes', 0),
+  };
+  const brokers = (textFlag('brokers') ?? 'embedded,mosquitto').split(',');
+  const compared: Compared[] = [];
   try {
-    const embedded = await startPlatformSide(devices);
-    const own = await measure(embedded, { fixes, seconds });
-    if (minutes > 0) await runLong(embedded, minutes);
-    await embedded.stop();
-    const mosquitto = await startMosquitto();
-    stops.push(() => mosquitto.stop());
-    const external = await startPlatformSide(devices, mosquitto);
-    stops.unshift(() => external.stop());
-    const theirs = await measure(external, { fixes, seconds });
-    // The platform is gone while the baseline runs, but for its Postgres: they would share the messages.
-    process.kill(external.rig.core.child.pid ?? 0, 'SIGSTOP');
-    const baseline = await startBaselineSide(external.rig, mosquitto);
-    const hand = await measureFlatOut(baseline.side, fixes);
-    await baseline.stop();
-    process.kill(external.rig.core.child.pid ?? 0, 'SIGCONT');
-    return toResult(own, theirs, hand);
+    if (brokers.includes('embedded')) compared.push(await compare('embedded', options));
+    if (brokers.includes('mosquitto')) {
+      const mosquitto = await startMosquitto();
+      compared.push(await compare('mosquitto', options, mosquitto).finally(() => mosquitto.stop()));
+    }
   } finally {
-    for (const stop of stops) await stop();
     await killCores();
+  }
+  return toResult(compared);
+}
+
+interface Compared {
+  readonly name: string;
+  readonly ours: Measured;
+  readonly baseline: FlatOut;
+}
+
+interface Extent {
+  readonly fixes: number;
+  readonly seconds: number;
+  readonly minutes: number;
+}
+
+async function compare(name: string, extent: Extent, mosquitto?: Mosquitto): Promise<Compared> {
+  const platform = await startPlatformSide(devices, mosquitto);
+  try {
+    const ours = await measure(platform, extent);
+    const baseline = await measureBaseline(platform.rig, extent.fixes);
+    if (extent.minutes > 0) await runLong(platform, extent.minutes);
+    return { name, ours, baseline };
+  } finally {
+    await platform.stop();
+  }
+}
+
+/** With a broker of its own: the platform's would keep each message for the platform too. */
+async function measureBaseline(rig: Rig, fixes: number): Promise<FlatOut> {
+  const mosquitto = await startMosquitto();
+  const core = rig.core.child.pid ?? 0;
+  // The platform stands still meanwhile, but for its Postgres.
+  process.kill(core, 'SIGSTOP');
+  try {
+    const baseline = await startBaselineSide(rig, mosquitto);
+    const flatOut = await measureFlatOut(baseline.side, fixes);
+    await baseline.stop();
+    return flatOut;
+  } finally {
+    process.kill(core, 'SIGCONT');
+    await mosquitto.stop();
   }
 }
 
@@ -72,27 +108,28 @@ async function runLong({ rig, side }: BenchRig, minutes: number): Promise<void> 
   }
 }
 
-function toResult(own: Measured, theirs: Measured, hand: FlatOut): BenchResult {
+function toResult(compared: readonly Compared[]): BenchResult {
   const cpu = (name: string, { cpuUs }: FlatOut): Record<string, number> =>
     Object.fromEntries([
       ...Object.entries(cpuUs).map(([part, us]) => [`${name}_${part}_cpu_us_per_fix`, us]),
       [`${name}_cpu_us_per_fix`, Object.values(cpuUs).reduce((sum, us) => sum + us, 0)],
     ]) as Record<string, number>;
-  const side = (name: string, { flatOut, lag, health }: Measured): Record<string, number> => ({
+  const side = ({ name, ours: { flatOut, lag, health }, baseline }: Compared): Record<string, number> => ({
     [`${name}_fixes_per_s`]: flatOut.perSecond,
-    [`${name}_ratio`]: flatOut.perSecond / hand.perSecond,
+    [`${name}_baseline_fixes_per_s`]: baseline.perSecond,
+    [`${name}_ratio`]: flatOut.perSecond / baseline.perSecond,
+    [`${name}_fixes_per_batch`]: health.fixesPerBatch,
     [`${name}_publish_to_commit_p50_ms`]: lag.p50Ms,
     [`${name}_publish_to_commit_p99_ms`]: lag.p99Ms,
     [`${name}_event_loop_p99_ms`]: health.eventLoopP99Ms,
     [`${name}_core_rss_mib`]: health.rssMiB,
     ...cpu(name, flatOut),
+    ...cpu(`${name}_baseline`, baseline),
   });
-  return {
-    bench: 'ingest',
-    unit: 'fixes/s',
-    ours: own.flatOut.perSecond,
-    baseline: hand.perSecond,
-    ratio: own.flatOut.perSecond / hand.perSecond,
-    figures: { ...side('embedded', own), ...side('mosquitto', theirs), ...cpu('baseline', hand) },
-  };
+  const [first] = compared;
+  if (first === undefined) throw new Error("Cannot measure without a broker: choose from 'embedded' and 'mosquitto'");
+  const ours = first.ours.flatOut.perSecond;
+  const baseline = first.baseline.perSecond;
+  const figures = Object.assign({}, ...compared.map(side)) as Record<string, number>;
+  return { bench: 'ingest', unit: 'fixes/s', ours, baseline, ratio: ours / baseline, figures };
 }

@@ -5,10 +5,13 @@ export interface CoreHealth {
   /** The upper bound of the bucket that holds it. */
   readonly eventLoopP99Ms: number;
   readonly rssMiB: number;
+  readonly fixesPerBatch: number;
 }
 
 export interface CoreHealthReading {
   since(earlier: CoreHealthReading): CoreHealth;
+  readonly batches: number;
+  readonly fixes: number;
   readonly buckets: readonly Bucket[];
 }
 
@@ -27,15 +30,27 @@ export async function readCoreHealth(rig: Rig): Promise<CoreHealthReading> {
     count: Number(count),
   }));
   const rssMiB = rssOf(rig.core.child.pid ?? 0);
+  const batchFigure = (name: 'sum' | 'count'): number => {
+    const pattern = new RegExp(`^returnit_mqtt_batch_size_${name}\\{[^}]*drivers/\\+/location[^}]*\\} (\\S+)`, 'm');
+    return Number(pattern.exec(text)?.[1] ?? 0);
+  };
+  const batches = batchFigure('count');
+  const fixes = batchFigure('sum');
   return {
     buckets,
+    batches,
+    fixes,
     since(earlier) {
       const grown = buckets.map(({ bound, count }, index) => ({
         bound,
         count: count - (earlier.buckets[index]?.count ?? 0),
       }));
       const wanted = 0.99 * (grown.at(-1)?.count ?? 0);
-      return { eventLoopP99Ms: 1000 * (grown.find(({ count }) => count >= wanted)?.bound ?? Number.NaN), rssMiB };
+      return {
+        eventLoopP99Ms: 1000 * (grown.find(({ count }) => count >= wanted)?.bound ?? Number.NaN),
+        rssMiB,
+        fixesPerBatch: (fixes - earlier.fixes) / (batches - earlier.batches),
+      };
     },
   };
 }
