@@ -4,9 +4,13 @@ import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import { toClientOptions, toShared } from './broker-client-options.ts';
 import { openBrokerStream } from './broker-stream.ts';
 import type { InflightBudget } from './inflight-budget.ts';
-import { MessageConnection } from './message-connection.ts';
+import type { PublishHead } from './frame.ts';
+import type { IncomingMessage } from './incoming-message.ts';
+import { MessageConnection, type DirectMessage, type MessageConnectionOptions } from './message-connection.ts';
 import type { MessageRouter } from './message-router.ts';
-import { createNodeSubscriptions, type NodeSubscriptions } from './node-subscriptions.ts';
+import { createNodeSubscriptions, type AddressedMessage, type NodeSubscriptions } from './node-subscriptions.ts';
+import { readPublishProperties } from './publish-properties.ts';
+import { isReserved } from './reserved-topic.ts';
 import { startSessionDrain, type SessionDrain } from './session-drain.ts';
 import type { MessageSink, PublishOptions } from './transport.ts';
 
@@ -124,7 +128,7 @@ class Connection implements BrokerConnection {
     return startSessionDrain({
       client: new MqttClient(open, toClientOptions({ ...this.#options, clientId, reconnectDelayMs: 0 })),
       connection: () => connection,
-      receive: (packet) => this.#accept(connection, packet, this.#subscriptions.sinksOfOther(packet)),
+      receive: (packet) => this.#accept(connection, packet, this.#subscriptions.sinksOfOther(toAddressed(packet))),
       subscriptions: filters.flatMap((filter) => [filter, toShared(this.#options.group, filter)]),
     });
   }
@@ -136,10 +140,10 @@ class Connection implements BrokerConnection {
   #connect(): MessageConnection {
     this.#earlier?.end();
     this.#earlier = this.#connection;
-    return (this.#connection = this.#open());
+    return (this.#connection = this.#open((head) => this.#readDirect(head)));
   }
 
-  #open(): MessageConnection {
+  #open(direct?: MessageConnectionOptions['direct']): MessageConnection {
     const { url, packetMaxBytes, windowMax, budget, router, dropped, ackDuration } = this.#options;
     const isNew = this.#version === 5;
     return new MessageConnection({
@@ -152,7 +156,20 @@ class Connection implements BrokerConnection {
       router,
       dropped,
       ackDuration,
+      ...(direct === undefined ? {} : { direct }),
     });
+  }
+
+  /** A message of a subscription: what the library would read of it. Everything else takes the library's way. */
+  #readDirect({ topic, retained, body }: PublishHead): DirectMessage | undefined {
+    // MQTT 3.1.1 has no properties, and an empty topic stands for an alias.
+    if (this.#version !== 5 || topic === '' || isReserved(topic)) return undefined;
+    const properties = readPublishProperties(body);
+    if (properties === undefined) return undefined;
+    const { payload, subscriptionIdentifiers } = properties;
+    const sinks = this.#subscriptions.sinksOf({ topic, payload, identifiers: subscriptionIdentifiers });
+    if (sinks === undefined || sinks.length === 0) return undefined;
+    return { payload, retained, route: (message) => deliver(message, sinks) };
   }
 
   #onMessage(packet: IPublishPacket): void {
@@ -163,7 +180,7 @@ class Connection implements BrokerConnection {
       watch?.receive(packet.topic, String(packet.payload));
       return;
     }
-    this.#accept(this.#connection, packet, this.#subscriptions.sinksOf(packet));
+    this.#accept(this.#connection, packet, this.#subscriptions.sinksOf(toAddressed(packet)));
   }
 
   #accept(
@@ -179,9 +196,7 @@ class Connection implements BrokerConnection {
       connection?.refuse(publish);
       this.#options.guardCopies.inc();
     } else {
-      connection?.accept(publish, (message) => {
-        for (const sink of sinks) sink.deliver(message);
-      });
+      connection?.accept(publish, (message) => deliver(message, sinks));
     }
   }
 
@@ -225,4 +240,12 @@ class Connection implements BrokerConnection {
     this.#connection?.gate.destroy();
     this.#options.onStateChange();
   }
+}
+
+function deliver(message: IncomingMessage, sinks: readonly MessageSink[]): void {
+  for (const sink of sinks) sink.deliver(message);
+}
+
+function toAddressed({ topic, payload, properties }: IPublishPacket): AddressedMessage {
+  return { topic, payload, identifiers: [properties?.subscriptionIdentifier ?? []].flat() };
 }

@@ -1,6 +1,7 @@
 import type { AedesOptions } from 'aedes';
 import type { CredentialRecord } from './credential-store.ts';
 import { createDeviceAuthentication, type DeviceAuthenticationOptions } from './device-authentication.ts';
+import type { MessageConnection } from './message-connection.ts';
 import { isReserved } from './reserved-topic.ts';
 import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-filter.ts';
 
@@ -8,6 +9,11 @@ import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-f
 const refusedTopic = '$refused';
 const clientIdMaxLength = 256;
 const subscriptionsMax = 32;
+
+export interface DeviceAccessOptions extends DeviceAuthenticationOptions {
+  /** Told of each subscription, before the broker makes it. */
+  readonly onSubscribe: (connection: MessageConnection, filter: string) => void;
+}
 
 type Hooks = Required<Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe'>>;
 
@@ -40,7 +46,7 @@ export function maySubscribe(credential: CredentialRecord, filter: string): bool
  * - A last will whose device is connected again, as after it took over its own connection, is dropped: it is not absent.
  * - The retain flag of a device is ignored: the newest position is the database's to tell, to those who may see it.
  */
-export function createDeviceAccess(options: DeviceAuthenticationOptions): Hooks {
+export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
   const { directory, telemetry } = options;
   const log = telemetry.logger.child({ component: 'mqtt' });
   const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
@@ -48,13 +54,16 @@ export function createDeviceAccess(options: DeviceAuthenticationOptions): Hooks 
   const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
 
   return {
-    preConnect(_client, packet, done) {
+    preConnect(client, packet, done) {
       // The scope is checked with the secret: only the same user can arrive at the same id. A session that is not kept
       // needs no bound of what is queued for a device that never returns; CONNACK says that there is none [MQTT-3.2.2-3].
       const tooLong = packet.clientId.length > clientIdMaxLength;
       if (tooLong) attempts.inc({ outcome: 'client-id' });
       packet.clientId = `${packet.username ?? ''}/${packet.clientId === '' ? crypto.randomUUID() : packet.clientId}`;
       packet.clean = true;
+      // The library does not see every packet of a device: its connection counts them.
+      directory.find(client.conn)?.gate.setKeepalive(packet.keepalive ?? 0);
+      packet.keepalive = 0;
       done(tooLong ? new Error('client id is too long') : null, !tooLong);
     },
     authenticate: createDeviceAuthentication(options),
@@ -86,9 +95,16 @@ export function createDeviceAccess(options: DeviceAuthenticationOptions): Hooks 
       done(null);
     },
     authorizeSubscribe(client, subscription, done) {
-      const credential = directory.find(client.conn)?.credential;
+      const connection = directory.find(client.conn);
+      const credential = connection?.credential;
       const count = Object.keys((client as unknown as { subscriptions: object }).subscriptions).length;
-      if (credential !== undefined && count < subscriptionsMax && maySubscribe(credential, subscription.topic)) {
+      if (
+        connection !== undefined &&
+        credential !== undefined &&
+        count < subscriptionsMax &&
+        maySubscribe(credential, subscription.topic)
+      ) {
+        options.onSubscribe(connection, subscription.topic);
         return done(null, subscription);
       }
       denied.inc({ action: 'subscribe' });

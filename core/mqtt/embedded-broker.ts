@@ -7,7 +7,9 @@ import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Credentials } from './credentials.ts';
 import { createDeviceAccess } from './device-access.ts';
-import { MessageConnection } from './message-connection.ts';
+import { createDeviceSubscriptions } from './device-subscriptions.ts';
+import { createDirectDeviceMessages } from './direct-device-messages.ts';
+import { MessageConnection, type MessageConnectionOptions } from './message-connection.ts';
 import { createDeviceDirectory, type DeviceDirectory } from './device-directory.ts';
 import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
@@ -50,6 +52,8 @@ class EmbeddedBroker implements MqttTransport {
   readonly #dropped: Counter;
   readonly #ackDuration: Histogram;
   readonly #retainedTopics = new Set<string>();
+  readonly #subscriptions = createDeviceSubscriptions();
+  readonly #direct: NonNullable<MessageConnectionOptions['direct']>;
   #server: Server | undefined;
 
   constructor(options: EmbeddedBrokerOptions) {
@@ -64,6 +68,7 @@ class EmbeddedBroker implements MqttTransport {
       gauge: metrics.gauge('returnit_mqtt_inflight_messages'),
     });
     this.#router = createMessageRouter({ telemetry, waitingMax: Math.ceil(config.mqttInflightMax / 2) });
+    this.#direct = createDirectDeviceMessages({ router: this.#router, watched: this.#subscriptions.topics });
     const connections = metrics.gauge('returnit_live_connections');
     this.#directory = createDeviceDirectory({ credentials, connections });
     const failureLimit = options.failureLimit ?? createFailureLimit();
@@ -73,9 +78,15 @@ class EmbeddedBroker implements MqttTransport {
       connectTimeout: connectTimeoutMs,
       drainTimeout: drainTimeoutMs,
       maxClientsIdLength: Number.MAX_SAFE_INTEGER,
-      ...createDeviceAccess({ credentials, directory: this.#directory, failureLimit, telemetry }),
+      ...createDeviceAccess({
+        credentials,
+        directory: this.#directory,
+        failureLimit,
+        telemetry,
+        onSubscribe: (connection, filter) => this.#subscriptions.add(connection, filter),
+      }),
     });
-    this.#logFailures();
+    this.#listen();
   }
 
   get address(): string {
@@ -156,6 +167,7 @@ class EmbeddedBroker implements MqttTransport {
       router: this.#router,
       dropped: this.#dropped,
       ackDuration: this.#ackDuration,
+      direct: this.#direct,
     });
     this.#directory.add(connection);
     this.#aedes.handle(connection.gate);
@@ -182,9 +194,13 @@ class EmbeddedBroker implements MqttTransport {
     } else topics.add(topic);
   }
 
-  #logFailures(): void {
+  #listen(): void {
     const log = this.#options.telemetry.logger.child({ component: 'mqtt' });
     const emitter: EventEmitter = this.#aedes;
+    emitter.on('unsubscribe', (filters: readonly string[], client: Client) => {
+      const connection = this.#directory.find(client.conn);
+      if (connection !== undefined) this.#subscriptions.remove(connection, filters);
+    });
     emitter.on('clientError', (client: Client, error) =>
       log.debug({ err: error, client: client.id }, 'Connection ended'),
     );

@@ -2,8 +2,11 @@ import { Duplex } from 'node:stream';
 import { packetTypes, readAcknowledgedId, readHeader, readPublishHead, type PublishHead } from './frame.ts';
 import { HeldAcknowledgements } from './held-acknowledgements.ts';
 
-/** `wait`: the packet and all behind it stay in the socket until `retry()`. `drop`: it is passed over in silence. */
-export type Admission = 'pass' | 'wait' | 'drop';
+/**
+ * `wait`: the packet and all behind it stay in the socket until `retry()`. `drop`: it is passed over in silence.
+ * `take`: a PUBLISH of quality of service 1 that the owner handles without the library, which costs most of the way.
+ */
+export type Admission = 'pass' | 'wait' | 'drop' | 'take';
 
 export interface FrameGateOptions {
   readonly socket: Duplex;
@@ -13,13 +16,22 @@ export interface FrameGateOptions {
   readonly ordered: boolean;
   /** Nothing that follows the first packet passes before a CONNACK has left: the server's side of a connection. */
   readonly connectFirst: boolean;
-  /** Asked once for each new PUBLISH, and again after `wait`. Not for a repetition of one that is still held. */
-  readonly admit: (head: PublishHead) => Admission;
+  /**
+   * Asked once for each new PUBLISH, and again after `wait`. Not for a repetition of one that is still held. `take` is open
+   * while the library has read all that came before: it would be overtaken otherwise.
+   */
+  readonly admit: (head: PublishHead, mayTake: boolean) => Admission;
+  /** Called for each message of which `admit` said so. */
+  readonly take?: (head: PublishHead) => void;
   readonly onRefused?: (reason: 'packet-too-large' | 'malformed') => void;
+  /** Milliseconds of any clock that only goes forward. @default performance.now */
+  readonly now?: () => number;
 }
 
 /** Acknowledgements that a peer leaves unread; above this nothing more is read from it. */
 const unreadMaxBytes = 262_144;
+/** A second of keep-alive and half as much. */
+const keepaliveGraceMs = 1500;
 
 /**
  * Stands between a socket and an MQTT library, on either side of a connection. It bounds packets before they are buffered,
@@ -36,15 +48,19 @@ export class FrameGate extends Duplex {
   #ended = false;
   #frames = 0;
   #connected: boolean;
+  readonly #now: () => number;
+  #keepalive: NodeJS.Timeout | undefined;
+  #newestFrameAtMs = 0;
 
   constructor(options: FrameGateOptions) {
     super();
     this.#options = options;
     this.#connected = !options.connectFirst;
+    this.#now = options.now ?? (() => performance.now());
     this.#held = new HeldAcknowledgements({
       ordered: options.ordered,
       send: (frames) => {
-        if (!options.socket.destroyed) options.socket.write(Buffer.concat(frames));
+        if (!options.socket.destroyed) options.socket.write(frames);
         this.retry();
       },
     });
@@ -75,6 +91,24 @@ export class FrameGate extends Duplex {
     this.#held.release(messageId);
   }
 
+  /**
+   * Ends the connection when no packet has come for one and a half times as long [MQTT-3.1.2-24]; 0 never does. Counted
+   * here, since the library does not see every packet. A peer whose packets wait here is not silent.
+   */
+  setKeepalive(seconds: number): void {
+    clearTimeout(this.#keepalive);
+    if (seconds === 0 || this.destroyed) return;
+    const silentMaxMs = seconds * keepaliveGraceMs;
+    const check = (): void => {
+      if (this.#waiting || !this.#wanted) this.#newestFrameAtMs = this.#now();
+      const leftMs = this.#newestFrameAtMs + silentMaxMs - this.#now();
+      if (leftMs > 0) this.#keepalive = setTimeout(check, Math.ceil(leftMs));
+      else this.destroy(new Error('keep alive timeout'));
+    };
+    this.#newestFrameAtMs = this.#now();
+    this.#keepalive = setTimeout(check, silentMaxMs);
+  }
+
   /** Asks again for a packet that had to wait. */
   retry(): void {
     this.#waiting = false;
@@ -88,10 +122,11 @@ export class FrameGate extends Duplex {
 
   #pump(): void {
     if (this.destroyed) return;
+    const framesBefore = this.#frames;
     let start = 0;
     let end = 0;
     while (this.#wanted && !this.#waiting) {
-      const step = this.#next(end);
+      const step = this.#next(end, end === start);
       if (step === 'incomplete') break;
       if (step === 'refused') return;
       if (step.admission === 'wait') {
@@ -109,6 +144,7 @@ export class FrameGate extends Duplex {
     }
     if (end > start) this.#wanted = this.push(this.#inbound.subarray(start, end));
     this.#inbound = this.#inbound.subarray(end);
+    if (this.#frames > framesBefore) this.#newestFrameAtMs = this.#now();
     this.#regulate();
   }
 
@@ -124,7 +160,10 @@ export class FrameGate extends Duplex {
     }
   }
 
-  #next(offset: number): 'incomplete' | 'refused' | { readonly admission: Admission; readonly bytes: number } {
+  #next(
+    offset: number,
+    isFirst: boolean,
+  ): 'incomplete' | 'refused' | { readonly admission: Admission; readonly bytes: number } {
     const header = readHeader(this.#inbound, offset);
     if (header === undefined) return 'incomplete';
     if (header === null) return this.#refuse('malformed');
@@ -134,13 +173,26 @@ export class FrameGate extends Duplex {
     if (!this.#connected && this.#frames > 0) return { admission: 'wait', bytes: header.totalBytes };
     if (this.#options.socket.writableLength > unreadMaxBytes) return { admission: 'wait', bytes: header.totalBytes };
     if (header.type !== packetTypes.publish) return { admission: 'pass', bytes: header.totalBytes };
-    const head = readPublishHead(this.#inbound.subarray(offset, offset + header.totalBytes), header);
-    if (head === null) return this.#refuse('malformed');
-    // Sent again while the first is still held: the library acknowledges it, the owner sees it is a repetition.
-    if (head.qos > 0 && this.#held.has(head.messageId)) return { admission: 'pass', bytes: header.totalBytes };
-    const admission = this.#options.admit(head);
-    if (admission === 'pass' && head.qos > 0) this.#held.register(head.messageId);
-    return { admission, bytes: header.totalBytes };
+    const head = readPublishHead(this.#inbound, offset, header);
+    return head === null
+      ? this.#refuse('malformed')
+      : { admission: this.#admit(head, isFirst), bytes: header.totalBytes };
+  }
+
+  #admit(head: PublishHead, isFirst: boolean): Admission {
+    const { qos, messageId } = head;
+    if (qos > 0 && this.#held.has(messageId)) {
+      // Sent again while the first is still held: one acknowledgement will answer both. Where the library has yet to write
+      // it, and for quality of service 2, it sees the repetition too, and the owner recognises it.
+      return qos === 1 && this.#held.isWritten(messageId) ? 'drop' : 'pass';
+    }
+    const admission = this.#options.admit(head, isFirst && this.readableLength === 0);
+    if (admission === 'pass' && qos > 0) this.#held.register(messageId);
+    if (admission === 'take') {
+      this.#held.registerOwn(messageId);
+      this.#options.take?.(head);
+    }
+    return admission;
   }
 
   #refuse(reason: 'packet-too-large' | 'malformed'): 'refused' {
@@ -197,6 +249,7 @@ export class FrameGate extends Duplex {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#keepalive);
     this.#held.clear();
     this.#options.socket.destroy();
     done(error);

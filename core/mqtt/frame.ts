@@ -18,7 +18,11 @@ export interface PublishHead {
   /** 0 when the quality of service is 0. */
   readonly messageId: number;
   readonly duplicate: boolean;
+  readonly retained: boolean;
+  /** Of the whole packet. */
   readonly bytes: number;
+  /** What follows the message id: the payload, in MQTT 5 behind its properties. */
+  readonly body: Buffer;
 }
 
 /** The header that begins at `offset`; undefined when it is not all there yet, null when it cannot be one. */
@@ -39,22 +43,26 @@ export function readHeader(buffer: Buffer, offset: number): FrameHeader | undefi
   return null;
 }
 
-/** The head of a complete PUBLISH frame; null when it is malformed. */
-export function readPublishHead(frame: Buffer, header: FrameHeader): PublishHead | null {
+/** The head of the complete PUBLISH that begins at `offset`; null when it is malformed. */
+export function readPublishHead(buffer: Buffer, offset: number, header: FrameHeader): PublishHead | null {
   const qos = (header.flags >> 1) & 0x03;
-  const topicAt = header.headerBytes + 2;
-  if (qos === 3 || frame.length < topicAt) return null;
-  const topicEnd = topicAt + frame.readUInt16BE(header.headerBytes);
-  if (frame.length < topicEnd + (qos > 0 ? 2 : 0)) return null;
-  const messageId = qos > 0 ? frame.readUInt16BE(topicEnd) : 0;
+  const end = offset + header.totalBytes;
+  const topicAt = offset + header.headerBytes + 2;
+  if (qos === 3 || end < topicAt) return null;
+  const topicEnd = topicAt + buffer.readUInt16BE(topicAt - 2);
+  const bodyAt = topicEnd + (qos > 0 ? 2 : 0);
+  if (end < bodyAt) return null;
+  const messageId = qos > 0 ? buffer.readUInt16BE(topicEnd) : 0;
   // A message that asks for an acknowledgement has an identifier other than 0 [MQTT-2.3.1-1].
   if (qos > 0 && messageId === 0) return null;
   return {
-    topic: frame.toString('utf8', topicAt, topicEnd),
+    topic: buffer.toString('utf8', topicAt, topicEnd),
     qos: qos as 0 | 1 | 2,
     messageId,
     duplicate: (header.flags & 0x08) !== 0,
+    retained: (header.flags & 0x01) !== 0,
     bytes: header.totalBytes,
+    body: buffer.subarray(bodyAt, end),
   };
 }
 

@@ -26,6 +26,19 @@ export interface MessageConnectionOptions {
   readonly router: MessageRouter;
   readonly dropped: Counter;
   readonly ackDuration: Histogram;
+  /**
+   * Of a message of quality of service 1 that needs nothing of the library: what it carries. It is then not parsed a second
+   * time. @default every message passes the library
+   */
+  readonly direct?: (head: PublishHead, connection: MessageConnection) => DirectMessage | undefined;
+}
+
+/** A message that is handled without the library. */
+export interface DirectMessage {
+  readonly payload: Buffer;
+  readonly retained: boolean;
+  /** Hands it to its subscriptions. @default the router's */
+  readonly route?: (message: IncomingMessage) => void;
 }
 
 /** What a PUBLISH carries once the library has parsed it. */
@@ -50,6 +63,8 @@ export class MessageConnection {
   readonly #options: MessageConnectionOptions;
   readonly #reservations = new Map<number, number>();
   #unparsed: number[] = [];
+  /** What `take` is about to be called for. */
+  #direct: DirectMessage | undefined;
   readonly #messages = new Set<IncomingMessage>();
   readonly #stopListening: () => void;
 
@@ -62,7 +77,8 @@ export class MessageConnection {
       // [MQTT-4.6.0-2] binds the client alone: a server may acknowledge each message when it is done.
       ordered: options.side === 'client',
       connectFirst: options.side === 'server',
-      admit: (head) => this.#admit(head),
+      admit: (head, mayTake) => this.#admit(head, mayTake),
+      take: (head) => this.#take(head),
       onRefused: (reason) => options.dropped.inc({ reason }),
     });
     this.#stopListening = options.budget.onRoom(() => {
@@ -71,7 +87,7 @@ export class MessageConnection {
     this.gate.once('close', () => this.#close());
   }
 
-  #admit(head: PublishHead): Admission {
+  #admit(head: PublishHead, mayTake: boolean): Admission {
     const { budget, router, windowMax, dropped } = this.#options;
     if (head.qos === 0) {
       if (!router.hasRoom(head.topic) || !budget.reserve(head.bytes)) {
@@ -83,8 +99,18 @@ export class MessageConnection {
     }
     if (windowMax === null) budget.exceed(head.bytes);
     else if (this.gate.held >= windowMax || !router.hasRoom(head.topic) || !budget.reserve(head.bytes)) return 'wait';
+    this.#direct = mayTake && head.qos === 1 ? this.#options.direct?.(head, this) : undefined;
+    if (this.#direct !== undefined) return 'take';
     this.#reservations.set(head.messageId, head.bytes);
     return 'pass';
+  }
+
+  #take({ topic, messageId, duplicate, bytes }: PublishHead): void {
+    if (this.#direct === undefined) throw new TypeError('no message was admitted');
+    const { payload, retained, route } = this.#direct;
+    this.#direct = undefined;
+    const packet = { topic, payload, qos: 1, dup: duplicate, retain: retained, messageId } as const;
+    this.#hand(packet, bytes, route);
   }
 
   /** The reservation of a parsed PUBLISH; undefined when it repeats one that is still held. */
@@ -98,7 +124,10 @@ export class MessageConnection {
   /** Hands a PUBLISH to its subscriptions; its acknowledgement leaves when they have settled it. */
   accept(packet: ReceivedPublish, route?: (message: IncomingMessage) => void): void {
     const bytes = this.#takeReservation(packet);
-    if (bytes === undefined) return;
+    if (bytes !== undefined) this.#hand(packet, bytes, route);
+  }
+
+  #hand(packet: ReceivedPublish, bytes: number, route?: (message: IncomingMessage) => void): void {
     const receivedAt = performance.now();
     const message = this.#toMessage(packet, (acknowledge) => {
       this.#options.budget.release(bytes);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { IPublishPacket, MqttClient } from 'mqtt';
+import type { MqttClient } from 'mqtt';
 import type { Logger } from '#core/telemetry/logger.ts';
 import { subscriptionIdentifier, toShared } from './broker-client-options.ts';
 import { nodeTopicPrefix } from './reserved-topic.ts';
@@ -17,6 +17,13 @@ export interface NodeSubscriptionsOptions {
   readonly log: Logger;
 }
 
+/** A message, and the subscriptions for which the broker sends it. */
+export interface AddressedMessage {
+  readonly topic: string;
+  readonly payload: Buffer | string;
+  readonly identifiers: readonly number[];
+}
+
 /** What a node asks an external broker for, in one session, and whose a message is. */
 export interface NodeSubscriptions {
   readonly filters: readonly string[];
@@ -27,9 +34,9 @@ export interface NodeSubscriptions {
   onConnect(version: 4 | 5): void;
   onClose(): void;
   /** Undefined when the message says no subscription of this node: it goes by its topic. */
-  sinksOf(packet: IPublishPacket): readonly MessageSink[] | undefined;
+  sinksOf(packet: AddressedMessage): readonly MessageSink[] | undefined;
   /** The same of another node's session: nothing that it holds is passed over. */
-  sinksOfOther(packet: IPublishPacket): readonly MessageSink[] | undefined;
+  sinksOfOther(packet: AddressedMessage): readonly MessageSink[] | undefined;
 }
 
 interface Subscription {
@@ -98,23 +105,23 @@ class Subscriptions implements NodeSubscriptions {
     for (const subscription of this.#plain.values()) this.#void(subscription);
   }
 
-  sinksOf(packet: IPublishPacket): readonly MessageSink[] | undefined {
+  sinksOf(packet: AddressedMessage): readonly MessageSink[] | undefined {
     if (packet.topic === this.#markTopic) this.#passMark(String(packet.payload));
     return this.#find(packet, ({ isCovered }) => isCovered);
   }
 
-  sinksOfOther(packet: IPublishPacket): readonly MessageSink[] | undefined {
+  sinksOfOther(packet: AddressedMessage): readonly MessageSink[] | undefined {
     return this.#find(packet, () => false);
   }
 
   #find(
-    { topic, properties }: IPublishPacket,
+    { topic, identifiers }: AddressedMessage,
     isPassedOver: (plain: Subscription) => boolean,
   ): readonly MessageSink[] | undefined {
     if (topic.startsWith(`${nodeTopicPrefix}/`)) return [];
     const sinks: MessageSink[] = [];
     let isKnown = false;
-    for (const identifier of [properties?.subscriptionIdentifier ?? []].flat()) {
+    for (const identifier of identifiers) {
       const plain = this.#plain.get(identifier);
       const found = plain ?? this.#shared.get(identifier);
       if (found === undefined) continue;

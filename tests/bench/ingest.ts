@@ -35,7 +35,11 @@ export async function benchIngest(): Promise<BenchResult> {
     if (brokers.includes('embedded')) compared.push(await compare('embedded', options));
     if (brokers.includes('mosquitto')) {
       const mosquitto = await startMosquitto();
-      compared.push(await compare('mosquitto', options, mosquitto).finally(() => mosquitto.stop()));
+      try {
+        compared.push(await compare('mosquitto', options, mosquitto));
+      } finally {
+        await mosquitto.stop();
+      }
     }
   } finally {
     await killCores();

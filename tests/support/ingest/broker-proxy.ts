@@ -79,7 +79,7 @@ export async function startBrokerProxy(brokerUrl: string): Promise<BrokerProxy> 
 }
 
 function noteFix({ inFlight }: Pair, frame: Buffer, header: FrameHeader): void {
-  const head = header.type === packetTypes.publish ? readPublishHead(frame, header) : null;
+  const head = header.type === packetTypes.publish ? readPublishHead(frame, 0, header) : null;
   const time = head === null || head.qos === 0 ? undefined : readFixTime(frame.toString('latin1'));
   if (head !== null && time !== undefined) inFlight.set(head.messageId, time);
 }
