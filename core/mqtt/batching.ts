@@ -20,6 +20,8 @@ import type { MessageSink } from './transport.ts';
 export interface BatchWishes {
   readonly batchSizeMax: number;
   readonly batchWaitMs: number;
+  /** Batches that the plugin takes at a time: a second one is handed over while the first is stored, if it is full. @default 1 */
+  readonly batchesMax?: number;
   /** Whether the plugin also wants what it cannot be handed as a message, to reject it in its own way. @default false */
   readonly handOverRefused?: boolean;
 }
@@ -73,9 +75,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
 }
 
 /**
- * One batch is in flight at a time. A message leaves when it is settled (acknowledged) or gone; until then it comes again,
- * whatever happens to the plugin. A batch whose handler threw comes again in halves, at once; a single message that fails
- * alone is set apart, so that it keeps no other back, and is tried again by itself with growing delays.
+ * One batch is in flight at a time, or as many as the plugin wishes while none has failed. A message leaves when it is
+ * settled (acknowledged) or gone; until then it comes again, whatever happens to the plugin. A batch whose handler threw
+ * comes again in halves, at once and alone; a single message that fails alone is set apart, so that it keeps no other
+ * back, and is tried again by itself with growing delays.
  */
 class SubscriptionBatcher implements Batcher {
   readonly #options: BatcherOptions;
@@ -84,9 +87,11 @@ class SubscriptionBatcher implements Batcher {
   readonly #now: () => number;
   readonly #waiting = new Map<IncomingMessage, Content>();
   readonly #setApart = new Map<IncomingMessage, Apart>();
+  /** Messages of the batches in flight: they are also among those that wait, or set apart. */
+  readonly #handedOver = new Set<IncomingMessage>();
   readonly #onGone = (gone: IncomingMessage): void => void this.#remove(gone);
   #attached: { readonly handle: HandleBatch; readonly wishes: BatchWishes } | undefined;
-  #inFlight: Promise<void> | undefined;
+  readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #sizeLimit: number;
@@ -144,10 +149,11 @@ class SubscriptionBatcher implements Batcher {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#clearTimer();
-    await this.#inFlight;
+    await Promise.all(this.#inFlight);
   }
 
   #remove(message: IncomingMessage): boolean {
+    this.#handedOver.delete(message);
     return this.#waiting.delete(message) || this.#setApart.delete(message);
   }
 
@@ -161,10 +167,20 @@ class SubscriptionBatcher implements Batcher {
     return Math.min(this.#options.batchSizeMax, wished, this.#sizeLimit);
   }
 
+  /** Whether another batch may go while some are in flight. After a failure none may, so that a bad message is found. */
+  #mayJoin(): boolean {
+    const isWell = this.#failures === 0 && this.#sizeLimit === this.#options.batchSizeMax;
+    return isWell && this.#inFlight.size < (this.#attached?.wishes.batchesMax ?? 1);
+  }
+
   #schedule(): void {
-    if (this.#stopped || this.#attached === undefined || this.#inFlight !== undefined || this.size === 0) return;
+    if (this.#stopped || this.#attached === undefined || this.size === this.#handedOver.size) return;
+    if (this.#inFlight.size > 0 && !this.#mayJoin()) return;
     // After a failure only the back-off decides: a full batch must not cut it short.
-    if (this.#failures === 0 && this.#waiting.size >= this.#wishedSize()) return this.#run();
+    const isFull = this.#waiting.size - this.#handedOver.size >= this.#wishedSize();
+    if (this.#failures === 0 && isFull) return this.#run();
+    // What is not full waits for those in flight: it grows meanwhile.
+    if (this.#inFlight.size > 0) return;
     this.#timer ??= setTimeout(() => this.#run(), this.#delayMs(this.#attached.wishes));
   }
 
@@ -182,28 +198,32 @@ class SubscriptionBatcher implements Batcher {
 
   #run(): void {
     this.#clearTimer();
-    if (this.#stopped || this.#attached === undefined || this.#inFlight !== undefined) return;
+    if (this.#stopped || this.#attached === undefined) return;
     const batch = this.#take();
     if (batch.length === 0) return this.#schedule();
     // Whatever happened to set the timer off is not the batch's cause: its trace is its own.
     const { handle } = this.#attached;
-    this.#inFlight = context
+    for (const { message } of batch) this.#handedOver.add(message);
+    const inFlight = context
       .with(ROOT_CONTEXT, () => this.#process(batch, handle))
       .finally(() => {
-        this.#inFlight = undefined;
+        this.#inFlight.delete(inFlight);
+        for (const { message } of batch) this.#handedOver.delete(message);
         this.#schedule();
       });
+    this.#inFlight.add(inFlight);
   }
 
   #take(): readonly Entry[] {
     const now = this.#now();
     for (const [message, { content, dueAtMs }] of this.#setApart) {
-      if (dueAtMs <= now) return [{ message, content }];
+      if (dueAtMs <= now && !this.#handedOver.has(message)) return [{ message, content }];
     }
     const batch: Entry[] = [];
     const size = this.#wishedSize();
     let bytes = 0;
     for (const [message, content] of this.#waiting) {
+      if (this.#handedOver.has(message)) continue;
       // Of a refused payload only the beginning is handed over.
       bytes += (content.refused === undefined ? message.payload.length : content.text.length) + message.topic.length;
       if (batch.length > 0 && bytes > this.#options.batchMaxBytes) break;
@@ -215,6 +235,7 @@ class SubscriptionBatcher implements Batcher {
 
   async #process(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
     const ended = this.#metrics.batchStarted(batch.length);
+    const sizeLimit = this.#sizeLimit;
     const { plugin, filter } = this.#options;
     const attributes = {
       'messaging.system': 'mqtt',
@@ -226,8 +247,11 @@ class SubscriptionBatcher implements Batcher {
     const links = traceLinks(batch.map(({ content }) => content.text));
     try {
       await withSpan(`process ${filter}`, { kind: 'consumer', attributes, links }, () => this.#handOver(batch, handle));
-      this.#failures = 0;
-      this.#sizeLimit = Math.min(this.#options.batchSizeMax, this.#sizeLimit * 2);
+      // Another that was in flight may have failed meanwhile: this one says nothing of what comes next.
+      if (this.#sizeLimit === sizeLimit) {
+        this.#failures = 0;
+        this.#sizeLimit = Math.min(this.#options.batchSizeMax, sizeLimit * 2);
+      }
       ended('');
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'INTERNAL';

@@ -26,6 +26,11 @@ export interface SubscribeOptions {
   readonly batchSizeMax?: number;
   /** @default 20 */
   readonly batchWaitMs?: number;
+  /**
+   * Batches that the handler takes at the same time, at most 4. Another one comes only while all goes well, and full: it is
+   * read while the database works on the first. Messages of one device may then be handled out of order. @default 1
+   */
+  readonly batchesMax?: number;
   /** Hands over also what is no message: not UTF-8, or larger than a frame carries. @default false */
   readonly handOverRefused?: boolean;
 }

@@ -1,7 +1,7 @@
 import type { PluginContext, Verdict } from '#plugin-api';
 import type { Intake } from './intake.ts';
 
-const batch = { batchSizeMax: 500, batchWaitMs: 20, handOverRefused: true } as const;
+const batch = { batchSizeMax: 500, batchWaitMs: 20, batchesMax: 2, handOverRefused: true } as const;
 
 /** GPS of devices: our own format, and OwnTracks. */
 export function registerMessages(ctx: PluginContext, intake: Intake): void {

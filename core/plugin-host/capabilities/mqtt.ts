@@ -27,6 +27,7 @@ const SubscribeSchema = Type.Object(
     filter: Filter,
     batchSizeMax: Type.Integer({ minimum: 1, maximum: 5000 }),
     batchWaitMs: Type.Number({ minimum: 0, maximum: 60_000 }),
+    batchesMax: Type.Optional(Type.Integer({ minimum: 1, maximum: 4 })),
     handOverRefused: Type.Optional(Type.Boolean()),
     handler: Type.Integer({ minimum: 0 }),
   },

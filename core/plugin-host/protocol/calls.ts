@@ -53,7 +53,14 @@ export interface PluginCalls {
   'events.publish': { args: { event: string; data: object; tx?: string }; result: null };
   'events.on': { args: { event: string; handler: number }; result: null };
   'mqtt.subscribe': {
-    args: { filter: string; batchSizeMax: number; batchWaitMs: number; handOverRefused?: boolean; handler: number };
+    args: {
+      filter: string;
+      batchSizeMax: number;
+      batchWaitMs: number;
+      batchesMax?: number;
+      handOverRefused?: boolean;
+      handler: number;
+    };
     result: null;
   };
   'mqtt.publish': { args: { topic: string; payload: string; qos: 0 | 1; retain: boolean }; result: null };

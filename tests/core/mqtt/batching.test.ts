@@ -110,6 +110,55 @@ describe('createBatcher()', () => {
     await batcher.stop();
   });
 
+  it('hands a second batch over while the first is stored, if it is full and wished for', async () => {
+    const { batcher, acknowledged, deliver } = createHarness();
+    const handed: string[][] = [];
+    const stored: (() => void)[] = [];
+    batcher.attach(
+      async (messages) => {
+        handed.push(messages.map(({ payload }) => payload));
+        await new Promise<void>((resolve) => stored.push(resolve));
+        return accept(messages);
+      },
+      { batchSizeMax: 2, batchWaitMs: 1, batchesMax: 2 },
+    );
+    for (const payload of ['1', '2', '3', '4', '5', '6', '7']) deliver(payload);
+    assert.deepEqual(handed, [
+      ['1', '2'],
+      ['3', '4'],
+    ]);
+    // The second is done first: it does not wait for the other.
+    stored[1]?.();
+    await until('the second is acknowledged', () => acknowledged.length === 2);
+    await until('the third is handed over', () => handed.length === 3);
+    assert.deepEqual(handed[2], ['5', '6']);
+    stored[0]?.();
+    stored[2]?.();
+    await until('what is left comes when nothing is in flight', () => handed.length === 4);
+    stored[3]?.();
+    await until('all are acknowledged', () => acknowledged.length === 7);
+    assert.deepEqual(acknowledged.toSorted(), ['1', '2', '3', '4', '5', '6', '7']);
+    await batcher.stop();
+  });
+
+  it('finds a bad message though two batches are in flight', async () => {
+    const { batcher, acknowledged, deliver } = createHarness();
+    batcher.attach(
+      async (messages) => {
+        await Promise.resolve();
+        if (messages.some((message) => message.payload === '13'))
+          throw new AppError('PLUGIN_FAILED', 'Cannot store fixes: it fails');
+        return accept(messages);
+      },
+      { batchSizeMax: 8, batchWaitMs: 1, batchesMax: 2 },
+    );
+    for (let number = 0; number < 64; number += 1) deliver(String(number));
+    await until('all others are acknowledged', () => acknowledged.length === 63);
+    assert.ok(!acknowledged.includes('13'));
+    assert.equal(new Set(acknowledged).size, 63);
+    await batcher.stop();
+  });
+
   it('acknowledges nothing when the verdicts are not one for each message', async () => {
     const { batcher, acknowledged, deliver } = createHarness();
     const answers: unknown[] = [{ verdicts: [] }, null, { verdicts: ['maybe'] }, { verdicts: ['accepted'] }];

@@ -16,6 +16,7 @@ export function createMqtt(core: CoreConnection, registrations: Registrations): 
         filter,
         batchSizeMax: options.batchSizeMax ?? batchSizeDefault,
         batchWaitMs: options.batchWaitMs ?? batchWaitDefaultMs,
+        ...(options.batchesMax === undefined ? {} : { batchesMax: options.batchesMax }),
         ...(options.handOverRefused === true ? { handOverRefused: true } : {}),
         handler: core.handler('mqtt.subscribe', async ({ messages }) => ({ verdicts: await run(messages) })),
       }));
