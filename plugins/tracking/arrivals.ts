@@ -1,19 +1,29 @@
 import type { PluginContext, Transaction } from '#plugin-api';
 import { distanceM } from './distance.ts';
 import type { Fix } from './fix.ts';
-import { listCarriers, listStops, lockVisits, updateVisit, type Stop, type StopKey } from './store/stops.ts';
+import { listStops, lockVisits, updateVisit, type Stop, type StopKey } from './store/stops.ts';
 import { observe, type Visit, type VisitRules } from './visit.ts';
+
+export interface ObserveOptions {
+  readonly rules: VisitRules;
+  /** Those of the drivers who carry an order or have yet to leave a stop: all others have none. */
+  readonly carriers: readonly string[];
+}
 
 /**
  * Compares fixes with the stops of the orders that their drivers carry, and says of each arrival and departure once. The
  * fixes are stored by then. A throw leaves their batch unacknowledged: it comes again, and what was said by then is not
  * said again, since the visit is written in the transaction of the event.
  */
-export async function observeStops(ctx: PluginContext, fixes: readonly Fix[], rules: VisitRules): Promise<void> {
+export async function observeStops(
+  ctx: PluginContext,
+  fixes: readonly Fix[],
+  { rules, carriers: carrying }: ObserveOptions,
+): Promise<void> {
   const byDriver = Map.groupBy(fixes.filter(isEvidence), ({ driverId }) => driverId);
   if (byDriver.size === 0) return;
   const see = (stop: Stop, visit: Visit): Visit => observeAll({ ...stop, visit }, byDriver.get(stop.driverId), rules);
-  const carriers = await listCarriers(ctx.db, [...byDriver.keys()]);
+  const carriers = carrying.filter((driverId) => byDriver.has(driverId));
   if (carriers.length === 0) return;
   const stops = await findStops(ctx, carriers);
   // Nearly always nothing changes, and then nothing is locked.

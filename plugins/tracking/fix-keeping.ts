@@ -27,9 +27,9 @@ export function createFixKeeping(ctx: PluginContext, options: FixKeepingOptions)
     const unknown = plausibility.unknownDrivers(fixes);
     const known = unknown.length === 0 ? new Map<never, never>() : await listNewestSightings(ctx.db, unknown);
     const flagged = plausibility.flag(fixes, known);
-    const { stored, moved } = await storeFixes(ctx.db, flagged);
+    const { stored, moved, carriers } = await storeFixes(ctx.db, flagged);
     metrics.stored(flagged, stored);
     await publishMoved(ctx, moved, options);
-    await observeStops(ctx, flagged, settings);
+    await observeStops(ctx, flagged, { rules: settings, carriers });
   };
 }

@@ -22,6 +22,8 @@ export interface StoredBatch {
   /** Fixes that were not known before. */
   readonly stored: number;
   readonly moved: readonly MovedPosition[];
+  /** Those of the drivers who carry an order or have yet to leave a stop. */
+  readonly carriers: readonly string[];
 }
 
 /*
@@ -96,7 +98,11 @@ const storeFixesStatement: Statement = {
         -- The position as it was before this statement.
         'previousRecordedAt', (select before.recorded_at from newest_positions before where before.driver_id = m.driver_id),
         'orderIds', (select coalesce(json_agg(o.order_id), '[]') from tracked_orders o
-          where o.driver_id = m.driver_id and o.status = 'active'))) from moved m), '[]') as moved`,
+          where o.driver_id = m.driver_id and o.status = 'active'))) from moved m), '[]') as moved,
+      array(select driver_id from tracked_orders where driver_id in (select driver_id from fix) and status = 'active'
+        union
+        select driver_id from stop_visits where driver_id in (select driver_id from fix)
+          and arrived_at is not null and departed_at is null) as carriers`,
 };
 
 /**
@@ -120,20 +126,32 @@ interface StoreRow extends StoredBatch {
 
 async function runStore(db: Queryable, values: readonly SqlValue[]): Promise<StoreRow> {
   const { rows } = await db.query<StoreRow>(storeFixesStatement, values);
-  return rows[0] ?? { stored: 0, moved: [], missingDays: [] };
+  return rows[0] ?? { stored: 0, moved: [], carriers: [], missingDays: [] };
 }
 
 function toValues(fixes: readonly Fix[]): readonly SqlValue[] {
   return [
-    fixes.map((fix) => fix.driverId),
-    fixes.map((fix) => fix.device),
-    fixes.map((fix) => fix.recordedAt),
-    fixes.map((fix) => fix.lat),
-    fixes.map((fix) => fix.lon),
-    fixes.map((fix) => fix.accuracyM),
-    fixes.map((fix) => fix.speedMps),
-    fixes.map((fix) => fix.headingDeg),
-    fixes.map((fix) => toFlagBits(fix.flags)),
+    toArray(fixes, (fix) => toElement(fix.driverId)),
+    toArray(fixes, (fix) => toElement(fix.device)),
+    toArray(fixes, (fix) => fix.recordedAt),
+    toArray(fixes, (fix) => fix.lat),
+    toArray(fixes, (fix) => fix.lon),
+    toArray(fixes, (fix) => fix.accuracyM ?? 'NULL'),
+    toArray(fixes, (fix) => fix.speedMps ?? 'NULL'),
+    toArray(fixes, (fix) => fix.headingDeg ?? 'NULL'),
+    toArray(fixes, (fix) => toFlagBits(fix.flags)),
     [...new Set(fixes.map((fix) => toDay(fix.recordedAt)))],
   ];
+}
+
+/** As Postgres reads an array: one text on the way there, where thousands of values would be written and read one by one. */
+function toArray(fixes: readonly Fix[], element: (fix: Fix) => string | number): string {
+  return `{${fixes.map(element).join()}}`;
+}
+
+const plainPattern = /^(?!null$)[a-z0-9._-]+$/i;
+
+/** The ids that devices have need no quotes, unless one is called "null". */
+function toElement(text: string): string {
+  return plainPattern.test(text) ? text : `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }

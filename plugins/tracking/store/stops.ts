@@ -35,20 +35,6 @@ interface VisitTimes {
 const visitColumns = `v.inside_at as "insideAt", v.arrived_at as "arrivedAt", v.outside_at as "outsideAt",
   v.departed_at as "departedAt"`;
 
-const listCarriersStatement: Statement = {
-  name: 'list_carriers',
-  text: `select driver_id as "driverId" from tracked_orders where driver_id = any($1::text[]) and status = 'active'
-    union
-    select driver_id from stop_visits
-    where driver_id = any($1::text[]) and arrived_at is not null and departed_at is null`,
-};
-
-/** Those of the drivers who carry an order or have yet to leave a stop. Asked of our own tables alone. */
-export async function listCarriers(db: Queryable, driverIds: readonly string[]): Promise<readonly string[]> {
-  const { rows } = await db.query<{ driverId: string }>(listCarriersStatement, [driverIds]);
-  return rows.map(({ driverId }) => driverId);
-}
-
 // The second part: who completed an order has yet to leave. An id that is none of the orders' must not end the statement.
 const listStopsStatement: Statement = {
   name: 'list_stops_of_drivers',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomUUIDv7 } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { observeStops } from '../../../plugins/tracking/arrivals.ts';
+import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
 import type { Fix, FixFlag } from '../../../plugins/tracking/fix.ts';
 import { trackOrder } from '../../../plugins/tracking/store/orders.ts';
 import { plugin } from '../../../plugins/tracking/plugin.ts';
@@ -59,7 +60,11 @@ describe('observeStops()', () => {
     headingDeg: null,
     flags,
   });
-  const observe = (...fixes: Fix[]): Promise<void> => observeStops(ctx(), fixes, rules);
+  async function observeAs(context: PluginContext, fixes: readonly Fix[]): Promise<void> {
+    const { carriers } = await storeFixes(data.db, fixes);
+    await observeStops(context, fixes, { rules, carriers });
+  }
+  const observe = (...fixes: Fix[]): Promise<void> => observeAs(ctx(), fixes);
   const told = (): string[] =>
     data.sent.map(({ name, data: { stop, orderId: id, at } }) => {
       const seconds = (Date.parse(String(at)) - startMs) / 1000;
@@ -179,7 +184,7 @@ describe('observeStops()', () => {
       },
       metrics: { increment: (name: string) => void counted.push(name) },
     } as unknown as PluginContext;
-    await observeStops(denied, [fix(100, pickup), fix(150, pickup)], rules);
+    await observeAs(denied, [fix(100, pickup), fix(150, pickup)]);
     assert.deepEqual([told(), counted], [[], ['returnit_tracking_stops_unchecked_total']]);
     await data.sql(
       `insert into tracked_orders (order_id, driver_id, status, updated_at) values ('o1', 'd1', 'active', $1)`,

@@ -94,6 +94,16 @@ describe('storeFixes()', () => {
     assert.equal(count?.['rows'], all.length);
   });
 
+  it('takes any ids, also those that an array would read as something else', async () => {
+    const ids = ['null', 'NULL', '', 'a,b', '{x}', '"\\', ' d1 '];
+    const fixes = ids.map((id) => toFix(id, '2026-05-04T08:00:00.000Z', { device: id }));
+    const { stored, moved } = await storeFixes(data.db, fixes);
+    assert.equal(stored, ids.length);
+    assert.deepEqual(moved.map(({ driverId }) => driverId).toSorted(), ids.toSorted());
+    const rows = await data.sql('select from ping_tracks where driver_id = device and driver_id = any($1)', [ids]);
+    assert.equal(rows.length, ids.length);
+  });
+
   it('tells of a move with what was before and the orders that are carried, and of no move otherwise', async () => {
     await data.sql(`insert into tracked_orders (order_id, driver_id, status) values
       ('o1', 'd1', 'active'), ('o2', 'd1', 'active'), ('o3', 'd1', 'closed'), ('o4', 'd2', 'active')`);
@@ -113,10 +123,11 @@ describe('storeFixes()', () => {
           orderIds: ['o1', 'o2'],
         },
       ],
+      carriers: ['d1'],
     });
-    assert.deepEqual(await storeFixes(data.db, [first]), { stored: 0, moved: [] });
+    assert.deepEqual(await storeFixes(data.db, [first]), { stored: 0, moved: [], carriers: ['d1'] });
     const late = toFix('d1', '2026-05-04T07:59:00.000Z');
-    assert.deepEqual(await storeFixes(data.db, [late]), { stored: 1, moved: [] });
+    assert.deepEqual(await storeFixes(data.db, [late]), { stored: 1, moved: [], carriers: ['d1'] });
     const next = await storeFixes(data.db, [toFix('d1', '2026-05-04T08:00:01.000Z')]);
     assert.equal(Date.parse(String(next.moved[0]?.previousRecordedAt)), Date.parse(first.recordedAt));
   });
