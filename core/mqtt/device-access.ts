@@ -96,14 +96,10 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
     },
     authorizeSubscribe(client, subscription, done) {
       const connection = directory.find(client.conn);
-      const credential = connection?.credential;
       const count = Object.keys((client as unknown as { subscriptions: object }).subscriptions).length;
-      if (
-        connection !== undefined &&
-        credential !== undefined &&
-        count < subscriptionsMax &&
-        maySubscribe(credential, subscription.topic)
-      ) {
+      const credential = connection?.credential;
+      const isAllowed = credential !== undefined && maySubscribe(credential, subscription.topic);
+      if (connection !== undefined && isAllowed && count < subscriptionsMax) {
         options.onSubscribe(connection, subscription.topic);
         return done(null, subscription);
       }
