@@ -1,7 +1,7 @@
 import type { PluginContext } from '#plugin-api';
-import { createBoundedMap } from './bounded-map.ts';
 import { distanceM } from './distance.ts';
-import { estimateTravelSeconds, etaRules, toEta, updatePace, type Eta, type Pace } from './eta.ts';
+import { estimateTravelSeconds, toEta, type Eta } from './eta.ts';
+import { createPaces } from './paces.ts';
 import type { Routing } from './routing.ts';
 import type { Settings } from './settings.ts';
 import { listTargets, type Target } from './store/targets.ts';
@@ -34,13 +34,9 @@ export interface ArrivalTimesOptions {
   readonly now: () => number;
 }
 
-interface Seen extends Pace {
-  readonly position: StoredPosition;
-}
-
 export function createArrivalTimes(ctx: PluginContext, options: ArrivalTimesOptions): ArrivalTimes {
   const { settings, routing, now } = options;
-  const paces = createBoundedMap<Seen>(settings.devicesMax);
+  const paces = createPaces(ctx, settings.devicesMax);
 
   async function etaOf(
     { orderId, driverId, position }: Underway,
@@ -55,8 +51,7 @@ export function createArrivalTimes(ctx: PluginContext, options: ArrivalTimesOpti
     const way = { key: `${orderId} ${target.stop}`, from: position, fromMs, to: target };
     const route = patient ? await routing?.find(way) : routing?.recall(way);
     if (route !== undefined) return toEta({ ...route, source: 'osrm' }, now());
-    const speedMps = paces.get(driverId)?.speedMps ?? etaRules.speedDefaultMps;
-    const travelSeconds = estimateTravelSeconds(distanceM(position, target), speedMps);
+    const travelSeconds = estimateTravelSeconds(distanceM(position, target), paces.speedMps(driverId));
     return toEta({ fromMs, travelSeconds, source: 'estimate' }, nowMs);
   }
 
@@ -69,6 +64,7 @@ export function createArrivalTimes(ctx: PluginContext, options: ArrivalTimesOpti
         wanted.map(({ orderId }) => orderId),
       );
       const targets = new Map(found.map((target) => [target.orderId, target]));
+      await paces.recall(wanted.filter(({ orderId }) => targets.has(orderId)));
       const etas = wanted.map(async (order) => {
         const target = targets.get(order.orderId);
         return [order.orderId, target === undefined ? null : await etaOf(order, target, patient)] as const;
@@ -82,16 +78,7 @@ export function createArrivalTimes(ctx: PluginContext, options: ArrivalTimesOpti
   };
 
   return {
-    observe(driverId, position) {
-      const before = paces.get(driverId);
-      const atMs = Date.parse(position.recordedAt);
-      const apartSeconds = before === undefined ? 0 : (atMs - before.atMs) / 1000;
-      const speedMps =
-        apartSeconds > 0 && before !== undefined
-          ? distanceM(before.position, position) / apartSeconds
-          : (position.speedMps ?? etaRules.speedDefaultMps);
-      paces.set(driverId, { ...updatePace(before, { atMs, speedMps }), position });
-    },
+    observe: (driverId, position) => paces.observe({ driverId, position }),
     of,
     async show(order) {
       const etas = await of([order], { patient: true });

@@ -93,6 +93,25 @@ describe('times of arrival', () => {
     assert.ok(((await ask(running))?.seconds ?? 0) > 3000);
   });
 
+  it('are the same on a node that has not seen the driver, and on one that has just started', async (t) => {
+    // The stretch that is looked at lies within one UTC day.
+    if (Date.now() % 86_400_000 < 600_000) return t.skip('a day has just begun');
+    const taking = await runPlugin(plugin, data.db);
+    // 15 m/s for five minutes; at the default of 7 m/s the rest would take twice as long.
+    for (let secondsAgo = 300; secondsAgo >= 0; secondsAgo -= 20) {
+      await locate(taking, secondsAgo, { lat: 47.95 - (secondsAgo * 15) / 111_195, lon: 11.5 });
+    }
+    const other = await runPlugin(plugin, data.db);
+    const [first, second] = [(await ask(taking))?.seconds ?? 0, (await ask(other))?.seconds ?? 0];
+    assert.ok(Math.abs(first - second) < 0.1 * first, `${first} s and ${second} s`);
+    assert.ok(first < 1900, `${first} s for 16.7 km in a straight line`);
+    // It goes on from there with what it sees itself.
+    await locate(other, -20, { lat: 47.95 + (20 * 15) / 111_195, lon: 11.5 });
+    const { data: streamed } = other.recorded.live.at(-1) ?? {};
+    const later = (streamed as { eta: ShownEta }).eta.seconds;
+    assert.ok(Math.abs(first - later) < 0.1 * first, `${first} s and ${later} s`);
+  });
+
   it('are not told before the driver has set out, when nothing is left to do, and of a driver who is offline', async () => {
     const running = await runPlugin(plugin, data.db);
     await locate(running, 1000, { lat: 48.05, lon: 11.5 });

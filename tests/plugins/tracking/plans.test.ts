@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Queryable, SqlValue, Statement } from '#plugin-api';
 import type { Fix } from '../../../plugins/tracking/fix.ts';
 import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
+import { listEarlierPlaces } from '../../../plugins/tracking/store/pace.ts';
 import { readTrack } from '../../../plugins/tracking/store/track.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 
@@ -130,6 +131,21 @@ describe('plans of the queries on driver_location_pings', () => {
     assert.deepEqual(new Set(whole.map(({ device }) => device)), new Set(['phone', 'tablet']));
     assert.deepEqual(paged, whole);
     assert.ok(whole.every((point) => point.recordedAt > new Date(firstDayMs).toISOString()));
+  });
+
+  it('finds where drivers were some minutes before by a step into the index of that day', async () => {
+    const at = new Date(firstDayMs + 3 * dayMs + 43_260_000).toISOString();
+    const asked = ['d1', 'd2'].map((driverId) => ({ driverId, at }));
+    assert.equal((await listEarlierPlaces(data.db, asked)).size, 2);
+    for (const plan of await plans((db) => listEarlierPlaces(db, asked))) {
+      const scans = scansOf(plan);
+      assert.ok(scans.length > 0);
+      for (const scan of scans) {
+        assert.deepEqual([scan['Node Type'], scan['Relation Name']], ['Index Scan', 'driver_location_pings_20260504']);
+        assert.match(String(scan['Index Cond']), /track_key = .*300000/);
+        assert.equal(scan['Actual Rows'], 1);
+      }
+    }
   });
 
   it('stores a batch without reading the partitions, and finds keys by their indexes', async () => {
