@@ -30,7 +30,9 @@ describe('times of arrival', () => {
     await data.stop();
   });
   beforeEach(async () => {
-    await data.sql('truncate newest_positions, tracked_orders, stop_visits, orders.orders, orders.order_history');
+    await data.sql(
+      'truncate driver_location_pings, newest_positions, tracked_orders, stop_visits, orders.orders, orders.order_history',
+    );
     server = await startOsrmServer();
     orderId = randomUUIDv7();
     await data.sql(
