@@ -6,7 +6,16 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { freePort } from '../support/external-postgres.ts';
-import { book, connectDevice, connectDriver, near, orderReached, placeOf, type Device } from '../support/journey.ts';
+import {
+  book,
+  connectDevice,
+  connectDriver,
+  near,
+  orderReached,
+  ordersFollowed,
+  placeOf,
+  type Device,
+} from '../support/journey.ts';
 import { startPageProxy, type PageProxy } from '../support/page-proxy.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
@@ -100,6 +109,7 @@ describe('live-client in Chromium', { skip, timeout: 180_000 }, () => {
     await device.publish(near(place, 2));
     const { orderId } = await book(customer, place);
     await orderReached(customer, orderId, 'assigned');
+    await ordersFollowed([platform], 1);
     await (await platform.as('driver', 'browser-driver')).ok('POST', `/orders/${orderId}/start`);
     const channel = `orders/${orderId}/position`;
     const pages: Page[] = [];

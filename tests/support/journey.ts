@@ -65,6 +65,15 @@ export async function orderReached(api: Api, orderId: string, status: string): P
   });
 }
 
+/** Waits until so many assignments are known to tracking, by any of these nodes: positions are told to who watches from then on. */
+export async function ordersFollowed(nodes: readonly TestPlatform[], count: number): Promise<void> {
+  const labels = { plugin: 'tracking', event: 'order.assigned', outcome: 'handled' };
+  await until(`${count} orders are followed`, async () => {
+    const counts = await Promise.all(nodes.map((node) => node.sample('returnit_events_delivered_total', labels)));
+    return counts.reduce((sum, own) => sum + own, 0) >= count;
+  });
+}
+
 export interface Device {
   readonly username: string;
   readonly password: string;
