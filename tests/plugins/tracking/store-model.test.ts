@@ -6,6 +6,7 @@ import type { Fix } from '../../../plugins/tracking/fix.ts';
 import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
 import { readTrack } from '../../../plugins/tracking/store/track.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
+import { orderOf, startLiveNodes, type LiveNodes } from './live-nodes-model.ts';
 
 const folder = new URL('../../../../shared/data/', import.meta.url);
 const skip = existsSync(folder) ? false : `no recorded traces at ${folder.pathname}`;
@@ -87,15 +88,20 @@ function deliveries(fixes: readonly Fix[]): fc.Arbitrary<{ batches: Fix[][]; nod
     });
 }
 
-describe('storeFixes() against a model', () => {
+describe('storeFixes() and the live stream against a model', () => {
   let data: PluginDatabase;
   before(async () => {
     data = await createPluginDatabase('tracking', 'orders');
+    for (const [driverId, orderId] of Object.entries(orderOf)) {
+      await data.sql(
+        `insert into tracked_orders (order_id, driver_id, status) values ('${orderId}', '${driverId}', 'active')`,
+      );
+    }
   });
   after(() => data.stop());
 
   it(
-    'keeps each fix once and the newest position, in any order, repeated, and from several nodes',
+    'keep each fix once, and show the newest position moving only forward, in any order, repeated, and from several nodes',
     { skip },
     async () => {
       const munich = readCsv('munich-car-1hz.csv');
@@ -113,19 +119,29 @@ describe('storeFixes() against a model', () => {
           const moves: { driverId: string; recordedAt: string; previousRecordedAt: string | null }[] = [];
           let stored = 0;
           const queue = [...batches];
+          const live = await startLiveNodes(data, nodes);
+          const joinAt = Math.floor(queue.length / 2);
+          let joined: Promise<void> | undefined;
           await Promise.all(
-            Array.from({ length: nodes }, async () => {
+            Array.from({ length: nodes }, async (_, node) => {
               for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+                // In the middle of it all: between a snapshot and the changes nothing is lost.
+                if (queue.length <= joinAt) joined ??= live.join();
                 const result = await storeFixes(data.db, batch);
                 stored += result.stored;
                 moves.push(...result.moved);
+                await live.publish(node, result.moved);
               }
             }),
           );
+          await joined;
+          await live.settle();
+          live.stop();
           const delivered = batches.flat();
           assert.equal(stored, await assertRows(data, delivered));
           await assertNewest(data, delivered);
           assertForward(moves);
+          assertShown(live, delivered);
         }),
         { numRuns: 25, seed: 20_260_504 },
       );
@@ -168,5 +184,23 @@ async function assertNewest(data: PluginDatabase, delivered: readonly Fix[]): Pr
 function assertForward(moves: readonly { recordedAt: string; previousRecordedAt: string | null }[]): void {
   for (const { recordedAt, previousRecordedAt } of moves) {
     assert.ok(previousRecordedAt === null || Date.parse(previousRecordedAt) <= Date.parse(recordedAt));
+  }
+}
+
+/** Every client, however slow or late it came, has seen the time grow up to the newest, and nothing that was not sent. */
+function assertShown(live: LiveNodes, delivered: readonly Fix[]): void {
+  for (const driverId of Object.keys(orderOf)) {
+    const accurate = delivered.filter((fix) => fix.driverId === driverId && !fix.flags.includes('inaccurate'));
+    const times = new Set(accurate.map(({ recordedAt }) => Date.parse(recordedAt)));
+    for (const shown of live.shown) {
+      const versions = shown[driverId] ?? [];
+      assert.deepEqual(
+        versions,
+        [...new Set(versions)].toSorted((a, b) => a - b),
+        'only forward',
+      );
+      assert.ok(versions.every((version) => times.has(version)));
+      assert.equal(versions.at(-1), times.size === 0 ? undefined : Math.max(...times));
+    }
   }
 }
