@@ -66,7 +66,7 @@ async function startScriptedBroker(
 }
 
 async function startNode(t: TestContext, broker: ScriptedBroker, seen: string[]): Promise<ExternalNode> {
-  const node = await startExternalNode({ url: broker.url, nodeId: 'n1' });
+  const node = await startExternalNode({ url: broker.url, nodeId: 'n1', config: { mqttShareGuard: 'plain' } });
   t.after(() => node.stop());
   await node.subscribe(filter, async (messages) => {
     for (const { payload } of messages) seen.push(payload);
@@ -107,7 +107,7 @@ describe('a connection to an external broker', () => {
 
   it('that ends takes nothing along that the plugin has yet to handle', async (t) => {
     const broker = await startScriptedBroker(t, () => 'granted');
-    const node = await startExternalNode({ url: broker.url, nodeId: 'n1' });
+    const node = await startExternalNode({ url: broker.url, nodeId: 'n1', config: { mqttShareGuard: 'plain' } });
     t.after(() => node.stop());
     const { promise: opened, resolve: open } = Promise.withResolvers<void>();
     const seen: string[] = [];
