@@ -13,6 +13,7 @@ import {
   type Content,
   type HandleBatch,
 } from './batch-handling.ts';
+import { FairQueue } from './fair-queue.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import { traceLinks } from './trace-links.ts';
 import type { MessageSink } from './transport.ts';
@@ -59,6 +60,9 @@ export interface Batcher extends MessageSink {
   stop(): Promise<void>;
 }
 
+/** A sender may have this part of the room that is left: there is always some for one that has nothing here yet. */
+const shareDivisor = 16;
+
 interface Entry {
   readonly message: IncomingMessage;
   readonly content: Content;
@@ -85,7 +89,7 @@ class SubscriptionBatcher implements Batcher {
   readonly #metrics: BatchMetrics;
   readonly #log: Logger;
   readonly #now: () => number;
-  readonly #waiting = new Map<IncomingMessage, Content>();
+  readonly #waiting = new FairQueue<Content>();
   readonly #setApart = new Map<IncomingMessage, Apart>();
   /** Messages of the batches in flight: they are also among those that wait, or set apart. */
   readonly #handedOver = new Set<IncomingMessage>();
@@ -111,8 +115,8 @@ class SubscriptionBatcher implements Batcher {
     return this.#waiting.size + this.#setApart.size;
   }
 
-  hasRoom(): boolean {
-    return this.size < this.#options.waitingMax;
+  hasRoom(held = 0): boolean {
+    return held * shareDivisor < this.#options.waitingMax - this.size;
   }
 
   deliver(message: IncomingMessage): void {
@@ -124,9 +128,9 @@ class SubscriptionBatcher implements Batcher {
         this.#reject(message, decoded.rejected);
         return message.settle();
       }
-      this.#waiting.set(message, toRefusedContent(message.payload, decoded.rejected));
+      this.#waiting.add(message, toRefusedContent(message.payload, decoded.rejected));
     } else {
-      this.#waiting.set(message, decoded);
+      this.#waiting.add(message, decoded);
     }
     this.#schedule();
   }
@@ -222,7 +226,7 @@ class SubscriptionBatcher implements Batcher {
     const batch: Entry[] = [];
     const size = this.#wishedSize();
     let bytes = 0;
-    for (const [message, content] of this.#waiting) {
+    for (const [message, content] of this.#waiting.entries()) {
       if (this.#handedOver.has(message)) continue;
       // Of a refused payload only the beginning is handed over.
       bytes += (content.refused === undefined ? message.payload.length : content.text.length) + message.topic.length;

@@ -98,11 +98,17 @@ export class MessageConnection {
       return 'pass';
     }
     if (windowMax === null) budget.exceed(head.bytes);
-    else if (this.gate.held >= windowMax || !router.hasRoom(head.topic) || !budget.reserve(head.bytes)) return 'wait';
+    else if (this.gate.held >= windowMax || !router.hasRoom(head.topic, this.#share) || !budget.reserve(head.bytes))
+      return 'wait';
     this.#direct = mayTake && head.qos === 1 ? this.#options.direct?.(head, this) : undefined;
     if (this.#direct !== undefined) return 'take';
     this.#reservations.set(head.messageId, head.bytes);
     return 'pass';
+  }
+
+  /** A broker speaks for all of its devices; a device for itself. */
+  get #share(): number {
+    return this.#options.side === 'server' ? this.gate.held : 0;
   }
 
   #take({ topic, messageId, duplicate, bytes }: PublishHead): void {

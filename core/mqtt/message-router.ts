@@ -23,7 +23,8 @@ export interface MessageRouter {
   subscribe(route: Route): void;
   expect(plugin: string, filters: readonly string[]): void;
   ready(plugin: string): void;
-  hasRoom(topic: string): boolean;
+  /** @param held - what its sender has here already */
+  hasRoom(topic: string, held?: number): boolean;
   /** Whether a plugin has subscribed to this topic. */
   isSubscribed(topic: string): boolean;
   route(message: IncomingMessage): void;
@@ -68,9 +69,9 @@ class Router implements MessageRouter {
     return this.#routesOf(topic).length > 0;
   }
 
-  hasRoom(topic: string): boolean {
+  hasRoom(topic: string, held = 0): boolean {
     const routes = this.#routesOf(topic);
-    if (routes.length > 0) return routes.every((route) => route.sink.hasRoom());
+    if (routes.length > 0) return routes.every((route) => route.sink.hasRoom(held));
     return this.#waiting.size < this.#waitingMax || !this.#isExpected(topic);
   }
 

@@ -3,8 +3,12 @@ import type { IncomingMessage } from './incoming-message.ts';
 /** Where the messages of one subscription go. */
 export interface MessageSink {
   deliver(message: IncomingMessage): void;
-  /** False while no more should be read for it: its plugin is slow or gone, and what waits is bounded. */
-  hasRoom(): boolean;
+  /**
+   * False while no more should be read for it: its plugin is slow or gone, and what waits is bounded.
+   *
+   * @param held - what the sender has here already: who has much is refused before who has little. @default 0
+   */
+  hasRoom(held?: number): boolean;
 }
 
 export interface PublishOptions {
