@@ -7,6 +7,7 @@ import { benchIsolation } from './isolation.ts';
 import { benchKill } from './kill.ts';
 import { benchLive } from './live.ts';
 import { benchMemory } from './memory.ts';
+import { benchOrders } from './orders.ts';
 import { benchReplay } from './replay.ts';
 import { formatResult, type BenchResult } from './report.ts';
 import { benchStart } from './start.ts';
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   live: benchLive,
   storage: benchStorage,
   history: benchHistory,
+  orders: benchOrders,
 };
 
 const flags = process.argv.slice(2);
