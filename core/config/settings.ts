@@ -88,6 +88,11 @@ export const settings = {
   }),
   jobPollMs: integer('JOB_POLL_MS', 2000, { description: 'Queue poll, should a notification be lost', min: 500 }),
   jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, { description: 'Longest run of one job', min: 1000 }),
+  jobHeartbeatSeconds: integer('JOB_HEARTBEAT_SECONDS', 10, {
+    description: 'A job whose node gives no sign for this long comes again, on any node',
+    min: 10,
+    max: 3600,
+  }),
   eventConcurrency: integer('EVENT_CONCURRENCY', 2, {
     description: 'Events that one plugin process handles at the same time',
     min: 1,
