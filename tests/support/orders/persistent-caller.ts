@@ -3,27 +3,28 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Role } from '#plugin-api';
 import type { Rig } from '../ingest/rig.ts';
 
+export interface Answer<Body> {
+  readonly status: number;
+  readonly body: Body;
+}
+
 /**
  * A client as a careful one is: it sends a request again, with the same `Idempotency-Key`, until the platform has answered
  * it, whatever dies meanwhile.
  */
 export interface PersistentCaller {
-  call<Body>(
-    verb: 'GET' | 'POST',
-    path: string,
-    body?: object,
-  ): Promise<{ readonly status: number; readonly body: Body }>;
+  call<Body>(verb: 'GET' | 'POST', path: string, body?: object): Promise<Answer<Body>>;
 }
 
 const attemptMs = 15_000;
 const givesUpAfterMs = 180_000;
 const pauseMs = 150;
 /** What says that the platform could not answer now: the same request is to be sent again. */
-const again: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+const again: ReadonlySet<number> = new Set([408, 425, 429, 502, 503, 504]);
 
 export function createPersistentCaller(rig: Rig, role: Role, subject: string): PersistentCaller {
   return {
-    async call<Body>(verb: 'GET' | 'POST', path: string, body?: object) {
+    async call<Body>(verb: 'GET' | 'POST', path: string, body?: object): Promise<Answer<Body>> {
       const key = randomUUID();
       const endMs = Date.now() + givesUpAfterMs;
       let last: unknown;
