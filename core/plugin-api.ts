@@ -41,6 +41,11 @@ export interface PluginContext {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly permissions: Permissions;
+  /**
+   * The trace that the running handler belongs to, 32 hexadecimal digits, to be kept with what it writes: from an order's
+   * history one then comes to its spans and log lines. Undefined outside of a handler, and so in `setup()`.
+   */
+  traceId(): string | undefined;
 }
 
 // db
