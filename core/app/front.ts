@@ -4,6 +4,7 @@ import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
+import { guardMemory } from './caches.ts';
 import { createCapabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
 import { createLive } from './live.ts';
@@ -23,13 +24,14 @@ export async function startFront(
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
   const { config, telemetry, audit, parts } = foundation;
-  const { admitted, authenticator, transport, jobs } = backends;
+  const { admitted, authenticator, transport, jobs, caches } = backends;
   const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
   const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
   const { hub, links, streams, sockets } = await createLive(foundation, backends);
   const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
   const capabilities = createCapabilities({ ...backends, hub, links, routes, telemetry, config, stateOf });
   cleanup.defer(() => capabilities.stop());
+  cleanup.defer(guardMemory(foundation, caches, capabilities));
   const host = createPluginHost({
     admitted,
     audit,
@@ -53,6 +55,7 @@ export async function startFront(
     routes,
     authenticator,
     authenticateDevice: backends.authenticateDevice,
+    responseCache: caches.responseCache,
     version: platformVersion,
     takeStream: (request, response) => streams.take(request, response),
   });

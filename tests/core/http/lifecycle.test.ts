@@ -26,6 +26,7 @@ describe('createHttpServer()', () => {
       routes: createRouteTable(),
       authenticator: await createAuthenticator({ config }),
       authenticateDevice: () => Promise.resolve({ failure: 'unknown-user' }),
+      responseCache: fixture.responseCache,
       version: '1',
     });
     await assert.rejects(other.start(), {

@@ -13,7 +13,7 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     assert.equal(await plugin.supervisor.start(), 'ready');
     assert.deepEqual(
       plugin.calls.map(({ method }) => method),
-      ['http.route', 'jobs.work', 'jobs.work'],
+      ['http.route', 'jobs.work', 'jobs.work', 'jobs.work'],
     );
     const [logged] = plugin.notes as { args: { fields?: object } }[];
     assert.deepEqual(logged?.args.fields, { env: { ECHO_KEY: 'granted' }, traceId: null });
@@ -52,6 +52,17 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
       .filter(({ message }) => message === 'called')
       .map(({ fields }) => fields.traceId);
     assert.deepEqual(told.toSorted(), traceIds);
+  });
+
+  it('hands over what a query says of being kept', { timeout }, async () => {
+    await using plugin = await supervisePlugin({ folder: 'echo', invoke: () => ({ rows: [], rowCount: 0 }) });
+    await plugin.supervisor.start();
+    await plugin.run('echo.cached', {});
+    assert.deepEqual(plugin.calls.find(({ method }) => method === 'db.query')?.args, {
+      statement: { name: 'find_echo', text: 'select $1' },
+      values: ['o1'],
+      cache: { invalidatedBy: ['order.*'], ttlMs: 1000, keyedBy: { orderId: 'o1' } },
+    });
   });
 
   it('quarantines after three deaths and comes back when released', { timeout }, async () => {
