@@ -110,7 +110,7 @@ export function createEventCache<Value extends object>(options: EventCacheOption
       let count = 0;
       for (const open of fills) if (isInvalidatedBy(open.rule, event)) open.isStale = true;
       // A copy: the list is not to be changed while it is walked.
-      for (const [key, { plugin, rule }] of [...entries.entries()]) {
+      for (const [key, { plugin, rule }] of Array.from(entries.entries())) {
         if (!isInvalidatedBy(rule, event)) continue;
         entries.delete(key);
         removed.inc({ cache, plugin });

@@ -11,6 +11,7 @@ import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
 import { createResponseCache, type ResponseCache } from '#core/http/response-cache.ts';
+import { createStaticAssets } from '#core/http/static-assets.ts';
 import { createHttpServer, type HttpServer } from '#core/http/server.ts';
 import { createHttpCapability, type HttpCapabilityOptions } from '#core/plugin-host/capabilities/http.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
@@ -136,6 +137,7 @@ export async function startHttpFixture(
     authenticator,
     authenticateDevice: fakeDevices,
     responseCache,
+    assets: createStaticAssets(table),
     version: '1.2.3',
   });
   const { port } = await http.start();
