@@ -14,9 +14,11 @@
  * What crosses the process boundary is JSON: timestamps from the database arrive as ISO 8601 strings,
  * `bigint` as decimal strings, `bytea` as base64.
  */
+import type { QueryCacheOptions } from './plugin-api/cache.ts';
 import type { Http } from './plugin-api/http.ts';
 import type { Live, Mqtt } from './plugin-api/streams.ts';
 
+export type * from './plugin-api/cache.ts';
 export type * from './plugin-api/http.ts';
 export type * from './plugin-api/streams.ts';
 
@@ -41,6 +43,11 @@ export interface PluginContext {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly permissions: Permissions;
+  /**
+   * The trace that the running handler belongs to, 32 hexadecimal digits, to be kept with what it writes: from an order's
+   * history one then comes to its spans and log lines. Undefined outside of a handler, and so in `setup()`.
+   */
+  traceId(): string | undefined;
 }
 
 // db
@@ -62,6 +69,15 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
+  /**
+   * As `query()`, outside of a transaction, but the result may be one that was kept (100 of the node, 2 minutes). It is
+   * kept for this statement with these values: whatever it depends on must be among them. For statements that only read.
+   */
+  cached<Row = Record<string, unknown>>(
+    statement: Statement,
+    values: readonly SqlValue[],
+    cache: QueryCacheOptions,
+  ): Promise<QueryResult<Row>>;
   /** Commits when `work` resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }

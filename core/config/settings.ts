@@ -1,4 +1,5 @@
 import { integer, list, ratio, text, url, type Setting } from './setting.ts';
+import { cacheSettings } from './settings-caches.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 
@@ -155,13 +156,7 @@ export const settings = {
   jwtAudience: text('JWT_AUDIENCE', 'returnit-api', { description: 'Required `aud` of tokens' }),
 
   // caches
-  cacheEntriesMax: integer('CACHE_ENTRIES_MAX', 500, { description: 'Entries of the object cache', min: 1 }),
-  cacheTtlMs: integer('CACHE_TTL_MS', 300_000, { description: 'Life of an entry of the object cache', min: 1 }),
-  cacheMaxBytes: integer('CACHE_MAX_BYTES', 33_554_432, {
-    description: 'Keys and values of the object cache of one plugin',
-    min: 1,
-  }),
-  cacheValueMaxBytes: integer('CACHE_VALUE_MAX_BYTES', 262_144, { description: 'Largest cached value', min: 1 }),
+  ...cacheSettings,
 
   // mqtt
   ...mqttSettings,

@@ -158,6 +158,12 @@ export const errorCodes = {
     meaning: 'No plugin of this node has this name.',
     remedy: '`returnit plugins list` shows the names.',
   },
+  JOB_KEY_TAKEN: {
+    status: 409,
+    title: 'A job of the same key waits already',
+    meaning: 'Of the jobs of a queue with one key at most one is unfinished, and there is one. The dead letter stays.',
+    remedy: 'Replay it when that one is done, or drop it.',
+  },
   PLUGIN_NOT_QUARANTINED: {
     status: 409,
     title: 'Plugin is not quarantined',

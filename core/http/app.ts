@@ -12,6 +12,7 @@ import { response } from './middleware/response.ts';
 import { routing } from './middleware/routing.ts';
 import { httpTelemetry } from './middleware/telemetry.ts';
 import { validation } from './middleware/validation.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RouteTable } from './route-table.ts';
 
 export interface HttpAppOptions {
@@ -30,6 +31,7 @@ export interface HttpAppOptions {
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify'>;
   readonly authenticateDevice: AuthenticateDevice;
+  readonly responseCache: ResponseCache;
   /** Requests being answered: aborting one cancels what is done for it. */
   readonly inFlight: Set<RequestInFlight>;
 }

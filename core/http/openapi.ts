@@ -129,6 +129,7 @@ function toResponses(route: Route): Record<string, unknown> {
       ...(hasBody ? { content: { ...streamsOf(route, status), 'application/json': { schema: check.schema } } } : {}),
     };
   }
+  if (route.verb === 'GET') responses['304'] ??= { description: descriptions[304] };
   if (route.response.size === 0) responses['200'] = { description: 'OK', ...toContent(route) };
   for (const status of problemStatuses(route)) responses[status] = { $ref: '#/components/responses/Problem' };
   return { ...responses, default: { $ref: '#/components/responses/Problem' } };

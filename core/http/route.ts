@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Principal, Role } from '#plugin-api';
+import type { Principal, Role, RouteCacheOptions } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Labels } from '#core/telemetry/metrics.ts';
 import { parseRoutePath, type RoutePath } from './route-path.ts';
@@ -83,6 +83,8 @@ export interface RouteDefinition {
   readonly content?: Readonly<Record<string, object>>;
   /** Content types that a plugin may stream. */
   readonly streams?: readonly string[] | undefined;
+  /** Of a GET: its answers may be kept. */
+  readonly cache?: RouteCacheOptions | undefined;
   readonly run: (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
 }
 
@@ -102,6 +104,7 @@ export interface Route {
   readonly response: ReadonlyMap<number, SchemaCheck>;
   readonly content: RouteDefinition['content'];
   readonly streams: readonly string[];
+  readonly cache: RouteCacheOptions | undefined;
   readonly coerceParams: Coerce | undefined;
   readonly coerceQuery: Coerce | undefined;
   readonly run: RouteDefinition['run'];
@@ -129,6 +132,7 @@ export function createRoute(definition: RouteDefinition): Route {
   const params = compileRequestSchema(definition.params, `${name} params`);
   const query = compileRequestSchema(definition.query, `${name} query`);
   assertParameterNames(name, path, params);
+  assertCache(name, definition, [params, query]);
   return {
     verb: definition.verb,
     path,
@@ -144,6 +148,7 @@ export function createRoute(definition: RouteDefinition): Route {
     response: compileResponses(name, definition.response ?? {}),
     content: definition.content,
     streams: definition.streams ?? [],
+    cache: definition.cache,
     coerceParams: compileCoercion(params?.schema),
     coerceQuery: compileCoercion(query?.schema),
     run: definition.run,
@@ -184,6 +189,18 @@ function assertParameterNames(name: string, path: RoutePath, params: SchemaCheck
   ];
   if (absent.length > 0)
     refuse(name, `the path and the schema 'params' must name the same parameters: "${absent[0]}" stands in one only`);
+}
+
+function assertCache(
+  name: string,
+  { verb, cache }: RouteDefinition,
+  inputs: readonly (SchemaCheck | undefined)[],
+): void {
+  if (cache === undefined) return;
+  if (verb !== 'GET') refuse(name, "'cache' is for GET alone: other requests change something");
+  const { keyedBy } = cache;
+  if (keyedBy !== undefined && !inputs.some((check) => Object.hasOwn(check?.schema['properties'] ?? {}, keyedBy)))
+    refuse(name, `'cache.keyedBy' must be a parameter of its path or query: "${keyedBy}" is none`);
 }
 
 function refuse(name: string, what: string): never {

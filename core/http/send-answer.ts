@@ -12,7 +12,7 @@ const securityHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
-  'cache-control': 'no-store',
+  'cache-control': 'no-cache, no-store, must-revalidate',
 };
 
 /** The headers of every answer; its own can replace them. */

@@ -9,7 +9,9 @@ import { answerClientError } from './client-error.ts';
 import { addCoreRoutes } from './core-routes.ts';
 import type { AuthenticateDevice } from './device-credentials.ts';
 import type { RequestInFlight } from './middleware/cancellation.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RouteTable } from './route-table.ts';
+import type { StaticAssets } from './static-assets.ts';
 
 export interface HttpServerOptions {
   readonly config: Pick<
@@ -33,6 +35,8 @@ export interface HttpServerOptions {
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
   readonly authenticateDevice: AuthenticateDevice;
+  readonly responseCache: ResponseCache;
+  readonly assets: StaticAssets;
   /** The platform's version. */
   readonly version: string;
   /** Offered each request first; true when it was one for a stream, which lives longer than a request. @default none are */

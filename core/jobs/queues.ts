@@ -16,7 +16,7 @@ const day = 86_400;
 /** Longest back-off. An hour keeps five default retries within a minute and a hundred within days. */
 const retryDelaySecondsMax = 3600;
 /** A handler is cut off at the job's deadline; the claim must outlive that, and the transaction's end. */
-const expirySlackSeconds = 15;
+export const expirySlackSeconds = 15;
 
 /**
  * Queues are `exclusive`: at most one unfinished job for each key. Jobs sent without a key get their own id as key, so

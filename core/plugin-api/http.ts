@@ -1,5 +1,6 @@
 /** Part of the plugin API: routes, requests and replies. */
 import type { Static, TSchema } from 'typebox';
+import type { CacheOptions } from './cache.ts';
 
 export type Role = 'customer' | 'driver' | 'partner' | 'ops';
 
@@ -33,6 +34,22 @@ export interface RouteOptions<
   readonly response: Readonly<Record<number, TSchema>>;
   /** Content types of this route's streams, such as `application/geo+json`. @default it answers no stream */
   readonly streams?: readonly string[];
+  /** Of a GET: its answers may be kept. @default they are not */
+  readonly cache?: RouteCacheOptions;
+}
+
+/**
+ * Answers with status 200 are kept (500 of the node, 5 minutes), each for one principal, its parameters and its query
+ * alone. Streams, problems, and answers with a `cache-control` of their own are not.
+ */
+export interface RouteCacheOptions extends CacheOptions {
+  /**
+   * The parameter, of path or query, that says what an answer is about, such as `orderId`: an event whose data names
+   * another `orderId` leaves it alone. It ends in `Id`. @default an event removes all answers of the route
+   */
+  readonly keyedBy?: string;
+  /** Request headers that the answer depends on, in lower case. The handler is given no others. @default none */
+  readonly varyBy?: readonly string[];
 }
 
 export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> {

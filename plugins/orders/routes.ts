@@ -62,6 +62,8 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
       roles: ['customer', 'partner', 'driver', 'ops'],
       params: OrderParams,
       response: { 200: OrderWithHistory },
+      // Every step of an order publishes an event in its own transaction, and nothing else changes it.
+      cache: { invalidatedBy: ['order.*'], keyedBy: 'orderId' },
     },
     async ({ principal, params }) => {
       const found = await findOrderWithHistory(ctx.db, params.orderId);

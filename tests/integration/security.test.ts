@@ -38,6 +38,7 @@ describe('who may do what', () => {
     const open = operations.filter(({ operation }) => operation['x-roles'].includes('public'));
     assert.deepEqual(open.map(({ verb, path }) => `${verb} ${path}`).sort(), [
       'GET /.well-known/jwks.json',
+      'GET /assets/x',
       'GET /docs',
       'GET /live-client.js',
       'GET /openapi.json',

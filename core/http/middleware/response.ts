@@ -1,13 +1,24 @@
+import { toConditional, withEtag } from '../conditional-answer.ts';
 import type { HttpStep, StepResult } from '../http-context.ts';
+import { answerCached, type Answer, type ResponseCache } from '../response-cache.ts';
 import { sendAnswer } from '../send-answer.ts';
 import { createStreamSender, type StreamedResponse, type StreamSenderOptions } from '../send-stream.ts';
 
-/** The end of the line: runs the route and sends what it answers. */
-export function response(options: StreamSenderOptions): HttpStep {
+export interface ResponseOptions extends StreamSenderOptions {
+  readonly responseCache: ResponseCache;
+}
+
+/** The end of the line: runs the route, or finds what it answered before, and sends it. */
+export function response(options: ResponseOptions): HttpStep {
   const sendStream = createStreamSender(options);
+  const run: Answer = async (request, route) => {
+    const answer = await route.run(request, route);
+    return route.verb === 'GET' ? withEtag(answer) : answer;
+  };
+  const answerRoute = answerCached(options.responseCache, run);
   return async (ctx): Promise<StepResult> => {
     const { state } = ctx;
-    const answer = await state.route.run(
+    const answer = await answerRoute(
       {
         principal: state.principal,
         params: state.params,
@@ -20,8 +31,9 @@ export function response(options: StreamSenderOptions): HttpStep {
       },
       state.route,
     );
-    if (answer.stream === undefined) sendAnswer(ctx, answer);
-    else await sendStream(ctx, answer as StreamedResponse);
+    if (answer.stream !== undefined) await sendStream(ctx, answer as StreamedResponse);
+    else if (state.route.verb === 'GET') sendAnswer(ctx, toConditional(answer, ctx.req.headers['if-none-match']));
+    else sendAnswer(ctx, answer);
     return 'answered';
   };
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { DomainEvent } from '#plugin-api';
+import type { Invalidations } from '#core/cache/invalidation.ts';
 import type { Config } from '#core/config/settings.ts';
 import type { Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
@@ -15,7 +16,9 @@ import { method, type Capability } from '../capability.ts';
 
 export interface EventsCapabilityOptions {
   readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'work'>;
-  readonly transactions: Pick<Transactions, 'begin' | 'use' | 'commit' | 'rollback'>;
+  readonly transactions: Pick<Transactions, 'begin' | 'use' | 'onCommit' | 'commit' | 'rollback'>;
+  /** Told of what is published, so that nothing is answered that it has made untrue. */
+  readonly invalidations: Pick<Invalidations, 'announce'>;
   readonly config: Pick<Config, 'jobTimeoutMs' | 'eventConcurrency'>;
   readonly telemetry: Telemetry;
 }
@@ -37,7 +40,7 @@ const transactionSlackMs = 5000;
 
 /** Events of plugins: published through the outbox, handled in a transaction that also records the event's id. */
 export function createEventsCapability(options: EventsCapabilityOptions): EventsCapability {
-  const { jobs, transactions, config } = options;
+  const { jobs, config } = options;
   const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, Worker> }>();
 
   async function on(instance: PluginInstance, event: string, handler: number): Promise<void> {
@@ -61,13 +64,11 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
   return {
     name: 'events',
     methods: {
-      publish: method<{ event: string; data: object; tx?: string }>({
+      publish: method<Published>({
         args: PublishArgs,
         access: ({ event }) => [{ permission: 'events', resource: `publish ${event}` }],
-        async run({ event, data, tx }, { instance, signal }) {
-          const entry = { plugin: instance.plugin.name, kind: 'event', name: event, data } as const;
-          if (tx === undefined) await jobs.outbox.add(jobs.pool, entry);
-          else await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+        async run(published, { instance, signal }) {
+          await publish(options, published, { instance, signal });
           return null;
         },
       }),
@@ -85,6 +86,33 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
       await keepSubscriptions(jobs.pool, instance.plugin.name, events);
     },
   };
+}
+
+interface Published {
+  readonly event: string;
+  readonly data: object;
+  readonly tx?: string;
+}
+
+async function publish(
+  { jobs, transactions, invalidations }: EventsCapabilityOptions,
+  { event, data, tx }: Published,
+  { instance, signal }: { readonly instance: PluginInstance; readonly signal: AbortSignal },
+): Promise<void> {
+  const announcement = invalidations.announce(event, data);
+  const entry = {
+    plugin: instance.plugin.name,
+    kind: 'event',
+    name: event,
+    data,
+    cacheNotification: announcement.payload,
+  } as const;
+  if (tx === undefined) {
+    await jobs.outbox.add(jobs.pool, entry).finally(announcement.over);
+    return;
+  }
+  await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+  transactions.onCommit(instance, tx, announcement.over);
 }
 
 interface Delivery {

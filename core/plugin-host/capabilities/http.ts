@@ -7,6 +7,7 @@ import type { RouteTable } from '#core/http/route-table.ts';
 import type { Outage, RouteRoles, Verb } from '#core/http/route.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
 import { method, type Capability } from '../capability.ts';
+import { cacheProperties, keyFieldPattern } from './cache-arguments.ts';
 import type { SupervisorState } from '../supervisor/supervisor-state.ts';
 
 export interface HttpCapabilityOptions {
@@ -62,6 +63,18 @@ const routeArgs = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    cache: Type.Optional(
+      Type.Object(
+        {
+          ...cacheProperties,
+          keyedBy: Type.Optional(Type.String({ pattern: keyFieldPattern })),
+          varyBy: Type.Optional(
+            Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,60}$' }), { minItems: 1, maxItems: 5 }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -101,6 +114,7 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
             bodyAs: args.bodyAs ?? 'json',
             response: args.response,
             streams: args.streams?.contentTypes,
+            cache: args.cache,
             run: createPluginRun({
               target: instance,
               handler: args.handler,

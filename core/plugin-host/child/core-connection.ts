@@ -23,6 +23,8 @@ export interface CoreConnection {
       call: Pick<IncomingCall, 'signal' | 'cancel'>,
     ) => HandlerCalls[M]['result'] | Promise<HandlerCalls[M]['result']>,
   ): number;
+  /** Of the handler's call in which this is asked; undefined outside of one. */
+  traceId(): string | undefined;
   onStop(stop: () => Promise<void>): void;
   bootFailed(error: unknown): void;
 }
@@ -51,6 +53,8 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
       >,
     note: (method, args) => peer.note(method, args, answering.getStore()?.origin),
     handler: (_kind, run) => handlers.add(run),
+    // The peer has checked its form: `00-<trace>-<span>-<flags>`.
+    traceId: () => answering.getStore()?.traceparent?.split('-')[1],
     onStop: (stop) => handlers.onStop(stop),
     bootFailed(error) {
       // Out of every promise, so that the supervisor reports it as the end of the thread.

@@ -8,6 +8,8 @@ import type {
   HttpReply,
   MqttMessage,
   PermissionName,
+  QueryCacheOptions,
+  RouteCacheOptions,
   Principal,
   ShareLink,
   SendOptions,
@@ -36,12 +38,13 @@ export interface PluginCalls {
       handler: number;
       /** Content types of streams, and the handler that is asked for their pieces. */
       streams?: { contentTypes: readonly string[]; handler: number };
+      cache?: RouteCacheOptions;
     };
     result: null;
   };
   /** `tx` names a transaction of this process opened with `db.begin`, or one handed to an event handler. */
   'db.query': {
-    args: { statement: Statement; values: readonly SqlValue[]; tx?: string };
+    args: { statement: Statement; values: readonly SqlValue[]; tx?: string; cache?: QueryCacheOptions };
     result: { rows: readonly unknown[]; rowCount: number };
   };
   'db.begin': { args: Record<string, never>; result: { tx: string } };

@@ -10,6 +10,8 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
+import { createResponseCache, type ResponseCache } from '#core/http/response-cache.ts';
+import { createStaticAssets } from '#core/http/static-assets.ts';
 import { createHttpServer, type HttpServer } from '#core/http/server.ts';
 import { createHttpCapability, type HttpCapabilityOptions } from '#core/plugin-host/capabilities/http.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
@@ -91,6 +93,7 @@ export interface HttpFixture {
   readonly port: number;
   readonly url: string;
   readonly table: RouteTable;
+  readonly responseCache: ResponseCache;
   readonly authenticator: Authenticator;
   readonly tracing: Tracing;
   readonly config: Config;
@@ -126,12 +129,15 @@ export async function startHttpFixture(
   });
   const authenticator = await createAuthenticator({ config });
   const table = createRouteTable();
+  const responseCache = createResponseCache(config, metrics);
   const http = createHttpServer({
     config,
     telemetry: { metrics, logger },
     routes: table,
     authenticator,
     authenticateDevice: fakeDevices,
+    responseCache,
+    assets: createStaticAssets(table),
     version: '1.2.3',
   });
   const { port } = await http.start();
@@ -150,6 +156,7 @@ export async function startHttpFixture(
     http,
     port,
     table,
+    responseCache,
     authenticator,
     tracing,
     config,

@@ -64,7 +64,7 @@ describe('createWorker()', () => {
     const { deadLetters } = node.jobs;
     const letter = await until(
       'it is a dead letter',
-      async () => (await deadLetters.listDeadLetters('sender.failing'))[0],
+      async () => (await deadLetters.listDeadLetters({ queue: 'sender.failing' })).letters[0],
       30_000,
     );
     assert.deepEqual(attempts, [1, 2, 3]);
@@ -78,7 +78,7 @@ describe('createWorker()', () => {
     healthy = true;
     await deadLetters.replayDeadLetter(letter.id);
     await until('the replay is done', () => attempts.length === 4);
-    assert.deepEqual(await deadLetters.listDeadLetters('sender.failing'), []);
+    assert.deepEqual((await deadLetters.listDeadLetters()).letters, []);
     await assert.rejects(deadLetters.replayDeadLetter(letter.id), { code: 'NOT_FOUND' });
     await assert.rejects(deadLetters.replayDeadLetter('x'), { code: 'NOT_FOUND' });
     instance.die();

@@ -115,6 +115,7 @@ export async function runPlugin(
     http: { get: route('GET'), post: route('POST'), put: route('PUT'), patch: route('PATCH'), delete: route('DELETE') },
     db,
     env,
+    traceId: () => undefined,
     permissions: { query: () => Promise.resolve('granted') },
     jobs: {
       send: () => Promise.resolve(),

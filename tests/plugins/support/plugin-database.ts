@@ -54,6 +54,8 @@ export async function migrate(pool: Pool, plugin: string): Promise<void> {
 export function createAdapter(pool: Pool, sent: Pick<Sent[], 'push'>): Database {
   return {
     ...toQueryable(pool),
+    // Nothing is kept: a plugin must be right without its caches.
+    cached: (statement, values) => toQueryable(pool).query(statement, values),
     async transaction(work) {
       const client = await pool.connect();
       const pending: Sent[] = [];

@@ -33,6 +33,7 @@ export function createContext(options: {
     log: createLog(core),
     metrics: createMetrics(core),
     permissions: createPermissions(core),
+    traceId: () => core.traceId(),
   };
   return { context: Object.freeze(context), registrations };
 }

@@ -41,6 +41,7 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
       ...(options.bodyAs === undefined ? {} : { bodyAs: options.bodyAs }),
       response: options.response,
       ...(options.streams === undefined ? {} : { streams: { contentTypes: options.streams, handler: nextPiece() } }),
+      ...(options.cache === undefined ? {} : { cache: options.cache }),
       handler: core.handler('http.route', (input, call) =>
         options.streams === undefined ? run({ ...input, signal: call.signal }) : answerStreamed(run, input, call),
       ),
