@@ -50,6 +50,14 @@ export interface PluginContext {
   traceId(): string | undefined;
 }
 
+declare global {
+  /** Of the plugin's global `fetch`, which the core carries out; it has the answer's head and body in one. */
+  interface RequestInit {
+    /** Reads no more of the answer's body than this: what lies beyond is cut off without a word. @default NET_RESPONSE_MAX_BYTES, and more is an error */
+    readonly responseMaxBytes?: number;
+  }
+}
+
 // db
 export type SqlValue = string | number | boolean | null | readonly SqlValue[] | { readonly [key: string]: unknown };
 

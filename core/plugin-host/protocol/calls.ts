@@ -88,6 +88,8 @@ export interface PluginCalls {
       headers: readonly (readonly [string, string])[];
       body?: string;
       redirect: 'follow' | 'error' | 'manual';
+      /** Where the answer's body is cut off. */
+      responseMaxBytes?: number;
     };
     result: {
       status: number;
