@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
 import { benchCapability } from './capability.ts';
+import { benchDay } from './day.ts';
 import { benchHistory } from './history.ts';
 import { benchHttp } from './http.ts';
 import { benchIngest } from './ingest.ts';
@@ -26,6 +27,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   storage: benchStorage,
   history: benchHistory,
   orders: benchOrders,
+  day: benchDay,
 };
 
 const flags = process.argv.slice(2);
