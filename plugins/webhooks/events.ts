@@ -1,7 +1,7 @@
 import type { DomainEvent, PluginContext, Transaction } from '#plugin-api';
 import { orderEvents, paymentEvents, toMessage, type EventFacts, type Message } from './payload.ts';
 import type { Settings } from './settings.ts';
-import { hasMessage, insertMessage, queueDeliveries, releaseSuccessor } from './store/messages.ts';
+import { hasMessage, insertMessage, queueDeliveries } from './store/messages.ts';
 import { wakeSender } from './wake.ts';
 
 export function registerEvents(ctx: PluginContext, settings: Settings): void {
@@ -29,10 +29,9 @@ export async function tell(
 ): Promise<{ readonly queued: number; readonly dropped: number }> {
   const message = toMessage(event);
   if (message === undefined || !(await insertMessage(tx, message))) return nothing;
-  await releaseSuccessor(tx, message);
   const told = await queueDeliveries(tx, message.messageId, {
     asked: askedFor(message.type),
-    waitSeconds: (await isPredecessorMissing(tx, message)) ? settings.reorderWaitSeconds : 0,
+    holdSeconds: (await isPredecessorMissing(tx, message)) ? settings.reorderWaitSeconds : 0,
     retrySeconds: settings.retrySeconds,
     backlogMax: settings.backlogMax,
   });

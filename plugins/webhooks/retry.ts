@@ -56,6 +56,11 @@ export function parseRetryAfter(
   options: { readonly nowMs: number; readonly maxSeconds: number },
 ): number | undefined {
   if (text === null) return undefined;
-  const seconds = /^\d{1,15}$/.test(text.trim()) ? Number(text) : (Date.parse(text) - options.nowMs) / 1000;
+  const seconds = /^\d{1,15}$/.test(text.trim()) ? Number(text) : secondsUntil(text, options.nowMs);
   return Number.isFinite(seconds) ? Math.min(Math.max(0, seconds), options.maxSeconds) : undefined;
+}
+
+/** NaN for what is no date of HTTP; `Date.parse` alone takes `1.5.2` for one. */
+function secondsUntil(date: string, nowMs: number): number {
+  return /^[A-Z][a-z]+, .* GMT$/.test(date) ? (Date.parse(date) - nowMs) / 1000 : Number.NaN;
 }

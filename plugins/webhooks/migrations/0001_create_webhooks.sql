@@ -75,6 +75,8 @@ create table webhook_deliveries (
   -- Of them, those before the last redelivery by hand.
   attempts_before integer not null default 0,
   due_at timestamptz not null,
+  -- The one before it in its subject had not come: it waits for that until then.
+  held_until timestamptz,
   leased_until timestamptz,
   expires_at timestamptz not null,
   last_status integer,

@@ -1,11 +1,18 @@
 /** Which deliveries are tried now, and by whom: a claim is a lease, so what a node that died had in hand comes again. */
 import type { Database, Queryable, Statement } from '#plugin-api';
 
-/** Due, and the first of its subject: a later event of an order waits until the one before it is delivered or given up. */
-const isClaimable = `d.state = 'pending' and d.due_at <= now() and (d.subject is null or not exists (
-  select from webhook_deliveries before
-  where before.endpoint_id = d.endpoint_id and before.subject = d.subject and before.state = 'pending'
-    and (before.rank, before.sequence) < (d.rank, d.sequence)))`;
+/**
+ * Due, and the first of its subject: a later event of an order waits until the one before it is delivered or given up. One
+ * that was overtaken on its way to us is waited for as well, for a moment. That is seen here and not when it is queued: two
+ * that come at the same time do not see each other then.
+ */
+const isClaimable = `d.state = 'pending' and d.due_at <= now()
+  and (d.subject is null or not exists (
+    select from webhook_deliveries before
+    where before.endpoint_id = d.endpoint_id and before.subject = d.subject and before.state = 'pending'
+      and (before.rank, before.sequence) < (d.rank, d.sequence)))
+  and (d.held_until is null or d.held_until <= now() or exists (
+    select from webhook_messages before where before.subject = d.subject and before.rank = d.rank - 1))`;
 
 const isReady = `e.state = 'enabled' and e.deleted_at is null and (e.paused_until is null or e.paused_until <= now())`;
 

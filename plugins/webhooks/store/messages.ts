@@ -30,10 +30,10 @@ export async function hasMessage(tx: Queryable, subject: string, rank: number): 
 const queueDeliveriesStatement: Statement = {
   name: 'queue_webhook_deliveries',
   text: `insert into webhook_deliveries
-      (endpoint_id, message_id, partner_id, order_id, type, subject, rank, state, due_at, expires_at, last_error, finished_at)
+      (endpoint_id, message_id, partner_id, order_id, type, subject, rank, state, due_at, held_until, expires_at, last_error, finished_at)
     select e.endpoint_id, m.message_id, m.partner_id, m.order_id, m.type, m.subject, m.rank,
       case when backlog.is_full then 'failed' else 'pending' end,
-      now() + $3 * interval '1 second', now() + $4 * interval '1 second',
+      now(), case when $3 > 0 then now() + $3 * interval '1 second' end, now() + $4 * interval '1 second',
       case when backlog.is_full then 'backlog full' end, case when backlog.is_full then now() end
     from webhook_messages m
     join webhook_endpoints e on e.partner_id = m.partner_id and e.deleted_at is null
@@ -49,8 +49,8 @@ const queueDeliveriesStatement: Statement = {
 export interface QueueOptions {
   /** What an endpoint may have asked for to get it: 'order.created', 'order.*'. */
   readonly asked: readonly string[];
-  /** How long the deliveries wait at first. */
-  readonly waitSeconds: number;
+  /** How long the deliveries wait for the one before them; 0 when it is there. */
+  readonly holdSeconds: number;
   /** How long they are tried. */
   readonly retrySeconds: number;
   readonly backlogMax: number;
@@ -62,23 +62,10 @@ export async function queueDeliveries(
   messageId: string,
   options: QueueOptions,
 ): Promise<{ readonly queued: number; readonly dropped: number }> {
-  const values = [messageId, options.asked, options.waitSeconds, options.retrySeconds, options.backlogMax];
+  const values = [messageId, options.asked, options.holdSeconds, options.retrySeconds, options.backlogMax];
   const { rows } = await tx.query<{ state: string }>(queueDeliveriesStatement, values);
   const dropped = rows.filter(({ state }) => state === 'failed').length;
   return { queued: rows.length - dropped, dropped };
-}
-
-const releaseSuccessorStatement: Statement = {
-  name: 'release_webhook_successor',
-  text: `update webhook_deliveries d set due_at = now()
-    from webhook_endpoints e
-    where e.partner_id = $1 and d.endpoint_id = e.endpoint_id
-      and d.subject = $2 and d.rank = $3 and d.state = 'pending' and d.attempts = 0 and d.due_at > now()`,
-};
-
-/** What waited for this one need not wait any longer. */
-export async function releaseSuccessor(tx: Queryable, { partnerId, subject, rank }: Message): Promise<void> {
-  await tx.query(releaseSuccessorStatement, [partnerId, subject, rank + 1]);
 }
 
 const insertTestStatement: Statement = {
