@@ -87,8 +87,8 @@ export function whyNotAvailable(
 async function settle(tx: Transaction, offer: Offer, accepted: Accepted): Promise<void> {
   const { orderId, driverId, offerId } = offer;
   if (!(await closeOffer(tx, offerId, { state: 'accepted', reason: null }))) {
-    // It was withdrawn in the moment between: the assignment goes back with this transaction.
-    throw new Error(`Cannot accept offer '${offerId}': it was closed at the same moment`);
+    // Whoever closes an open offer has the driver locked, or moves the assignment on: never between the update and this.
+    throw new Error(`Cannot accept offer '${offerId}': it is closed, and its assignment was not`);
   }
   await pushClosed(tx, await closeOffersOfOrder(tx, orderId, { state: 'lost', reason: 'taken' }), 'taken');
   await recordAssigned(tx, { orderId, driverId, decided: accepted, by: { kind: 'driver', id: driverId } });

@@ -90,9 +90,9 @@ async function insert(
     settings,
   }: { readonly order: StoredAssignment; readonly asked: readonly RankedDriver[]; readonly settings: Settings },
 ): Promise<readonly InsertedOffer[]> {
-  const { orderId, attempt } = order;
+  const { orderId, attempt, round } = order;
   const to = asked.map(({ driverId, distanceM }) => ({ offerId: randomUUIDv7(), driverId, distanceM }));
-  const made = await insertOffers(tx, { orderId, attempt, seconds: settings.offerSeconds, to });
+  const made = await insertOffers(tx, { orderId, attempt, round, seconds: settings.offerSeconds, to });
   await markOffered(tx, toIds(asked));
   for (const { offerId, driverId, expiresAt } of made) {
     await tx.events.publish('driver.offered', { orderId, driverId, offerId, expiresAt });

@@ -3,6 +3,8 @@ create table driver_offers (
   order_id text not null references driver_assignments,
   driver_id text not null references drivers,
   attempt integer not null,
+  -- Of the order's waits, the one that it was made in: it is worth nothing in the next.
+  round integer not null,
   state text not null default 'open'
     check (state in ('open', 'accepted', 'declined', 'timed_out', 'withdrawn', 'lost')),
   reason text,

@@ -2,7 +2,8 @@
 import type { Queryable, Statement } from '#plugin-api';
 import { assignmentColumns, type StoredAssignment } from './assignments.ts';
 
-// The one winner: of all who try, this changes the row for the first; the others find it no longer waiting.
+// The one winner: of all who try, this changes the row for the first; the others find it no longer waiting. Who waited for the
+// row while the winner was let go again finds it in another round: of the offer, it sees what it saw when it began.
 const acceptStatement: Statement = {
   name: 'accept_assignment',
   text: `update driver_assignments a
@@ -10,7 +11,7 @@ const acceptStatement: Statement = {
       version = a.version + 1
     from driver_offers o
     where a.order_id = $1 and a.status = 'waiting'
-      and o.offer_id = $2::uuid and o.order_id = a.order_id and o.driver_id = $3 and o.attempt = a.attempt
+      and o.offer_id = $2::uuid and o.order_id = a.order_id and o.driver_id = $3 and o.round = a.round
       and o.state = 'open' and o.expires_at > clock_timestamp()
     returning a.customer_id as "customerId", a.attempt, a.sequence,
       extract(epoch from clock_timestamp() - a.waiting_since)::double precision as "waitedSeconds"`,

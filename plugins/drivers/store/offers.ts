@@ -18,15 +18,16 @@ const toOffer = ({ windowStart, windowEnd, ...row }: OfferRow): Offer => ({
 
 const insertOffersStatement: Statement = {
   name: 'insert_offers',
-  text: `insert into driver_offers (offer_id, order_id, driver_id, attempt, distance_m, expires_at)
-    select o.offer_id, $1, o.driver_id, $2, o.distance_m, clock_timestamp() + make_interval(secs => $3)
-    from unnest($4::uuid[], $5::text[], $6::double precision[]) as o (offer_id, driver_id, distance_m)
+  text: `insert into driver_offers (offer_id, order_id, driver_id, attempt, round, distance_m, expires_at)
+    select o.offer_id, $1, o.driver_id, $2, $3, o.distance_m, clock_timestamp() + make_interval(secs => $4)
+    from unnest($5::uuid[], $6::text[], $7::double precision[]) as o (offer_id, driver_id, distance_m)
     returning offer_id as "offerId", driver_id as "driverId", expires_at as "expiresAt"`,
 };
 
 export interface OffersToInsert {
   readonly orderId: string;
   readonly attempt: number;
+  readonly round: number;
   readonly seconds: number;
   readonly to: readonly { readonly offerId: string; readonly driverId: string; readonly distanceM: number }[];
 }
@@ -41,6 +42,7 @@ export async function insertOffers(db: Queryable, offers: OffersToInsert): Promi
   const { rows } = await db.query<InsertedOffer>(insertOffersStatement, [
     offers.orderId,
     offers.attempt,
+    offers.round,
     offers.seconds,
     offers.to.map(({ offerId }) => offerId),
     offers.to.map(({ driverId }) => driverId),
