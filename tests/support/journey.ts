@@ -84,10 +84,15 @@ export interface Device {
   close(): Promise<void>;
 }
 
-/** Registers a driver, puts it on shift and connects its phone; no position is sent yet. */
+/** Registers a driver who takes each offer at once, puts it on shift and connects its phone; no position is sent yet. */
 export async function connectDriver(platform: TestPlatform, driverId: string): Promise<Device> {
   const ops = await platform.as('ops', 'dispatcher');
-  await ops.ok('POST', '/drivers', { driverId, name: `Driver ${driverId}`, vehicle: 'van' });
+  await ops.ok('POST', '/drivers', {
+    driverId,
+    name: `Driver ${driverId}`,
+    vehicle: 'van',
+    autoAccept: true,
+  });
   const credentials = await ops.ok<{ username: string; password: string }>('POST', `/drivers/${driverId}/devices`, {
     deviceId: 'phone',
   });

@@ -66,7 +66,10 @@ export interface PluginCalls {
     };
     result: null;
   };
-  'mqtt.publish': { args: { topic: string; payload: string; qos: 0 | 1; retain: boolean }; result: null };
+  'mqtt.publish': {
+    args: { topic: string; payload: string; qos: 0 | 1; retain: boolean; expirySeconds?: number };
+    result: null;
+  };
   'mqtt.issueCredentials': {
     args: { username: string; publish: readonly string[]; subscribe: readonly string[] };
     result: DeviceCredentials;

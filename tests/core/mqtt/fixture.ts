@@ -119,11 +119,14 @@ export function batcherOptions(
   };
 }
 
-export async function createFixture(overrides: Partial<Config> = {}): Promise<Fixture> {
+export async function createFixture(
+  overrides: Partial<Config> = {},
+  clock: { readonly now?: () => number } = {},
+): Promise<Fixture> {
   const config = loadConfig({}, { mqttPort: 0, mqttRetryDelayMs: 5, mqttBatchWaitMs: 2, ...overrides });
   const telemetry = recordTelemetry();
   const credentials = createCredentials({ store: createMemoryStore() });
-  const broker = createEmbeddedBroker({ config, telemetry, credentials });
+  const broker = createEmbeddedBroker({ config, telemetry, credentials, ...clock });
   await broker.start();
   const clients: MqttClient[] = [];
   const sockets: Socket[] = [];

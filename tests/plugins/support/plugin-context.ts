@@ -56,7 +56,8 @@ export interface Recorded {
   readonly observed: { name: string; labels: Record<string, string>; value: number }[];
   readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string; revoked?: string }[];
   readonly published: { name: string; data: object }[];
-  readonly credentials: { username: string; publish: readonly string[] }[];
+  readonly credentials: { username: string; publish: readonly string[]; subscribe?: readonly string[] }[];
+  readonly messages: { topic: string; payload: unknown; options: unknown }[];
   readonly revoked: string[];
 }
 
@@ -100,6 +101,7 @@ export async function runPlugin(
     live: [],
     published: [],
     credentials: [],
+    messages: [],
     revoked: [],
   };
   const route = (verb: string) => (path: string, options: unknown, handler: unknown) =>
@@ -128,8 +130,9 @@ export async function runPlugin(
     },
     mqtt: {
       subscribe: (filter: string, _options: unknown, handler: Subscriber) => void subscribers.set(filter, handler),
-      publish: () => Promise.resolve(),
-      issueCredentials(device: { username: string; publish: readonly string[] }) {
+      publish: (topic: string, payload: unknown, options: unknown) =>
+        Promise.resolve(void recorded.messages.push({ topic, payload, options })),
+      issueCredentials(device: Recorded['credentials'][number]) {
         recorded.credentials.push(device);
         return Promise.resolve({ username: device.username, password: 'shown-once' });
       },
