@@ -15,9 +15,11 @@
  * `bigint` as decimal strings, `bytea` as base64.
  */
 import type { Http } from './plugin-api/http.ts';
+import type { Mail } from './plugin-api/mail.ts';
 import type { Live, Mqtt } from './plugin-api/streams.ts';
 
 export type * from './plugin-api/http.ts';
+export type * from './plugin-api/mail.ts';
 export type * from './plugin-api/streams.ts';
 
 export interface Plugin {
@@ -35,6 +37,7 @@ export interface PluginContext {
   readonly events: Events;
   readonly mqtt: Mqtt;
   readonly live: Live;
+  readonly mail: Mail;
   readonly cache: Cache;
   /** The granted environment variables and no others. */
   readonly env: Readonly<Record<string, string>>;
@@ -147,6 +150,7 @@ export type PermissionName =
   | 'mqtt'
   | 'live'
   | 'net'
+  | 'mail'
   | 'env'
   | 'read'
   | 'write'
