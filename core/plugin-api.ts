@@ -16,10 +16,12 @@
  */
 import type { QueryCacheOptions } from './plugin-api/cache.ts';
 import type { Http } from './plugin-api/http.ts';
+import type { Mail } from './plugin-api/mail.ts';
 import type { Live, Mqtt } from './plugin-api/streams.ts';
 
 export type * from './plugin-api/cache.ts';
 export type * from './plugin-api/http.ts';
+export type * from './plugin-api/mail.ts';
 export type * from './plugin-api/streams.ts';
 
 export interface Plugin {
@@ -37,6 +39,7 @@ export interface PluginContext {
   readonly events: Events;
   readonly mqtt: Mqtt;
   readonly live: Live;
+  readonly mail: Mail;
   readonly cache: Cache;
   /** The granted environment variables and no others. */
   readonly env: Readonly<Record<string, string>>;
@@ -171,6 +174,7 @@ export type PermissionName =
   | 'mqtt'
   | 'live'
   | 'net'
+  | 'mail'
   | 'env'
   | 'read'
   | 'write'

@@ -16,6 +16,7 @@ import { createHttpCapability } from '#core/plugin-host/capabilities/http.ts';
 import { createJobsCapability } from '#core/plugin-host/capabilities/jobs.ts';
 import { createLiveCapability } from '#core/plugin-host/capabilities/live.ts';
 import { createLogCapability } from '#core/plugin-host/capabilities/log.ts';
+import { createMailCapability } from '#core/plugin-host/capabilities/mail.ts';
 import { createMetricsCapability } from '#core/plugin-host/capabilities/metrics.ts';
 import { createMqttCapability } from '#core/plugin-host/capabilities/mqtt.ts';
 import { createNetCapability } from '#core/plugin-host/capabilities/net.ts';
@@ -72,6 +73,7 @@ export function createCapabilities(options: CapabilitiesOptions): Capabilities {
     createLiveCapability(options),
     cache,
     createNetCapability({ config }),
+    createMailCapability({ config }),
     createLogCapability({ telemetry, config }),
     createMetricsCapability({ telemetry, plugins: manifests }),
     createPermissionsCapability({ permissions: admitted.permissions }),

@@ -2,6 +2,7 @@ import { integer, list, ratio, text, url, type Setting } from './setting.ts';
 import { cacheSettings } from './settings-caches.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
+import { mailSettings } from './settings-mail.ts';
 
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
 export const settings = {
@@ -238,6 +239,9 @@ export const settings = {
     min: 1,
   }),
   netRedirectsMax: integer('NET_REDIRECTS_MAX', 5, { description: 'Redirects that a fetch of a plugin follows' }),
+
+  // mail
+  ...mailSettings,
 
   // telemetry
   otlpEndpoint: url(

@@ -1,3 +1,5 @@
+import { mailErrorCodes } from './codes-mail.ts';
+
 /** What is known of an error code, whatever the case. */
 export interface ErrorDescription {
   /** Of HTTP, where HTTP sees it. */
@@ -224,6 +226,7 @@ export const errorCodes = {
     meaning: 'A request of a plugin to another host failed: no connection, no answer, or one that is too large.',
     remedy: 'Plugin authors: handle it as any network failure. Operators: look at the host.',
   },
+  ...mailErrorCodes,
   CANCELLED: {
     status: 499,
     title: 'Cancelled',

@@ -1,33 +1,57 @@
 import type { DomainEvent, PluginContext, Transaction } from '#plugin-api';
-import { audience, recipientOf, type EventFacts, type NotifiedEvent } from './notification.ts';
-import { insertNotification } from './store.ts';
-import { render } from './templates.ts';
+import { audienceOf, notifiedEvents, type NotifiedEvent } from './audience.ts';
+import { compose } from './composing.ts';
+import { readFacts, recipientOf } from './facts.ts';
+import { chooseChannels, type ChannelName } from './person.ts';
+import type { Settings } from './settings.ts';
+import { findPerson } from './store/people.ts';
+import { noteProgress } from './store/progress.ts';
 
-const retryLimit = 10;
+export interface EventOptions {
+  readonly settings: Settings;
+  readonly open: ReadonlySet<ChannelName>;
+  readonly now: () => number;
+}
 
-export function registerEvents(ctx: PluginContext, channelNames: readonly string[]): void {
-  for (const name of Object.keys(audience) as NotifiedEvent[]) {
-    ctx.events.on<EventFacts>(name, (event, tx) => notify(tx, { ...event, name }, channelNames));
+export function registerEvents(ctx: PluginContext, options: EventOptions): void {
+  for (const name of notifiedEvents) {
+    ctx.events.on(name, async (event, tx) => {
+      const told = await notify(tx, { ...event, name }, options);
+      if (told === 'off') ctx.metrics.increment('returnit_notifications_total', { channel: 'none', outcome: 'off' });
+    });
   }
 }
 
-type Notified = Pick<DomainEvent<EventFacts>, 'id' | 'data'> & { readonly name: NotifiedEvent };
+type Notified = Pick<DomainEvent<unknown>, 'id' | 'data' | 'publishedAt'> & { readonly name: NotifiedEvent };
 
-/** Writes a message for each channel and sends it by a job of its own: one channel's failure is not another's. */
-export async function notify(tx: Transaction, event: Notified, channelNames: readonly string[]): Promise<void> {
-  const { id: eventId, name, data } = event;
-  const recipient = recipientOf(name, data);
-  if (recipient === undefined) return;
-  const text = render(name, data);
-  for (const channel of channelNames) {
-    const notificationId = await insertNotification(tx, {
-      eventId,
-      channel,
-      recipient,
-      orderId: data.orderId,
-      template: name,
-      ...text,
+/**
+ * Writes what an event has to tell, a message for each channel. Whether it is still to be told, and when, is decided when
+ * it is sent: events come late and in any order.
+ */
+export async function notify(
+  tx: Transaction,
+  { id: eventId, name: event, data, publishedAt }: Notified,
+  { settings, open, now }: EventOptions,
+): Promise<'told' | 'nobody' | 'off'> {
+  const facts = readFacts(data);
+  const { orderId } = facts;
+  const isOfOrder = event.startsWith('order.');
+  const isOfAssignment = event === 'driver.assigned' || event === 'driver.unassigned';
+  if (orderId !== null && (isOfOrder || isOfAssignment)) {
+    await noteProgress(tx, {
+      orderId,
+      version: isOfOrder ? facts.version : null,
+      status: isOfOrder ? facts.status : null,
+      assignmentSequence: isOfAssignment ? facts.sequence : null,
+      nowMs: now(),
     });
-    if (notificationId !== undefined) await tx.jobs.send('notifications.send', { notificationId }, { retryLimit });
   }
+  const recipient = recipientOf(event, facts);
+  if (recipient === undefined) return 'nobody';
+  const person = await findPerson(tx, recipient);
+  const channels = chooseChannels(person, audienceOf(event).kind, open);
+  for (const channel of channels) {
+    await compose(tx, { eventId, eventAt: publishedAt, event, facts }, { person, channel, settings });
+  }
+  return channels.length === 0 ? 'off' : 'told';
 }

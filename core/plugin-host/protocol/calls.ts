@@ -103,6 +103,18 @@ export interface PluginCalls {
       body: string;
     };
   };
+  'mail.send': {
+    args: {
+      to: string;
+      subject: string;
+      text: string;
+      html?: string;
+      messageId: string;
+      headers: readonly (readonly [string, string])[];
+    };
+    result: { messageId: string };
+  };
+  'mail.configured': { args: Record<string, never>; result: { configured: boolean } };
   'permissions.query': {
     args: { name: PermissionName; resource: string };
     result: { state: 'granted' | 'denied' | 'prompt' };

@@ -66,7 +66,7 @@ export interface RunningPlugin {
   readonly events: readonly string[];
   readonly queues: readonly string[];
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
-  deliver(event: string, data: object, id?: string): Promise<void>;
+  deliver(event: string, data: object, id?: string, publishedAt?: string): Promise<void>;
   work(queue: string, data: object, attempt?: number): Promise<void>;
   receive(filter: string, messages: readonly MqttMessage[]): Promise<readonly Verdict[]>;
   watch(pattern: string, principal: Principal, params: Record<string, string>, link?: string): Promise<WatchDecision>;
@@ -119,6 +119,7 @@ export async function runPlugin(
     env,
     traceId: () => undefined,
     permissions: { query: () => Promise.resolve('granted') },
+    mail: { isConfigured: () => Promise.resolve(false) },
     jobs: {
       send: () => Promise.resolve(),
       work: (queue: string, handler: JobHandler) => void workers.set(queue, handler),
@@ -198,8 +199,8 @@ export async function runPlugin(
       assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);
       return { status: reply.status, body, headers: reply.headers ?? {} };
     },
-    deliver: (name, data, id) =>
-      db.transaction((tx) => get(events, name)(toEvent(name, data, id) as DomainEvent<never>, tx)),
+    deliver: (name, data, id, publishedAt) =>
+      db.transaction((tx) => get(events, name)(toEvent(name, data, id, publishedAt) as DomainEvent<never>, tx)),
     work: (queue, data, attempt = 1) =>
       get(workers, queue)({ id: 'j', queue, data, attempt, signal: new AbortController().signal }),
     receive: (filter, messages) => get(subscribers, filter)(messages),

@@ -1,0 +1,121 @@
+/** The plugin on a real database, with channels and a clock that are the test's. */
+import type { Plugin } from '#plugin-api';
+import type { Channel, Delivery, OutgoingMessage } from '../../../plugins/notifications/channels/channel.ts';
+import type { ChannelName } from '../../../plugins/notifications/person.ts';
+import { register } from '../../../plugins/notifications/register.ts';
+import { readSettings } from '../../../plugins/notifications/settings.ts';
+import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
+import type { PluginDatabase } from '../support/plugin-database.ts';
+
+export const startOfTest = Date.parse('2026-05-04T08:00:00.000Z');
+
+export interface FakeChannel extends Channel {
+  /** What was handed over, in order; each try. */
+  readonly tries: OutgoingMessage[];
+  /** What the next tries come to; then all are sent. */
+  readonly script: (Delivery | 'throws')[];
+}
+
+export function createFakeChannel(name: ChannelName): FakeChannel {
+  const tries: OutgoingMessage[] = [];
+  const script: FakeChannel['script'] = [];
+  return {
+    name,
+    tries,
+    script,
+    send(message) {
+      tries.push(message);
+      const next = script.shift() ?? { kind: 'sent' };
+      return next === 'throws' ? Promise.reject(new Error('a fault')) : Promise.resolve(next);
+    },
+  };
+}
+
+export interface Messenger {
+  readonly running: RunningPlugin;
+  readonly clock: { nowMs: number };
+  deliver(event: string, data: object, id?: string): Promise<void>;
+  /** Runs the jobs that are due, and those that they send, until none is due. */
+  runDue(): Promise<void>;
+  /** Goes from job to job in time until there is none left. */
+  runAll(): Promise<void>;
+  /** Jobs not run yet. */
+  waiting(): number;
+  prefer(person: string, preferences: object): Promise<Reply>;
+  counted(channel: string, outcome: string): number;
+  states(): Promise<Record<string, unknown>[]>;
+}
+
+export async function startMessenger(
+  data: PluginDatabase,
+  channels: readonly Channel[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Messenger> {
+  const clock = { nowMs: startOfTest };
+  const settings = readSettings(env);
+  const plugin: Plugin = {
+    setup: (ctx) =>
+      register(ctx, {
+        settings,
+        channels: new Map(channels.map((channel) => [channel.name, channel])),
+        now: () => clock.nowMs,
+      }),
+  };
+  const running = await runPlugin(plugin, data.db);
+  const jobs = followJobs(data, clock);
+
+  const runDue = async (): Promise<void> => {
+    for (let job = jobs.take(); job !== undefined; job = jobs.take()) await running.work('notifications.send', job);
+  };
+  return {
+    running,
+    clock,
+    deliver: (event, facts, id) => running.deliver(event, facts, id, new Date(clock.nowMs).toISOString()),
+    runDue,
+    async runAll() {
+      for (let steps = 0; steps < 500; steps += 1) {
+        await runDue();
+        const next = jobs.nextMs();
+        if (next === undefined) return;
+        clock.nowMs = Math.max(clock.nowMs, next);
+      }
+      throw new Error('jobs come again and again');
+    },
+    waiting: () => jobs.count(),
+    prefer: (id, body) =>
+      running.request('PUT /notifications/preferences', { principal: { id, role: 'customer' }, body }),
+    counted: (channel, outcome) => running.counted('returnit_notifications_total', { channel, outcome }),
+    states: () =>
+      data.sql(
+        `select event_id as event, channel, state, attempts, last_error as error, drop_reason as reason
+         from notifications.notifications order by sequence`,
+      ),
+  };
+}
+
+function followJobs(data: PluginDatabase, clock: { readonly nowMs: number }) {
+  let seen = data.sent.length;
+  const jobs: { dueMs: number; data: object }[] = [];
+  const look = (): void => {
+    for (const { name, data: job, options } of data.sent.slice(seen)) {
+      if (name !== 'notifications.send') continue;
+      jobs.push({ dueMs: clock.nowMs + (options?.startAfterSeconds ?? 0) * 1000, data: job });
+    }
+    seen = data.sent.length;
+  };
+  return {
+    take(): object | undefined {
+      look();
+      const index = jobs.findIndex(({ dueMs }) => dueMs <= clock.nowMs);
+      return index === -1 ? undefined : jobs.splice(index, 1)[0]?.data;
+    },
+    nextMs(): number | undefined {
+      look();
+      return jobs.length === 0 ? undefined : Math.min(...jobs.map(({ dueMs }) => dueMs));
+    },
+    count(): number {
+      look();
+      return jobs.length;
+    },
+  };
+}
