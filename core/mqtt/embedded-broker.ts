@@ -11,7 +11,7 @@ import { createDeviceSubscriptions } from './device-subscriptions.ts';
 import { createDirectDeviceMessages } from './direct-device-messages.ts';
 import { MessageConnection, type MessageConnectionOptions } from './message-connection.ts';
 import { createDeviceDirectory, type DeviceDirectory } from './device-directory.ts';
-import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from '#core/cache/failure-limit.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
