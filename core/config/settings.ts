@@ -1,4 +1,5 @@
 import { integer, list, ratio, text, url, type Setting } from './setting.ts';
+import { accessSettings } from './settings-access.ts';
 import { liveSettings } from './settings-live.ts';
 
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
@@ -147,6 +148,7 @@ export const settings = {
   ),
   jwtIssuer: text('JWT_ISSUER', 'returnit', { description: 'Required `iss` of tokens' }),
   jwtAudience: text('JWT_AUDIENCE', 'returnit-api', { description: 'Required `aud` of tokens' }),
+  ...accessSettings,
 
   // caches
   cacheEntriesMax: integer('CACHE_ENTRIES_MAX', 500, { description: 'Entries of the object cache', min: 1 }),

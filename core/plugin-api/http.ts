@@ -33,6 +33,17 @@ export interface RouteOptions<
   readonly response: Readonly<Record<number, TSchema>>;
   /** Content types of this route's streams, such as `application/geo+json`. @default it answers no stream */
   readonly streams?: readonly string[];
+  /**
+   * Whether the core does a POST once for each `Idempotency-Key` and repeats its answer, which it keeps for a day. False
+   * where the answer holds a secret, or where the route itself sees to repetitions. A handler that creates something
+   * derives its id from the key all the same: the core may end between the handler's commit and keeping the answer, and
+   * then the handler is run again. @default true for a POST with roles, unless it has `streams`
+   */
+  readonly idempotency?: boolean;
+  /** Requests of one principal to this route in a minute, beside the limits of all routes. @default no limit of its own */
+  readonly requestsPerMinute?: number;
+  /** Each success takes one of the calling partner's budget of the day of this name. @default none */
+  readonly budget?: 'orders';
 }
 
 export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> {

@@ -50,6 +50,9 @@ const routeArgs = Type.Object(
       maxProperties: 16,
     }),
     handler: Type.Integer({ minimum: 0 }),
+    idempotency: Type.Optional(Type.Boolean()),
+    requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000 })),
+    budget: Type.Optional(Type.Literal('orders')),
     streams: Type.Optional(
       Type.Object(
         {
@@ -101,6 +104,9 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
             bodyAs: args.bodyAs ?? 'json',
             response: args.response,
             streams: args.streams?.contentTypes,
+            idempotency: args.idempotency,
+            requestsPerMinute: args.requestsPerMinute,
+            budget: args.budget,
             run: createPluginRun({
               target: instance,
               handler: args.handler,

@@ -36,6 +36,9 @@ export interface PluginCalls {
       handler: number;
       /** Content types of streams, and the handler that is asked for their pieces. */
       streams?: { contentTypes: readonly string[]; handler: number };
+      idempotency?: boolean;
+      requestsPerMinute?: number;
+      budget?: 'orders';
     };
     result: null;
   };
