@@ -1,11 +1,11 @@
-import { createRouteTable } from '#core/http/route-table.ts';
+import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
 import { createHttpServer, type HttpServer } from '#core/http/server.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
-import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
+import { createAccess } from './access.ts';
 import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
 import { guardMemory } from './caches.ts';
-import { createCapabilities } from './capabilities.ts';
+import { createCapabilities, type Capabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
 import { createLive, type Live } from './live.ts';
 import { addOwnRoutes } from './own-routes.ts';
@@ -22,31 +22,26 @@ export async function startFront(
   backends: Backends,
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
-  const { config, telemetry, audit, parts } = foundation;
+  const { config, telemetry, parts } = foundation;
   const { admitted, authenticator, transport, jobs, caches } = backends;
-  const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
-  const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
+  const routes = createRoutes(foundation, backends);
+  const access = await createAccess(foundation, backends, cleanup);
   const { hub, links, streams, sockets } = await createLive(foundation, backends);
-  const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
-  const capabilities = createCapabilities({ ...backends, hub, links, routes, telemetry, config, stateOf });
-  cleanup.defer(() => capabilities.stop());
-  cleanup.defer(guardMemory(foundation, caches, capabilities));
-  const host = createPluginHost({
-    admitted,
-    audit,
+  const capabilities = createCapabilities({
+    ...backends,
+    hub,
+    links,
+    routes,
     telemetry,
     config,
-    capabilities: capabilities.all,
-    startSandbox: backends.startSandbox,
-    onReady(instance) {
-      capabilities.settle(instance).catch((error: unknown) => {
-        const { name: plugin } = instance.plugin;
-        telemetry.logger.error({ err: error, plugin }, 'Cannot remove what an earlier process registered');
-      });
-    },
+    stateOf: (plugin) => parts.host?.stateOf(plugin),
   });
+  cleanup.defer(() => capabilities.stop());
+  cleanup.defer(guardMemory(foundation, caches, capabilities));
+  const host = createHost(foundation, backends, capabilities);
   parts.host = host;
   const assets = addOwnRoutes(routes, { host, jobs, telemetry });
+  access.addRoutes(routes);
   const http = createHttpServer({
     config,
     telemetry,
@@ -55,6 +50,7 @@ export async function startFront(
     authenticateDevice: backends.authenticateDevice,
     responseCache: caches.responseCache,
     assets,
+    ...access,
     version: platformVersion,
     takeStream: (request, response) => streams.take(request, response),
   });
@@ -83,4 +79,29 @@ function takeUpgrades(server: HttpServer['server'], sockets: Live['sockets']): v
   server.on('upgrade', (request, socket, head) => {
     if (!sockets.upgrade(request, socket, head)) socket.destroy();
   });
+}
+function createHost(
+  { telemetry, config, audit }: Foundation,
+  { admitted, startSandbox }: Backends,
+  capabilities: Capabilities,
+): PluginHost {
+  return createPluginHost({
+    admitted,
+    audit,
+    telemetry,
+    config,
+    capabilities: capabilities.all,
+    startSandbox,
+    onReady(instance) {
+      capabilities.settle(instance).catch((error: unknown) => {
+        const { name: plugin } = instance.plugin;
+        telemetry.logger.error({ err: error, plugin }, 'Cannot remove what an earlier process registered');
+      });
+    },
+  });
+}
+
+function createRoutes({ config, parts }: Foundation, { admitted }: Backends): RouteTable {
+  const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
+  return createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
 }

@@ -1,5 +1,6 @@
 import { integer, list, ratio, text, url, type Setting } from './setting.ts';
 import { cacheSettings } from './settings-caches.ts';
+import { accessSettings } from './settings-access.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
@@ -155,6 +156,7 @@ export const settings = {
   ),
   jwtIssuer: text('JWT_ISSUER', 'returnit', { description: 'Required `iss` of tokens' }),
   jwtAudience: text('JWT_AUDIENCE', 'returnit-api', { description: 'Required `aud` of tokens' }),
+  ...accessSettings,
 
   // caches
   ...cacheSettings,

@@ -1,14 +1,6 @@
+import { accessCodes } from './access-codes.ts';
 import { mailErrorCodes } from './codes-mail.ts';
-
-/** What is known of an error code, whatever the case. */
-export interface ErrorDescription {
-  /** Of HTTP, where HTTP sees it. */
-  readonly status: number;
-  readonly title: string;
-  readonly meaning: string;
-  /** What whoever gets it does now. */
-  readonly remedy: string;
-}
+import type { ErrorDescription } from './error-description.ts';
 
 /** Every error code of the core. Documented in README.md and at `/problems/<code>`, held by tests. */
 export const errorCodes = {
@@ -67,10 +59,12 @@ export const errorCodes = {
   TOO_MANY_FAILURES: {
     status: 429,
     title: 'Too many failures',
-    meaning: "A device's credentials are not checked, for too many were wrong at this address within a minute.",
+    meaning:
+      "A device's credentials, or an API key, are not checked, for too many were wrong at this address within a minute.",
     remedy:
-      'Correct the password on the device; it is tried again after `Retry-After`, and what is queued stays queued.',
+      'Correct the password or the key; it is tried again after `Retry-After`, and what a device has queued stays queued.',
   },
+  ...accessCodes,
   AUTHENTICATION_UNAVAILABLE: {
     status: 503,
     title: 'Cannot check tokens',

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { Principal } from '#plugin-api';
+import type { RateLimitState } from './limits/rate-limit-state.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { Route } from './route.ts';
 
@@ -18,6 +19,14 @@ export interface HttpState {
   streamBeganAtMs: number | undefined;
   route: Route;
   principal: Principal;
+  /** Of an API key: what it may. */
+  scopes: readonly string[] | undefined;
+  /** For the headers of the answer. */
+  rateLimit: RateLimitState | undefined;
+  /** The header `Idempotency-Key`, where the route takes it. */
+  idempotencyKey: string | undefined;
+  /** SHA-256 of the body as it came, of a request with a key. */
+  bodyHash: string | undefined;
   signal: AbortSignal;
   params: unknown;
   query: unknown;

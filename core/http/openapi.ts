@@ -1,4 +1,7 @@
+import { apiKeyPrefix } from './api-keys/api-key.ts';
+import { scopeOf } from './api-keys/scopes.ts';
 import { credentialNames } from './device-credentials.ts';
+import { answerHeaders, headerComponents, headersOf } from './openapi-headers.ts';
 import type { Route } from './route.ts';
 import type { JsonSchema } from './schema-policy.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
@@ -23,7 +26,8 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
     info: {
       title: options.title,
       version: options.version,
-      description: 'Errors are problem details (RFC 9457). `x-roles` says who may call an operation.',
+      description:
+        'Errors are problem details (RFC 9457). `x-roles` says who may call an operation, `x-scope` what an API key must hold for it.',
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
     servers: [{ url: '/' }],
@@ -32,18 +36,39 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
     components: {
       securitySchemes: {
         token: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+        apiKey: {
+          type: 'http',
+          scheme: 'bearer',
+          bearerFormat: `${apiKeyPrefix}…`,
+          description: "A partner's API key, in place of its token; it may what its scopes say",
+        },
         device: { type: 'http', scheme: 'basic', description: "A device's credentials, the same as for MQTT" },
         deviceUsername: { type: 'apiKey', in: 'query', name: credentialNames.username },
         devicePassword: { type: 'apiKey', in: 'query', name: credentialNames.password },
       },
       schemas: { Problem: problemSchema },
+      headers: headerComponents,
       responses: {
-        Problem: {
-          description: 'What was wrong',
-          content: { [problemContentType]: { schema: { $ref: '#/components/schemas/Problem' } } },
-        },
+        Problem: problemResponse('What was wrong', {}),
+        Conflict: problemResponse(
+          'Not as things are, or a request with this Idempotency-Key is under way',
+          headersOf('Retry-After'),
+        ),
+        TooManyRequests: problemResponse(
+          'Too many requests in this minute, or a budget is spent',
+          headersOf('RateLimit-Policy', 'RateLimit', 'Retry-After'),
+        ),
+        Unavailable: problemResponse('Not at the moment', headersOf('Retry-After')),
       },
     },
+  };
+}
+
+function problemResponse(description: string, headers: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return {
+    description,
+    ...headers,
+    content: { [problemContentType]: { schema: { $ref: '#/components/schemas/Problem' } } },
   };
 }
 
@@ -78,16 +103,29 @@ function toOperation(route: Route): Record<string, unknown> {
     summary: route.summary,
     tags: [route.owner.name],
     'x-roles': typeof route.roles === 'string' ? [route.roles] : route.roles,
+    ...(takesApiKeys(route) ? { 'x-scope': scopeOf(route) } : {}),
     security: toSecurity(route),
-    parameters: [...pathParameters(route), ...queryParameters(route)],
+    parameters: [...pathParameters(route), ...queryParameters(route), ...(route.isIdempotent ? [idempotencyKey] : [])],
     ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.bodyAs, route.body.schema) }),
     responses: toResponses(route),
   };
 }
 
-function toSecurity({ roles, credentialsInQuery }: Route): Record<string, unknown>[] {
+const idempotencyKey = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'A UUID, say. The same request with the same key is done once and answered the same for 24 hours; another request with it is refused.',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+};
+
+const takesApiKeys = ({ roles }: Route): boolean => typeof roles !== 'string' && roles.includes('partner');
+
+function toSecurity(route: Route): Record<string, unknown>[] {
+  const { roles, credentialsInQuery } = route;
   if (roles === 'public') return [{}, { token: [] }];
-  if (roles !== 'device') return [{ token: [] }];
+  if (roles !== 'device') return [{ token: [] }, ...(takesApiKeys(route) ? [{ apiKey: [] }] : [])];
   return [{ device: [] }, ...(credentialsInQuery ? [{ deviceUsername: [], devicePassword: [] }] : [])];
 }
 
@@ -126,12 +164,14 @@ function toResponses(route: Route): Record<string, unknown> {
     const hasBody = ![204, 205, 304].includes(status);
     responses[status] = {
       description: descriptions[status] ?? 'Success',
+      ...answerHeaders(route),
       ...(hasBody ? { content: { ...streamsOf(route, status), 'application/json': { schema: check.schema } } } : {}),
     };
   }
   if (route.verb === 'GET') responses['304'] ??= { description: descriptions[304] };
-  if (route.response.size === 0) responses['200'] = { description: 'OK', ...toContent(route) };
-  for (const status of problemStatuses(route)) responses[status] = { $ref: '#/components/responses/Problem' };
+  if (route.response.size === 0) responses['200'] = { description: 'OK', ...answerHeaders(route), ...toContent(route) };
+  for (const status of problemStatuses(route))
+    responses[status] = { $ref: `#/components/responses/${ownResponses[status] ?? 'Problem'}` };
   return { ...responses, default: { $ref: '#/components/responses/Problem' } };
 }
 
@@ -157,12 +197,16 @@ const descriptions: Readonly<Record<number, string>> = {
   304: 'Not modified',
 };
 
+const ownResponses: Readonly<Record<string, string>> = { 409: 'Conflict', 429: 'TooManyRequests', 503: 'Unavailable' };
+
 function problemStatuses(route: Route): readonly string[] {
   return [
-    ...(route.body === undefined ? [] : ['400', '413', '415']),
+    ...(route.body === undefined && !route.isIdempotent ? [] : ['400']),
+    ...(route.body === undefined ? [] : ['413', '415']),
     '401',
     ...(route.roles === 'public' ? [] : ['403']),
-    ...(route.roles === 'device' ? ['429'] : []),
+    ...(route.isIdempotent ? ['409'] : []),
+    '429',
     ...(route.owner.name === 'core' ? [] : ['422', '503', '504']),
   ];
 }

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Principal, Role, RouteCacheOptions } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Labels } from '#core/telemetry/metrics.ts';
+import type { BudgetName } from './limits/budget-name.ts';
 import { parseRoutePath, type RoutePath } from './route-path.ts';
 import { compileSchema, type SchemaCheck } from './schema-compiler.ts';
 import { normalizeSchema } from './schema-normal-form.ts';
@@ -36,6 +37,8 @@ export interface RouteRequest {
   /** All of them; what a plugin may see is for `plugin-request.ts` to choose. */
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
+  /** Of an API key alone: what it may. */
+  readonly scopes?: readonly string[] | undefined;
   /** The trace id: the same in the log, in the trace and in problem details. */
   readonly id: string;
   readonly signal: AbortSignal;
@@ -85,6 +88,12 @@ export interface RouteDefinition {
   readonly streams?: readonly string[] | undefined;
   /** Of a GET: its answers may be kept. */
   readonly cache?: RouteCacheOptions | undefined;
+  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams */
+  readonly idempotency?: boolean | undefined;
+  /** For each principal, beside the limits of all routes. @default none */
+  readonly requestsPerMinute?: number | undefined;
+  /** What each success takes one of, where a partner calls. @default nothing */
+  readonly budget?: BudgetName | undefined;
   readonly run: (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
 }
 
@@ -105,6 +114,11 @@ export interface Route {
   readonly content: RouteDefinition['content'];
   readonly streams: readonly string[];
   readonly cache: RouteCacheOptions | undefined;
+  readonly isIdempotent: boolean;
+  readonly requestsPerMinute: number | undefined;
+  readonly budget: BudgetName | undefined;
+  /** The first segment of the path: what scopes of API keys name. */
+  readonly group: string;
   readonly coerceParams: Coerce | undefined;
   readonly coerceQuery: Coerce | undefined;
   readonly run: RouteDefinition['run'];
@@ -149,12 +163,22 @@ export function createRoute(definition: RouteDefinition): Route {
     content: definition.content,
     streams: definition.streams ?? [],
     cache: definition.cache,
+    isIdempotent: takesKeys(definition),
+    requestsPerMinute: definition.requestsPerMinute,
+    budget: definition.budget,
+    group: path.template.split('/', 2)[1] ?? '',
     coerceParams: compileCoercion(params?.schema),
     coerceQuery: compileCoercion(query?.schema),
     run: definition.run,
     problems: new Map(),
     labels: new Map(),
   };
+}
+
+/** The core's own routes say so themselves. An answer in pieces is not kept: its route sees to repetitions itself. */
+function takesKeys({ verb, roles, owner, streams = [], idempotency }: RouteDefinition): boolean {
+  if (verb !== 'POST' || typeof roles === 'string' || streams.length > 0) return false;
+  return idempotency ?? owner.name !== 'core';
 }
 
 function compileRequestSchema(schema: unknown, name: string): SchemaCheck | undefined {

@@ -17,7 +17,13 @@ const securityHeaders = {
 
 /** The headers of every answer; its own can replace them. */
 export function answerHeaders(ctx: HttpContext, own: RouteResponse['headers']): Record<string, string | number> {
-  return { ...securityHeaders, 'x-request-id': ctx.state.id, ...own };
+  const { id, rateLimit } = ctx.state;
+  const headers: Record<string, string | number> = { ...securityHeaders, 'x-request-id': id, ...own };
+  if (rateLimit !== undefined) {
+    headers['ratelimit-policy'] = rateLimit.policy;
+    headers['ratelimit'] = rateLimit.state;
+  }
+  return headers;
 }
 
 /** Of these, HTTP knows that nothing follows the headers. */

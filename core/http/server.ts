@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { createHttpApp } from './app.ts';
+import { createHttpApp, type HttpAppOptions } from './app.ts';
 import type { Authenticator } from './authentication.ts';
 import { answerClientError } from './client-error.ts';
 import { addCoreRoutes } from './core-routes.ts';
@@ -13,24 +13,25 @@ import type { ResponseCache } from './response-cache.ts';
 import type { RouteTable } from './route-table.ts';
 import type { StaticAssets } from './static-assets.ts';
 
-export interface HttpServerOptions {
-  readonly config: Pick<
-    Config,
-    | 'httpHost'
-    | 'httpPort'
-    | 'httpBodyMaxBytes'
-    | 'httpHeadersMaxBytes'
-    | 'httpRequestTimeoutMs'
-    | 'httpKeepAliveMs'
-    | 'httpSlowRequestMs'
-    | 'httpTrustedProxies'
-    | 'httpConnectionsMax'
-    | 'httpStreamMaxBytes'
-    | 'httpStreamStallMs'
-    | 'httpStreamsPerPluginMax'
-    | 'pluginRestartDelayMs'
-    | 'shutdownTimeoutMs'
-  >;
+export interface HttpServerOptions extends Pick<HttpAppOptions, 'apiKeys' | 'budgets' | 'idempotency'> {
+  readonly config: HttpAppOptions['config'] &
+    Pick<
+      Config,
+      | 'httpHost'
+      | 'httpPort'
+      | 'httpBodyMaxBytes'
+      | 'httpHeadersMaxBytes'
+      | 'httpRequestTimeoutMs'
+      | 'httpKeepAliveMs'
+      | 'httpSlowRequestMs'
+      | 'httpTrustedProxies'
+      | 'httpConnectionsMax'
+      | 'httpStreamMaxBytes'
+      | 'httpStreamStallMs'
+      | 'httpStreamsPerPluginMax'
+      | 'pluginRestartDelayMs'
+      | 'shutdownTimeoutMs'
+    >;
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;

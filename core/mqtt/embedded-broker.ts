@@ -12,7 +12,7 @@ import { createDirectDeviceMessages } from './direct-device-messages.ts';
 import { MessageConnection, type MessageConnectionOptions } from './message-connection.ts';
 import { createDeviceDirectory, type DeviceDirectory } from './device-directory.ts';
 import { createExpiringMessages, type ExpiringMessages } from './expiring-messages.ts';
-import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from '#core/cache/failure-limit.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';

@@ -16,7 +16,12 @@ export interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
   readonly 'x-roles': readonly string[];
-  readonly parameters: readonly { readonly name: string; readonly in: 'path' | 'query'; readonly required: boolean }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: 'path' | 'query' | 'header';
+    readonly required: boolean;
+    readonly schema: object;
+  }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
   readonly responses: Readonly<Record<string, DocumentedResponse>>;
 }

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { getRawBody } from 'raw-body';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
@@ -80,10 +81,12 @@ async function read(ctx: HttpContext, options: BodyOptions): Promise<Buffer> {
   const { promise: lateness, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(late), timeoutMs);
   try {
-    return await Promise.race([
+    const bytes = await Promise.race([
       getRawBody(ctx.req, { limit, length: ctx.req.headers['content-length'] ?? null }),
       lateness,
     ]);
+    if (ctx.state.idempotencyKey !== undefined) ctx.state.bodyHash = hash('sha256', bytes, 'base64');
+    return bytes;
   } catch (error) {
     if (error === late) throw error;
     throw toRefusal(error, limit);

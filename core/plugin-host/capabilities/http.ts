@@ -51,6 +51,9 @@ const routeArgs = Type.Object(
       maxProperties: 16,
     }),
     handler: Type.Integer({ minimum: 0 }),
+    idempotency: Type.Optional(Type.Boolean()),
+    requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000 })),
+    budget: Type.Optional(Type.Literal('orders')),
     streams: Type.Optional(
       Type.Object(
         {
@@ -115,6 +118,9 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
             response: args.response,
             streams: args.streams?.contentTypes,
             cache: args.cache,
+            idempotency: args.idempotency,
+            requestsPerMinute: args.requestsPerMinute,
+            budget: args.budget,
             run: createPluginRun({
               target: instance,
               handler: args.handler,

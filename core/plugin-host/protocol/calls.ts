@@ -39,6 +39,9 @@ export interface PluginCalls {
       /** Content types of streams, and the handler that is asked for their pieces. */
       streams?: { contentTypes: readonly string[]; handler: number };
       cache?: RouteCacheOptions;
+      idempotency?: boolean;
+      requestsPerMinute?: number;
+      budget?: 'orders';
     };
     result: null;
   };

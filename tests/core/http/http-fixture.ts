@@ -12,12 +12,12 @@ import { createAuthenticator, type Authenticator } from '#core/http/authenticati
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
 import { createResponseCache, type ResponseCache } from '#core/http/response-cache.ts';
 import { createStaticAssets } from '#core/http/static-assets.ts';
-import { createHttpServer, type HttpServer } from '#core/http/server.ts';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '#core/http/server.ts';
 import { createHttpCapability, type HttpCapabilityOptions } from '#core/plugin-host/capabilities/http.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { HandlerCalls, PluginCalls } from '#core/plugin-host/protocol/calls.ts';
-import { createLogger } from '#core/telemetry/logger.ts';
-import { createMetrics } from '#core/telemetry/metrics.ts';
+import { createLogger, type Logger } from '#core/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
 import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
 import { callCapability } from '../../support/fake-instance.ts';
 
@@ -100,7 +100,10 @@ export interface HttpFixture {
   /** Every log line so far. */
   readonly logs: Record<string, unknown>[];
   route(plugin: FakePlugin, route: Partial<PluginCalls['http.route']['args']>): Promise<unknown>;
-  request(path: string, init?: RequestInit & { readonly role?: Role; readonly json?: unknown }): Promise<Response>;
+  request(
+    path: string,
+    init?: RequestInit & { readonly role?: Role; readonly subject?: string; readonly json?: unknown },
+  ): Promise<Response>;
   /** Sends these bytes and reads until the server closes. */
   raw(text: string): Promise<string>;
   openSocket(): Promise<Socket>;
@@ -108,9 +111,18 @@ export interface HttpFixture {
   stop(): Promise<void>;
 }
 
+/** Keys and limits, which most tests of HTTP do without. */
+export type Doors = Pick<HttpServerOptions, 'apiKeys' | 'budgets' | 'idempotency'>;
+export interface DoorParts {
+  readonly config: Config;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
 export async function startHttpFixture(
   overrides: Partial<Config> = {},
   stateOf: HttpCapabilityOptions['stateOf'] = () => 'ready',
+  doors: (parts: DoorParts) => Doors = () => ({}),
 ): Promise<HttpFixture> {
   const dataDir = await mkdtemp(join(tmpdir(), 'returnit-http-'));
   const config = loadConfig({}, { httpPort: 0, dataDir, logLevel: 'debug', ...overrides });
@@ -139,6 +151,7 @@ export async function startHttpFixture(
     responseCache,
     assets: createStaticAssets(table),
     version: '1.2.3',
+    ...doors({ config, metrics, logger }),
   });
   const { port } = await http.start();
   const capability = createHttpCapability({ routeTable: table, config, stateOf });
@@ -175,10 +188,13 @@ export async function startHttpFixture(
       };
       return callCapability(capability, plugin.instance, { method: 'route', args });
     },
-    async request(path, { role, json, ...init } = {}) {
+    async request(path, { role, subject, json, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (role !== undefined)
-        headers.set('authorization', `Bearer ${await authenticator.issueToken({ role, subject: `${role}-1` })}`);
+        headers.set(
+          'authorization',
+          `Bearer ${await authenticator.issueToken({ role, subject: subject ?? `${role}-1` })}`,
+        );
       if (json !== undefined) headers.set('content-type', 'application/json');
       return fetch(`http://127.0.0.1:${port}${path}`, {
         ...init,

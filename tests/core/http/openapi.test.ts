@@ -21,9 +21,9 @@ const operation = {
       items: {
         type: 'object',
         required: ['name', 'in', 'schema'],
-        properties: { in: { enum: ['path', 'query'] }, required: { type: 'boolean' } },
+        properties: { in: { enum: ['path', 'query', 'header'] }, required: { type: 'boolean' } },
         anyOf: [
-          { properties: { in: { const: 'query' } } },
+          { properties: { in: { enum: ['query', 'header'] } } },
           { required: ['required'], properties: { in: { const: 'path' }, required: { const: true } } },
         ],
       },
@@ -140,13 +140,55 @@ describe('/openapi.json', () => {
       '400',
       '401',
       '403',
+      '409',
       '413',
       '415',
       '422',
+      '429',
       '503',
       '504',
       'default',
     ]);
+  });
+
+  it('tells of keys, scopes and limits where they hold', async () => {
+    await fixture.route(createFakePlugin('quotes'), {
+      verb: 'post',
+      path: '/quotes',
+      roles: ['partner', 'ops'],
+      response: { 201: {} },
+    });
+    await fixture.route(createFakePlugin('links'), {
+      verb: 'post',
+      path: '/links',
+      roles: ['ops'],
+      response: { 201: {} },
+      idempotency: false,
+    });
+    const { paths } = await read();
+    const quotes = paths['/quotes']?.['post'];
+    assert.deepEqual(quotes?.['security'], [{ token: [] }, { apiKey: [] }]);
+    assert.equal(quotes?.['x-scope'], 'quotes:write');
+    assert.deepEqual(
+      (quotes?.['parameters'] as { name: string; in: string; required: boolean }[]).map((each) => [
+        each.name,
+        each.in,
+        each.required,
+      ]),
+      [['Idempotency-Key', 'header', false]],
+    );
+    const { 201: created, 409: conflict, 429: limited } = quotes['responses'] as Record<string, object>;
+    assert.deepEqual(Object.keys((created as { headers: object }).headers), [
+      'RateLimit-Policy',
+      'RateLimit',
+      'Idempotent-Replayed',
+    ]);
+    assert.deepEqual(conflict, { $ref: '#/components/responses/Conflict' });
+    assert.deepEqual(limited, { $ref: '#/components/responses/TooManyRequests' });
+    const links = paths['/links']?.['post'];
+    assert.deepEqual([links?.['parameters'], links?.['x-scope']], [[], undefined]);
+    assert.deepEqual(links?.['security'], [{ token: [] }]);
+    assert.ok(!('409' in (links?.['responses'] as object)));
   });
 
   it('is a page as well, which loads nothing and escapes what plugins say', async () => {

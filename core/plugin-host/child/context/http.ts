@@ -40,6 +40,9 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
       ...(options.body === undefined ? {} : { body: options.body }),
       ...(options.bodyAs === undefined ? {} : { bodyAs: options.bodyAs }),
       response: options.response,
+      ...(options.idempotency === undefined ? {} : { idempotency: options.idempotency }),
+      ...(options.requestsPerMinute === undefined ? {} : { requestsPerMinute: options.requestsPerMinute }),
+      ...(options.budget === undefined ? {} : { budget: options.budget }),
       ...(options.streams === undefined ? {} : { streams: { contentTypes: options.streams, handler: nextPiece() } }),
       ...(options.cache === undefined ? {} : { cache: options.cache }),
       handler: core.handler('http.route', (input, call) =>
