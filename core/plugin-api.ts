@@ -17,7 +17,9 @@
 import type { Http } from './plugin-api/http.ts';
 import type { Live, Mqtt } from './plugin-api/streams.ts';
 
+export type * from './plugin-api/bodies.ts';
 export type * from './plugin-api/http.ts';
+export type * from './plugin-api/problem.ts';
 export type * from './plugin-api/streams.ts';
 
 export interface Plugin {

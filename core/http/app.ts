@@ -5,7 +5,7 @@ import type { Authenticator } from './authentication.ts';
 import type { AuthenticateDevice } from './device-credentials.ts';
 import type { HttpState } from './http-context.ts';
 import { authentication } from './middleware/authentication.ts';
-import { body } from './middleware/body.ts';
+import { body, type BodyOptions } from './middleware/body.ts';
 import { cancellation, type RequestInFlight } from './middleware/cancellation.ts';
 import { problems } from './middleware/problems.ts';
 import { response } from './middleware/response.ts';
@@ -17,15 +17,14 @@ import type { RouteTable } from './route-table.ts';
 export interface HttpAppOptions {
   readonly config: Pick<
     Config,
-    | 'httpBodyMaxBytes'
-    | 'httpRequestTimeoutMs'
     | 'httpSlowRequestMs'
     | 'httpStreamMaxBytes'
     | 'httpStreamStallMs'
     | 'httpStreamsPerPluginMax'
     | 'httpTrustedProxies'
     | 'pluginRestartDelayMs'
-  >;
+  > &
+    BodyOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify'>;
@@ -50,7 +49,7 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
         trustedProxies: config.httpTrustedProxies,
       }),
       cancellation(options.inFlight),
-      body(config),
+      body(options),
       validation(),
       response(options),
     ]),

@@ -1,5 +1,6 @@
 import type Koa from 'koa';
 import type { Principal } from '#plugin-api';
+import type { BodyStream } from './body/body-stream.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { Route } from './route.ts';
 
@@ -22,6 +23,8 @@ export interface HttpState {
   params: unknown;
   query: unknown;
   body: unknown;
+  /** The body where it is read while the request is answered. */
+  upload: BodyStream | undefined;
 }
 
 export type HttpContext = Koa.ParameterizedContext<HttpState>;

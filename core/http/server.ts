@@ -3,7 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { createHttpApp } from './app.ts';
+import { createHttpApp, type HttpAppOptions } from './app.ts';
 import type { Authenticator } from './authentication.ts';
 import { answerClientError } from './client-error.ts';
 import { addCoreRoutes } from './core-routes.ts';
@@ -14,21 +14,9 @@ import type { RouteTable } from './route-table.ts';
 export interface HttpServerOptions {
   readonly config: Pick<
     Config,
-    | 'httpHost'
-    | 'httpPort'
-    | 'httpBodyMaxBytes'
-    | 'httpHeadersMaxBytes'
-    | 'httpRequestTimeoutMs'
-    | 'httpKeepAliveMs'
-    | 'httpSlowRequestMs'
-    | 'httpTrustedProxies'
-    | 'httpConnectionsMax'
-    | 'httpStreamMaxBytes'
-    | 'httpStreamStallMs'
-    | 'httpStreamsPerPluginMax'
-    | 'pluginRestartDelayMs'
-    | 'shutdownTimeoutMs'
-  >;
+    'httpHost' | 'httpPort' | 'httpHeadersMaxBytes' | 'httpKeepAliveMs' | 'httpConnectionsMax' | 'shutdownTimeoutMs'
+  > &
+    HttpAppOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
@@ -68,8 +56,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server = createServer(
     {
       maxHeaderSize: config.httpHeadersMaxBytes,
-      // The body's own deadline answers with a problem; this one is behind it.
-      requestTimeout: config.httpRequestTimeoutMs + timeoutCheckMs,
+      // The body's own deadline answers with a problem; this one is behind it, and the longest must fit.
+      requestTimeout: Math.max(config.httpRequestTimeoutMs, config.httpLinesTimeoutMs) + timeoutCheckMs,
       headersTimeout: Math.min(headersTimeoutMaxMs, config.httpRequestTimeoutMs),
       keepAliveTimeout: config.httpKeepAliveMs,
       connectionsCheckingInterval: timeoutCheckMs,

@@ -13,6 +13,7 @@ export function response(options: StreamSenderOptions): HttpStep {
         params: state.params,
         query: state.query,
         body: state.body ?? null,
+        upload: state.upload,
         headers: ctx.req.headers,
         path: ctx.path,
         id: state.id,
