@@ -103,7 +103,11 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
       // Of its own requests alone: there is no permission to ask for.
       read: method<PluginCalls['http.read']['args']>({
         args: bodyArgs,
-        run: ({ body }, { instance, deadlineMs }) => bodiesOf(instance).read(body, deadlineMs),
+        run({ body }, { instance, deadlineMs }) {
+          // The process waits no longer than its own limit says.
+          const ownDeadlineMs = Date.now() + (options.callTimeoutMsOf?.(instance.plugin.name) ?? Infinity);
+          return bodiesOf(instance).read(body, Math.min(deadlineMs, ownDeadlineMs));
+        },
       }),
     },
   };
