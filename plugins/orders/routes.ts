@@ -1,13 +1,14 @@
-import { createHash, randomUUIDv7 } from 'node:crypto';
 import { Type } from 'typebox';
-import type { HttpReply, PluginContext, Principal } from '#plugin-api';
-import { canonicalText, checkBooking, defaultPaymentMethod, ownershipOf, priceOf } from './booking.ts';
+import type { HttpReply, HttpRequest, PluginContext, Principal } from '#plugin-api';
+import { toActor } from './actor.ts';
+import { bookOrder, type BookingDeps } from './booking-flow.ts';
 import { fromCursor, toCursor } from './cursor.ts';
 import { refuse } from './errors.ts';
-import { maySee, type Actor, type OrderAction } from './lifecycle.ts';
+import { maySee, type OrderAction } from './lifecycle.ts';
 import { NewOrder, Order, OrderPage, OrderWithHistory, Status } from './order.ts';
-import { takeStep, toEventData } from './progress.ts';
-import { findOrderByReference, findOrderWithHistory, insertHistory, insertOrder, listOrders } from './store.ts';
+import { takeStep } from './progress.ts';
+import type { Settings } from './settings.ts';
+import { findOrderWithHistory, listOrders } from './store.ts';
 
 const OrderParams = Type.Object({ orderId: Type.String({ format: 'uuid' }) }, { additionalProperties: false });
 const CancelOrder = Type.Object(
@@ -23,16 +24,16 @@ const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 
-function toActor(principal: Principal): Actor {
-  const { id, role } = principal;
-  // The routes admit neither; the core has refused them before.
-  if (role === 'anonymous' || role === 'device') throw new TypeError(`Cannot act for a principal that is ${role}`);
-  return { kind: role, id };
-}
-
 const notFound = (orderId: string): HttpReply => refuse('ORDER_NOT_FOUND', `No order '${orderId}' of yours exists`);
 
-export function registerRoutes(ctx: PluginContext, now: () => number): void {
+export interface RouteOptions {
+  readonly settings: Settings;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+export function registerRoutes(ctx: PluginContext, { settings, now }: RouteOptions): void {
+  const booking: BookingDeps = { db: ctx.db, metrics: ctx.metrics, settings };
   ctx.http.post(
     '/orders',
     {
@@ -41,7 +42,7 @@ export function registerRoutes(ctx: PluginContext, now: () => number): void {
       body: NewOrder,
       response: { 200: Order, 201: Order },
     },
-    (request) => book(ctx, request, now()),
+    (request) => book(booking, request, now()),
   );
 
   ctx.http.get(
@@ -99,71 +100,18 @@ const driverSteps: readonly (readonly [verb: string, action: OrderAction, summar
   ['complete', 'complete', 'The store or carrier has accepted the parcels'],
 ];
 
-interface BookingRequest {
-  readonly principal: Principal;
-  readonly body: NewOrder;
-}
-
-async function book(ctx: PluginContext, request: BookingRequest, nowMs: number): Promise<HttpReply> {
-  const booking = request.body;
-  const actor = toActor(request.principal);
-  const owner = ownershipOf(booking, request.principal);
-  if ('code' in owner) return rejected(ctx, owner.code, owner.detail);
-  const contentHash = createHash('sha256').update(canonicalText(booking)).digest('hex');
-  // Looked up before the window is checked: a retry that arrives after the window began is still a retry.
-  const key = { actor, reference: booking.reference, contentHash };
-  const known = await repeated(ctx, key);
-  if (known !== undefined) return known;
-  const refusal = checkBooking(booking, nowMs);
-  if (refusal !== undefined) return rejected(ctx, refusal.code, refusal.detail);
-
-  const inserted = await ctx.db.transaction(async (tx) => {
-    const orderId = randomUUIDv7();
-    const price = priceOf(booking.items);
-    const stored = await insertOrder(tx, { orderId, booking, contentHash, createdBy: actor, ...owner, price });
-    if (stored === undefined) return undefined;
-    await insertHistory(tx, { orderId, sequence: 1, from: null, to: 'created', actor, reason: null });
-    await tx.events.publish('order.created', {
-      ...toEventData(stored),
-      payment: { ...price, method: booking.paymentMethod ?? defaultPaymentMethod },
-    });
-    return stored;
-  });
-  if (inserted !== undefined) {
-    ctx.metrics.increment('returnit_orders_booked_total', { outcome: 'accepted' });
-    return { status: 201, body: inserted.order, headers: { location: `/orders/${inserted.order.orderId}` } };
-  }
-  // Another request with the same reference has committed since the look-up above.
-  const raced = await repeated(ctx, key);
-  return raced ?? refuse('ORDER_CHANGED_MEANWHILE', 'Cannot book the order: send the request again');
-}
-
-interface BookingKey {
-  readonly actor: Actor;
-  readonly reference: string | undefined;
-  readonly contentHash: string;
-}
-
-/** The answer to a booking that was made before under the same reference. */
-async function repeated(ctx: PluginContext, key: BookingKey): Promise<HttpReply | undefined> {
-  const { actor, reference, contentHash } = key;
-  if (reference === undefined) return undefined;
-  const known = await findOrderByReference(ctx.db, actor, reference);
-  if (known === undefined) return undefined;
-  if (known.contentHash !== contentHash) {
-    return rejected(
-      ctx,
-      'ORDER_REFERENCE_CONFLICT',
-      `Cannot book the order: reference '${reference}' stands for an order with other content`,
-    );
-  }
-  ctx.metrics.increment('returnit_orders_booked_total', { outcome: 'repeated' });
-  return { status: 200, body: known.order };
-}
-
-function rejected(ctx: PluginContext, ...refusal: Parameters<typeof refuse>): HttpReply {
-  ctx.metrics.increment('returnit_orders_booked_total', { outcome: 'rejected' });
-  return refuse(...refusal);
+async function book(
+  deps: BookingDeps,
+  { principal, body, headers, id }: HttpRequest<unknown, unknown, NewOrder>,
+  nowMs: number,
+): Promise<HttpReply> {
+  const request = { principal, booking: body, idempotencyKey: headers['idempotency-key'], traceId: id };
+  const outcome = await bookOrder(deps, request, nowMs);
+  if (outcome.kind === 'refused') return refuse(outcome.code, outcome.detail, outcome.extensions);
+  const { order } = outcome.stored;
+  return outcome.kind === 'repeated'
+    ? { status: 200, body: order }
+    : { status: 201, body: order, headers: { location: `/orders/${order.orderId}` } };
 }
 
 async function list(

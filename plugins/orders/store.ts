@@ -71,11 +71,11 @@ const insertOrderStatement: Statement = {
   text: `insert into orders (order_id, reference, content_hash, created_by_role, created_by, customer_id, partner_id,
       pickup, window_start, window_end, items, destination, amount_minor, currency)
     values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11::jsonb, $12::jsonb, $13, $14)
-    on conflict (created_by_role, created_by, reference) do nothing
+    on conflict do nothing
     returning ${columns}`,
 };
 
-/** Undefined when the principal has used the reference before. */
+/** Undefined when the id is taken, or the principal has used the reference before. */
 export async function insertOrder(db: Queryable, order: OrderToInsert): Promise<StoredOrder | undefined> {
   const { booking } = order;
   const { rows } = await db.query<OrderRow>(insertOrderStatement, [
