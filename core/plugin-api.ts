@@ -111,6 +111,8 @@ export interface DomainEvent<Data> {
   readonly data: Data;
   readonly publishedBy: string;
   readonly publishedAt: string;
+  /** The trace that its publishing and this delivery are part of, as `HttpRequest.id` is of a request; null without one. */
+  readonly traceId: string | null;
 }
 
 export interface Events {

@@ -5,7 +5,9 @@ import { readSettings } from './settings.ts';
 
 export const plugin: Plugin = {
   setup(ctx) {
-    registerRoutes(ctx, { settings: readSettings(ctx.env), now: () => Date.now() });
-    registerEvents(ctx);
+    const settings = readSettings(ctx.env);
+    const now = (): number => Date.now();
+    registerRoutes({ ctx, settings, now });
+    registerEvents(ctx, { settings, now });
   },
 };

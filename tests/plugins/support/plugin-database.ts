@@ -96,5 +96,5 @@ function toQueryable(client: Pool | PoolClient): Queryable {
 
 /** An event as a subscriber gets it. */
 export function toEvent<Data>(name: string, data: Data, id = `event-${name}`): DomainEvent<Data> {
-  return { id, name, data, publishedBy: 'tests', publishedAt: '2026-05-04T08:00:00.000Z' };
+  return { id, name, data, publishedBy: 'tests', publishedAt: '2026-05-04T08:00:00.000Z', traceId: 'e'.repeat(32) };
 }
