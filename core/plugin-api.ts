@@ -19,9 +19,11 @@ import type { Http } from './plugin-api/http.ts';
 import type { Mail } from './plugin-api/mail.ts';
 import type { Live, Mqtt } from './plugin-api/streams.ts';
 
+export type * from './plugin-api/bodies.ts';
 export type * from './plugin-api/cache.ts';
 export type * from './plugin-api/http.ts';
 export type * from './plugin-api/mail.ts';
+export type * from './plugin-api/problem.ts';
 export type * from './plugin-api/streams.ts';
 
 export interface Plugin {
@@ -136,6 +138,8 @@ export interface DomainEvent<Data> {
   readonly data: Data;
   readonly publishedBy: string;
   readonly publishedAt: string;
+  /** The trace that its publishing and this delivery are part of, as `HttpRequest.id` is of a request; null without one. */
+  readonly traceId: string | null;
 }
 
 export interface Events {

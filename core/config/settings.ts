@@ -4,6 +4,7 @@ import { accessSettings } from './settings-access.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
+import { uploadSettings } from './settings-uploads.ts';
 
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
 export const settings = {
@@ -145,6 +146,7 @@ export const settings = {
     min: 1,
     max: 128,
   }),
+  ...uploadSettings,
   httpTokensCachedMax: integer('HTTP_TOKENS_CACHED_MAX', 10_000, {
     description: 'Verified tokens remembered, for a minute at most',
     min: 1,

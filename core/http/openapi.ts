@@ -2,7 +2,8 @@ import { apiKeyPrefix } from './api-keys/api-key.ts';
 import { scopeOf } from './api-keys/scopes.ts';
 import { credentialNames } from './device-credentials.ts';
 import { answerHeaders, headerComponents, headersOf } from './openapi-headers.ts';
-import type { Route } from './route.ts';
+import type { Route, UploadForm } from './route.ts';
+import { isBinary } from './streamed-type.ts';
 import type { JsonSchema } from './schema-policy.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
 
@@ -106,7 +107,7 @@ function toOperation(route: Route): Record<string, unknown> {
     ...(takesApiKeys(route) ? { 'x-scope': scopeOf(route) } : {}),
     security: toSecurity(route),
     parameters: [...pathParameters(route), ...queryParameters(route), ...(route.isIdempotent ? [idempotencyKey] : [])],
-    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.bodyAs, route.body.schema) }),
+    ...toRequestBody(route),
     responses: toResponses(route),
   };
 }
@@ -129,8 +130,25 @@ function toSecurity(route: Route): Record<string, unknown>[] {
   return [{ device: [] }, ...(credentialsInQuery ? [{ deviceUsername: [], devicePassword: [] }] : [])];
 }
 
-function toRequestBody(bodyAs: Route['bodyAs'], schema: JsonSchema): Record<string, unknown> {
-  return { required: bodyAs === 'json', content: { [bodyAs === 'json' ? 'application/json' : '*/*']: { schema } } };
+function toRequestBody({ body, bodyAs, upload }: Route): Record<string, unknown> {
+  if (upload !== undefined) return { requestBody: toUploadBody(upload) };
+  if (body === undefined) return {};
+  const type = bodyAs === 'json' ? 'application/json' : '*/*';
+  return { requestBody: { required: bodyAs === 'json', content: { [type]: { schema: body.schema } } } };
+}
+
+/** Of lines the schema is that of one: a body of one line is a body. */
+function toUploadBody(upload: UploadForm): Record<string, unknown> {
+  const schema = upload.as === 'lines' ? upload.check.schema : { type: 'string', format: 'binary' };
+  const description =
+    upload.as === 'lines'
+      ? 'NDJSON: one JSON text a line, each as this schema says. Read the answer while you send.'
+      : `A file of at most ${upload.bytesMax} bytes`;
+  return {
+    required: true,
+    description,
+    content: Object.fromEntries(upload.contentTypes.map((type) => [type, { schema }])),
+  };
 }
 
 function operationId(route: Route): string {
@@ -184,8 +202,12 @@ function toContent({ content }: Route): Record<string, unknown> {
 function streamsOf(route: Route, status: number): Record<string, unknown> {
   if (status !== 200) return {};
   return Object.fromEntries(
-    route.streams.map((type) => [type, /[/+]json$/.test(type) ? {} : { schema: { type: 'string' } }]),
+    route.streams.map((type) => [type, /[/+]json$/.test(type) ? {} : { schema: streamSchema(type) }]),
   );
+}
+
+function streamSchema(type: string): JsonSchema {
+  return isBinary(type) ? { type: 'string', format: 'binary' } : { type: 'string' };
 }
 
 const descriptions: Readonly<Record<number, string>> = {
@@ -201,8 +223,8 @@ const ownResponses: Readonly<Record<string, string>> = { 409: 'Conflict', 429: '
 
 function problemStatuses(route: Route): readonly string[] {
   return [
-    ...(route.body === undefined && !route.isIdempotent ? [] : ['400']),
-    ...(route.body === undefined ? [] : ['413', '415']),
+    ...(route.body === undefined && route.upload === undefined ? [] : ['400', '408', '413', '415']),
+    ...(route.isIdempotent ? ['400'] : []),
     '401',
     ...(route.roles === 'public' ? [] : ['403']),
     ...(route.isIdempotent ? ['409'] : []),

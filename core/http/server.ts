@@ -14,24 +14,11 @@ import type { RouteTable } from './route-table.ts';
 import type { StaticAssets } from './static-assets.ts';
 
 export interface HttpServerOptions extends Pick<HttpAppOptions, 'apiKeys' | 'budgets' | 'idempotency'> {
-  readonly config: HttpAppOptions['config'] &
-    Pick<
-      Config,
-      | 'httpHost'
-      | 'httpPort'
-      | 'httpBodyMaxBytes'
-      | 'httpHeadersMaxBytes'
-      | 'httpRequestTimeoutMs'
-      | 'httpKeepAliveMs'
-      | 'httpSlowRequestMs'
-      | 'httpTrustedProxies'
-      | 'httpConnectionsMax'
-      | 'httpStreamMaxBytes'
-      | 'httpStreamStallMs'
-      | 'httpStreamsPerPluginMax'
-      | 'pluginRestartDelayMs'
-      | 'shutdownTimeoutMs'
-    >;
+  readonly config: Pick<
+    Config,
+    'httpHost' | 'httpPort' | 'httpHeadersMaxBytes' | 'httpKeepAliveMs' | 'httpConnectionsMax' | 'shutdownTimeoutMs'
+  > &
+    HttpAppOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
@@ -73,8 +60,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server = createServer(
     {
       maxHeaderSize: config.httpHeadersMaxBytes,
-      // The body's own deadline answers with a problem; this one is behind it.
-      requestTimeout: config.httpRequestTimeoutMs + timeoutCheckMs,
+      // The body's own deadline answers with a problem; this one is behind it, and the longest must fit.
+      requestTimeout: Math.max(config.httpRequestTimeoutMs, config.httpLinesTimeoutMs) + timeoutCheckMs,
       headersTimeout: Math.min(headersTimeoutMaxMs, config.httpRequestTimeoutMs),
       keepAliveTimeout: config.httpKeepAliveMs,
       connectionsCheckingInterval: timeoutCheckMs,

@@ -51,6 +51,8 @@ export interface TestPlatform {
   /** Waits until a plugin has died this often, ever. */
   died(plugin: string, times: number): Promise<void>;
   deathsOf(plugin: string): number;
+  /** `kill -9` of the plugin's process; resolves when that is known. */
+  kill(plugin: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -113,6 +115,12 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
       await until(`${plugin} is ${state}`, () => app.plugins().find(({ name }) => name === plugin)?.state === state);
     },
     deathsOf,
+    async kill(plugin) {
+      const before = deathsOf(plugin);
+      const ready = logs.findLast(({ msg }) => msg === `plugin ${plugin} is ready`);
+      process.kill(Number(ready?.['pid']), 'SIGKILL');
+      await until(`${plugin} has died`, () => deathsOf(plugin) > before);
+    },
     async died(plugin, times) {
       await until(`${plugin} has died ${times} times`, () => deathsOf(plugin) >= times);
     },

@@ -49,6 +49,7 @@ function toRequest({ state, req, path }: HttpContext): RouteRequest {
     params: state.params,
     query: state.query,
     body: state.body ?? null,
+    upload: state.upload,
     headers: req.headers,
     path,
     id: state.id,

@@ -1,16 +1,17 @@
 import { Type } from 'typebox';
-import type { DomainEvent } from '#plugin-api';
 import type { Invalidations } from '#core/cache/invalidation.ts';
 import type { Config } from '#core/config/settings.ts';
 import type { Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { takeFromInbox } from '#core/jobs/inbox.ts';
+import type { StoredEvent } from '#core/jobs/job-envelope.ts';
 import type { JobSystem } from '#core/jobs/job-system.ts';
 import { eventPattern, eventQueue, nameLengthMax } from '#core/jobs/queue-names.ts';
 import { createSlots, type Slots } from '#core/jobs/slots.ts';
 import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
 import type { Worker } from '#core/jobs/worker.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { currentTraceId } from '#core/telemetry/tracing.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Capability } from '../capability.ts';
 
@@ -54,7 +55,7 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
       plugin,
       slots: held.slots,
       gone: instance.gone,
-      handle: ({ data }) => deliver(options, { instance, handler, event: data as DomainEvent<unknown> }),
+      handle: ({ data }) => deliver(options, { instance, handler, event: data as StoredEvent }),
     });
     const earlier = held.workers.get(event);
     held.workers.set(event, worker);
@@ -118,7 +119,7 @@ async function publish(
 interface Delivery {
   readonly instance: PluginInstance;
   readonly handler: number;
-  readonly event: DomainEvent<unknown>;
+  readonly event: StoredEvent;
 }
 
 /**
@@ -135,7 +136,8 @@ async function deliver(options: EventsCapabilityOptions, { instance, handler, ev
     const tx = await transactions.begin(instance, { timeoutMs, signal: instance.gone });
     try {
       const isFirst = await transactions.use(instance, tx, (client) => takeFromInbox(client, event.id));
-      if (isFirst) await instance.handle(handler, { event, tx }, { timeoutMs: config.jobTimeoutMs });
+      const input = { event: { ...event, traceId: currentTraceId() }, tx };
+      if (isFirst) await instance.handle(handler, input, { timeoutMs: config.jobTimeoutMs });
       await transactions.commit(instance, tx);
       outcome = isFirst ? 'handled' : 'duplicate';
     } catch (error) {

@@ -7,6 +7,9 @@ import type { ThreadBoot } from './boot.ts';
 import { Handlers } from './handlers.ts';
 import { toPluginError } from './plugin-error.ts';
 
+/** What a handler knows of the call that it answers. */
+export type HandlerCall = Pick<IncomingCall, 'signal' | 'cancel' | 'timeoutMs'>;
+
 /** The typed way to the core. A call made while a handler runs joins the handler's trace. */
 export interface CoreConnection {
   call<M extends keyof PluginCalls>(
@@ -20,7 +23,7 @@ export interface CoreConnection {
     kind: M,
     run: (
       input: HandlerCalls[M]['input'],
-      call: Pick<IncomingCall, 'signal' | 'cancel'>,
+      call: HandlerCall,
     ) => HandlerCalls[M]['result'] | Promise<HandlerCalls[M]['result']>,
   ): number;
   /** Of the handler's call in which this is asked; undefined outside of one. */

@@ -2,7 +2,9 @@
  * Every call that a plugin's thread can make of the core: method, arguments, result. The one interface both sides are
  * typed from. The core still checks each call against the method's JSON Schema: these types say nothing of a hostile sender.
  */
+import type { BodyPiece } from '#core/http/body/body-stream.ts';
 import type {
+  BodyForm,
   DeviceCredentials,
   DomainEvent,
   HttpReply,
@@ -33,7 +35,9 @@ export interface PluginCalls {
       params?: object;
       query?: object;
       body?: object;
-      bodyAs?: 'json' | 'text';
+      bodyAs?: BodyForm;
+      contentTypes?: readonly string[];
+      bodyMaxBytes?: number;
       response: Readonly<Record<string, object>>;
       handler: number;
       /** Content types of streams, and the handler that is asked for their pieces. */
@@ -45,6 +49,8 @@ export interface PluginCalls {
     };
     result: null;
   };
+  /** The next piece of a body that a request brought under this number. */
+  'http.read': { args: { body: number }; result: BodyPiece };
   /** `tx` names a transaction of this process opened with `db.begin`, or one handed to an event handler. */
   'db.query': {
     args: { statement: Statement; values: readonly SqlValue[]; tx?: string; cache?: QueryCacheOptions };
@@ -142,6 +148,11 @@ export interface PluginNotes {
 /** A reply whose body is fetched piece by piece: `stream` names it to the process that answered. */
 export type StreamHead = Omit<StreamReply, 'stream'> & { readonly stream: number };
 
+/** Text, or bytes in base64. Without either, and not done: the plugin waits for the client's body. */
+export type StreamPiece =
+  | { readonly text: string; readonly done: boolean }
+  | { readonly bytes: string; readonly done: false };
+
 /** What the core hands to a handler, by the way it was registered; and what the handler answers. */
 export interface HandlerCalls {
   'http.route': {
@@ -149,6 +160,7 @@ export interface HandlerCalls {
       principal: Principal;
       params: unknown;
       query: unknown;
+      /** Of bytes and lines the number under which they are fetched. */
       body: unknown;
       headers: Readonly<Record<string, string>>;
       id: string;
@@ -158,7 +170,7 @@ export interface HandlerCalls {
   /** The next piece of a stream, or its end before it is complete. */
   'http.stream': {
     input: { stream: number; end?: true };
-    result: { text: string; done: boolean };
+    result: StreamPiece;
   };
   'jobs.work': { input: { id: string; queue: string; data: unknown; attempt: number }; result: null };
   /** `tx` is open while the handler runs; the core commits it when the handler resolves. */

@@ -7,6 +7,7 @@ import type { HttpReply, Role } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { BodyPiece } from '#core/http/body/body-stream.ts';
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
@@ -100,6 +101,8 @@ export interface HttpFixture {
   /** Every log line so far. */
   readonly logs: Record<string, unknown>[];
   route(plugin: FakePlugin, route: Partial<PluginCalls['http.route']['args']>): Promise<unknown>;
+  /** The next piece of a body that the plugin was given, as its process fetches it. */
+  read(plugin: FakePlugin, body: unknown): Promise<BodyPiece>;
   request(
     path: string,
     init?: RequestInit & { readonly role?: Role; readonly subject?: string; readonly json?: unknown },
@@ -188,6 +191,8 @@ export async function startHttpFixture(
       };
       return callCapability(capability, plugin.instance, { method: 'route', args });
     },
+    read: (plugin, body) =>
+      callCapability(capability, plugin.instance, { method: 'read', args: { body } }) as Promise<BodyPiece>,
     async request(path, { role, subject, json, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (role !== undefined)

@@ -37,8 +37,8 @@ describe('observeStops()', () => {
     const id = randomUUIDv7();
     await data.sql(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'customer', 'c1', 'c1', $5, $2, $3, now(), now() + interval '1 hour', '[]', $4, 1, 'EUR')`,
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'customer', 'c1', 'c1', $5, $2, $3, now(), now() + interval '1 hour', $4, 1, 'EUR')`,
       [id, status, JSON.stringify(pickup), JSON.stringify({ kind: 'store', address: destination }), driverId],
     );
     await data.sql(

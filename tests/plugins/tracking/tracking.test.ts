@@ -35,8 +35,8 @@ describe('tracking', () => {
   ): Promise<unknown> =>
     data.sql(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, partner_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'partner', 'p1', 'c1', $4, $2, $3, '{}', now(), now() + interval '1 hour', '[]', '{}', 1, 'EUR')
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'partner', 'p1', 'c1', $4, $2, $3, '{}', now(), now() + interval '1 hour', '{}', 1, 'EUR')
         on conflict (order_id) do update set status = excluded.status, partner_id = excluded.partner_id, driver_id = excluded.driver_id`,
       [orderId, driverId, status, partnerId],
     );
