@@ -1,12 +1,12 @@
 /** What the routes of jobs take and answer. */
 import { Type, type Static } from 'typebox';
-import { nameLengthMax, queuePattern } from '#core/jobs/queue-names.ts';
+import { nameLengthMax } from '#core/jobs/queue-names.ts';
 
 const closed = { additionalProperties: false } as const;
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
 const instant = Type.String({ format: 'date-time' });
 const count = Type.Integer({ minimum: 0 });
-const Queue = Type.String({ pattern: queuePattern, maxLength: nameLengthMax });
+const Queue = Type.String({ pattern: `^[a-z][a-z0-9._-]{0,${nameLengthMax}}$` });
 
 const QueueState = Type.Object(
   {
