@@ -88,7 +88,7 @@ const pickUpStatement: Statement = {
   name: 'pick_up_assignment',
   text: `insert into driver_assignments (${factColumns}, status, driver_id, sequence, assigned_at, picked_up_at)
     values (${factValues}, 'accepted', $13, 1, clock_timestamp(), clock_timestamp())
-    on conflict (order_id) do update set attempt = excluded.attempt,
+    on conflict (order_id) do update set ${takeFacts},
       sequence = driver_assignments.sequence
         + case when driver_assignments.driver_id is not distinct from excluded.driver_id then 0 else 1 end,
       status = case when driver_assignments.driver_id is not distinct from excluded.driver_id
