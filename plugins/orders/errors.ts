@@ -23,6 +23,14 @@ export const orderErrors = {
   ORDER_PRICES_INVALID: { status: 422, title: 'Price list is not usable' },
   ORDER_PRICES_CHANGED: { status: 412, title: 'Price list has changed' },
   ORDER_REQUIREMENT_CHANGED: { status: 412, title: 'Required proof has changed' },
+  ORDER_DOCUMENT_NOT_FOUND: { status: 404, title: 'Document not found' },
+  ORDER_DOCUMENT_INVALID: { status: 422, title: 'Document is not usable' },
+  ORDER_DOCUMENT_TYPE_MISMATCH: { status: 415, title: 'Document is not what it is said to be' },
+  ORDER_DOCUMENTS_FULL: { status: 409, title: 'Order has as many documents as it may' },
+  ORDER_PROOF_INVALID: { status: 422, title: 'Proof is not usable' },
+  ORDER_PARTNER_INVALID: { status: 422, title: 'Partner is not usable' },
+  ORDER_LINE_FAILED: { status: 500, title: 'Line could not be booked' },
+  ORDER_BULK_BUSY: { status: 503, title: 'Too many orders are being booked at once' },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 export type OrderErrorCode = keyof typeof orderErrors;

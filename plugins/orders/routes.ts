@@ -1,3 +1,6 @@
+import { registerBulkRoutes } from './bulk/routes.ts';
+import { registerDocumentRoutes } from './documents/routes.ts';
+import { registerProofRoutes } from './proofs/routes.ts';
 import { registerListRoutes } from './routes/list-routes.ts';
 import { registerOrderRoutes } from './routes/order-routes.ts';
 import type { RouteDeps } from './routes/parts.ts';
@@ -14,4 +17,7 @@ export function registerRoutes(deps: RouteDeps): void {
   registerWindowRoutes(deps);
   registerPriceRoutes(deps);
   registerRequirementRoutes(deps);
+  registerDocumentRoutes(deps);
+  registerProofRoutes(deps);
+  registerBulkRoutes(deps);
 }

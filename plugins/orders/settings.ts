@@ -5,6 +5,15 @@ export const settingDefaults = {
   ORDERS_WINDOW_MINUTES: { fallback: 120, min: 15, max: 1440 },
   ORDERS_WINDOW_CAPACITY: { fallback: 500, min: 0, max: 1_000_000 },
   ORDERS_QUOTE_MINUTES: { fallback: 15, min: 1, max: 1440 },
+  ORDERS_DOCUMENT_MAX_BYTES: { fallback: 5_242_880, min: 1024, max: 67_108_864 },
+  ORDERS_DOCUMENTS_MAX: { fallback: 10, min: 1, max: 100 },
+  ORDERS_DOCUMENTS_MAX_BYTES: { fallback: 20_971_520, min: 1024, max: 1_073_741_824 },
+  ORDERS_PROOF_FILE_MAX_BYTES: { fallback: 8_388_608, min: 1024, max: 67_108_864 },
+  ORDERS_PROOF_FILES_MAX: { fallback: 8, min: 1, max: 100 },
+  ORDERS_PROOF_PHOTO_PIXELS_MIN: { fallback: 300_000, min: 1, max: 100_000_000 },
+  ORDERS_PROOF_RECORDS_MAX: { fallback: 50, min: 1, max: 500 },
+  ORDERS_BULKS_MAX: { fallback: 2, min: 1, max: 16 },
+  ORDERS_BULK_BATCH_MAX: { fallback: 25, min: 1, max: 100 },
 } as const satisfies Readonly<
   Record<string, { readonly fallback: number; readonly min: number; readonly max: number }>
 >;
@@ -22,6 +31,23 @@ export interface Settings {
   readonly windowCapacity: number;
   /** How long a quoted price is held. */
   readonly quoteMs: number;
+  /** Of one label or QR code. */
+  readonly documentMaxBytes: number;
+  /** Labels and QR codes of an order. */
+  readonly documentsMax: number;
+  readonly documentsMaxBytes: number;
+  /** Of one photo or signature. */
+  readonly proofFileMaxBytes: number;
+  /** Photos and signatures of a stop, in one try. */
+  readonly proofFilesMax: number;
+  /** A photo with fewer shows nothing that anybody could recognise. */
+  readonly photoPixelsMin: number;
+  /** What may be said of a stop beside photos and signatures. */
+  readonly proofRecordsMax: number;
+  /** Bodies of many orders that one process books at the same time: each holds a connection. */
+  readonly bulksMax: number;
+  /** Orders that are booked in one transaction: meanwhile others wait for places in the same windows. */
+  readonly bulkBatchMax: number;
 }
 
 /**
@@ -35,6 +61,15 @@ export function readSettings(environment: Readonly<Record<string, string>>): Set
     windowMs: read('ORDERS_WINDOW_MINUTES') * minuteMs,
     windowCapacity: read('ORDERS_WINDOW_CAPACITY'),
     quoteMs: read('ORDERS_QUOTE_MINUTES') * minuteMs,
+    documentMaxBytes: read('ORDERS_DOCUMENT_MAX_BYTES'),
+    documentsMax: read('ORDERS_DOCUMENTS_MAX'),
+    documentsMaxBytes: read('ORDERS_DOCUMENTS_MAX_BYTES'),
+    proofFileMaxBytes: read('ORDERS_PROOF_FILE_MAX_BYTES'),
+    proofFilesMax: read('ORDERS_PROOF_FILES_MAX'),
+    photoPixelsMin: read('ORDERS_PROOF_PHOTO_PIXELS_MIN'),
+    proofRecordsMax: read('ORDERS_PROOF_RECORDS_MAX'),
+    bulksMax: read('ORDERS_BULKS_MAX'),
+    bulkBatchMax: read('ORDERS_BULK_BATCH_MAX'),
   };
 }
 

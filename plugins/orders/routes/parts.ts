@@ -15,7 +15,7 @@ export interface RouteDeps {
 
 export const OrderParams = Type.Object({ orderId: Type.String({ format: 'uuid' }) }, { additionalProperties: false });
 
-export const notFound = (orderId: string): HttpReply =>
+export const notFound = (orderId: string): ReturnType<typeof refuse> =>
   refuse('ORDER_NOT_FOUND', `No order '${orderId}' of yours exists`);
 
 /** An order with the tag by which the next change can say which version it is for. */

@@ -59,7 +59,7 @@ describe('a file', () => {
       body,
       headers: { 'content-type': contentType },
       ...(body instanceof Uint8Array ? {} : { duplex: 'half' }),
-    } as RequestInit);
+    });
   const head = (length: string, contentType = type): string =>
     `POST /files HTTP/1.1\r\nhost: x\r\ncontent-type: ${contentType}\r\n${length}\r\n\r\n`;
   const ended = async (outcome: string, count = 1): Promise<void> => {

@@ -22,7 +22,7 @@ describe('orders', () => {
   });
   after(() => data.stop());
   beforeEach(async () => {
-    await data.sql('truncate orders, order_history, order_parcels, order_places, pickup_windows, quotes');
+    await data.sql('truncate orders, pickup_windows, quotes cascade');
     running = await runPlugin(plugin, data.db);
   });
 

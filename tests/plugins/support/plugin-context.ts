@@ -37,7 +37,9 @@ function toRoute(name: string, options: RouteOptions, handler: Route['handler'])
     options,
     handler,
     inputs: (['params', 'query', 'body'] as const).flatMap((part) =>
-      options[part] === undefined ? [] : [[part, compile(options[part])] as const],
+      options[part] === undefined || (part === 'body' && options.bodyAs === 'lines')
+        ? []
+        : [[part, compile(options[part])] as const],
     ),
     replies: new Map(Object.entries(options.response).map(([status, schema]) => [Number(status), compile(schema)])),
   };
@@ -79,6 +81,7 @@ export interface Reply {
   readonly code?: string;
   /** Of a stream. */
   readonly text?: string;
+  readonly bytes?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -186,15 +189,16 @@ export async function runPlugin(
       const reply = await handler(full);
       if ('stream' in reply) {
         assert.ok(options.streams?.includes(reply.contentType), `${key} streams ${reply.contentType}`);
-        let text = '';
-        for await (const piece of reply.stream) text += piece;
-        return { status: reply.status, body: {}, text, headers: reply.headers ?? {} };
+        const pieces: Buffer[] = [];
+        for await (const piece of reply.stream) pieces.push(Buffer.from(piece as string));
+        const bytes = Buffer.concat(pieces);
+        return { status: reply.status, body: {}, text: String(bytes), bytes, headers: reply.headers ?? {} };
       }
       if ('problem' in reply) {
         const { problem, headers = {} } = reply;
         return { status: problem.status, code: problem.code, body: problem, headers };
       }
-      const body = JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown>;
+      const body = JSON.parse(JSON.stringify(reply.body ?? null)) as Record<string, unknown>;
       const check = replies.get(reply.status);
       assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);
       return { status: reply.status, body, headers: reply.headers ?? {} };

@@ -26,11 +26,11 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
     }));
 
   async function answer({ run, options }: Handled, input: Input, request: HandlerCall): Promise<Result> {
-    const { body, fetched } = await takeBody(core, options.bodyAs, input.body, request);
+    const { body, fetched } = await takeBody(core, options.bodyAs, { sent: input.body, signal: request.signal });
     const reply = await run({ ...input, body, signal: request.signal });
     // What else it may have answered is for the core to refuse.
     return options.streams === undefined || (reply as Partial<StreamReply> | undefined)?.stream === undefined
-      ? (reply as Result)
+      ? reply
       : streams.open(reply as StreamReply, { request, fetched });
   }
 
@@ -38,7 +38,7 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
   function toHandler(handled: Handled): (input: Input, call: HandlerCall) => Result | Promise<Result> {
     const { run, options } = handled;
     const isPlain = options.streams === undefined && options.bodyAs !== 'bytes' && options.bodyAs !== 'lines';
-    if (isPlain) return (input, call) => run({ ...input, signal: call.signal }) as Result | Promise<Result>;
+    if (isPlain) return (input, call) => run({ ...input, signal: call.signal });
     return (input, call) => answer(handled, input, call);
   }
 
@@ -69,8 +69,7 @@ function toDeclaration(options: RouteOptions): Declaration {
 async function takeBody(
   core: CoreConnection,
   form: RouteOptions['bodyAs'],
-  sent: unknown,
-  { signal }: HandlerCall,
+  { sent, signal }: { readonly sent: unknown; readonly signal: AbortSignal },
 ): Promise<{ readonly body: unknown; readonly fetched?: FetchedBody }> {
   if (form === 'bytes') return { body: await readBytes(core, sent as number, signal) };
   if (form !== 'lines') return { body: sent };
