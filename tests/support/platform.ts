@@ -16,6 +16,8 @@ export interface PlatformOptions {
   readonly config?: Partial<Config>;
   /** Plugins of tests/fixtures/platform, in a copy of the project; all that they ask for is granted. */
   readonly fixtures?: readonly string[];
+  /** Hosts that plugins may reach beside those that they ask for; with `fixtures`. */
+  readonly netHosts?: Readonly<Record<string, readonly string[]>>;
   /** @default a new one, removed at stop */
   readonly dataDir?: string;
 }
@@ -60,7 +62,10 @@ export interface TestPlatform {
 export async function startPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
   const ownDir = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'returnit-platform-')) : undefined;
   const dataDir = options.dataDir ?? ownDir ?? '';
-  const project = options.fixtures === undefined ? undefined : await copyProject({ fixtures: options.fixtures });
+  const project =
+    options.fixtures === undefined
+      ? undefined
+      : await copyProject({ fixtures: options.fixtures, netHosts: options.netHosts ?? {} });
   const written: string[] = [];
   const logs: LogLine[] = [];
   const config = loadConfig(

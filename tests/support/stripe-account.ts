@@ -218,7 +218,8 @@ export function createStripeAccount(): StripeAccount {
     failRefund(id) {
       const made = refunds.find((known) => known.id === id) as Refund;
       made.status = 'failed';
-      (intents.get(made.payment_intent)?.latest_charge as { amount_refunded: number }).amount_refunded -= made.amount;
+      const { latest_charge: charge } = intents.get(made.payment_intent) as Intent;
+      if (charge !== null) charge.amount_refunded -= made.amount;
       tell('refund.failed', made);
     },
     dispute(id, status) {

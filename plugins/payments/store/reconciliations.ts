@@ -132,7 +132,7 @@ const insertDifferenceStatement: Statement = {
     values ($1, $2, $3, $4, $5, $6, $7, $8)
     on conflict (provider, reference, kind) where resolved_at is null
       do update set seen_at = now(), here = excluded.here, there = excluded.there
-    returning found_at = seen_at as "isNew"`,
+    returning xmax = 0 as "isNew"`,
 };
 
 /** True when it was not known. */

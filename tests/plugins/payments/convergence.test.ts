@@ -142,16 +142,12 @@ function run(moves: readonly Move[], refunds: number): End {
         0,
       );
     }
-    events.push(...draft.events.map(({ name, data }) => `${name} ${String(data['state'] ?? '')}`));
+    events.push(...draft.events.map(({ name }) => name));
   }
   const ledger: Record<string, number> = {};
   for (const { account, amountMinor } of [...posted.values()].flat())
     ledger[account] = (ledger[account] ?? 0) + amountMinor;
-  const balances = Object.fromEntries(
-    Object.entries(ledger)
-      .filter(([, sum]) => sum !== 0)
-      .toSorted(),
-  );
+  const balances = Object.fromEntries(Object.entries(ledger).filter(([, sum]) => sum !== 0));
   return { status: statusOf(facts, operations), facts, operations, ledger: balances, events: events.toSorted() };
 }
 

@@ -58,7 +58,7 @@ describe('payments', () => {
     const { status, capturedMinor } = await pay.paymentOf(orderId);
     assert.deepEqual([status, capturedMinor], ['captured', 590]);
     assert.deepEqual(pay.eventsOf(orderId), ['payment.authorised', 'payment.captured']);
-    const { data } = pay.data.find('payment.captured').at(-1) ?? { data: {} };
+    const data = pay.data.find('payment.captured').at(-1)?.data ?? {};
     assert.deepEqual(
       [data['orderId'], data['customerId'], data['amountMinor'], data['currency'], data['purpose']],
       [orderId, 'c1', 590, 'EUR', 'order'],
@@ -107,7 +107,7 @@ describe('payments', () => {
         await pay.drain();
         const { status, capturedMinor } = await pay.paymentOf(orderId);
         assert.deepEqual([from, kind, status, capturedMinor], [from, kind, 'captured', 295]);
-        const { data } = pay.data.find('payment.captured').at(-1) ?? { data: {} };
+        const data = pay.data.find('payment.captured').at(-1)?.data ?? {};
         assert.deepEqual([data['amountMinor'], data['purpose']], [295, 'cancellation_fee']);
       }
     }

@@ -38,7 +38,7 @@ describe('POST /payments/{paymentId}/refunds', () => {
     assert.deepEqual([status, refundedMinor], ['refunded', 590]);
     assert.equal((await pay.refund(orderId, 1)).code, 'PAYMENT_REFUND_TOO_LARGE');
     const told = pay.data.find('payment.refunded').filter(({ data }) => data['orderId'] === orderId);
-    assert.deepEqual(told.map(({ data }) => data['amountMinor']).toSorted(), [200, 390]);
+    assert.deepEqual(new Set(told.map(({ data }) => data['amountMinor'])), new Set([200, 390]));
     assert.equal(Math.max(...told.map(({ data }) => Number(data['refundedMinor']))), 590);
   });
 
