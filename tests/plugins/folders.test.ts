@@ -76,7 +76,7 @@ for (const [name, errors] of Object.entries(codes)) {
       for (const [statement, , from = ''] of imports) {
         if (from.startsWith('node:')) assert.match(from, builtins, statement);
         else if (from.startsWith('.')) assert.doesNotMatch(from, /\.\.\/\.\.|core/, statement);
-        else assert.ok(['#plugin-api', 'typebox'].includes(from), statement);
+        else assert.ok(['#plugin-api', 'typebox', 'standardwebhooks'].includes(from), statement);
       }
       assert.ok(imports.length > 0);
     });
