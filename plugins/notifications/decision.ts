@@ -34,8 +34,8 @@ export interface Progress {
 export interface Situation {
   readonly message: OpenMessage;
   readonly progress: Progress;
-  /** Something later of this order was already told to them by this channel. */
-  readonly newerSent: boolean;
+  /** Something later of this order was told to them by this channel, or may have been. */
+  readonly newerTold: boolean;
   readonly person: Person;
 }
 
@@ -71,7 +71,7 @@ export function decide(situation: Situation, settings: DecisionSettings, nowMs: 
 }
 
 function whyDropped(
-  { message, progress, newerSent, person }: Situation,
+  { message, progress, newerTold, person }: Situation,
   settings: DecisionSettings,
   nowMs: number,
 ): DropReason | null {
@@ -83,7 +83,7 @@ function whyDropped(
     return 'expired';
   if (passing !== true || !isOutdated(message, progress)) return null;
   // At once and in its order, it is told even when the next is known: orders may move fast. Late, it would be wrong.
-  const isLate = newerSent || attempts > 0 || heldUntilMs !== null || ageMs > settings.supersedeMs;
+  const isLate = newerTold || attempts > 0 || heldUntilMs !== null || ageMs > settings.supersedeMs;
   return isLate ? 'superseded' : null;
 }
 

@@ -18,8 +18,11 @@ export interface Facts {
   /** Of `driver.unavailable`: nobody looks for a driver any more. */
   readonly final: boolean;
   readonly pickupWindow: { readonly start: string; readonly end: string } | null;
-  /** Of an offer, or a document. */
+  /** Of an offer. */
   readonly expiresAt: string | null;
+  /** Of a document: a day, `2026-05-04`. */
+  readonly expiresOn: string | null;
+  /** Of `driver.document_expiring`: which kind of document. */
   readonly document: string | null;
   readonly amountMinor: number | null;
   readonly currency: string | null;
@@ -51,7 +54,8 @@ export function readFacts(data: unknown): Facts {
     final: from['final'] === true,
     pickupWindow: start === null || end === null || start > end ? null : { start, end },
     expiresAt: toTime(from['expiresAt']),
-    document: toText(from['document']),
+    expiresOn: toDay(from['expiresOn']),
+    document: toText(from['kind'] ?? from['document']),
     amountMinor: toWhole(from['amountMinor'] ?? payment['amountMinor']),
     currency: toCurrency(from['currency'] ?? payment['currency']),
   };
@@ -88,6 +92,9 @@ const toTime = (value: unknown): string | null =>
   typeof value === 'string' && value.length <= 40 && !Number.isNaN(Date.parse(value))
     ? new Date(value).toISOString()
     : null;
+
+const toDay = (value: unknown): string | null =>
+  typeof value === 'string' && /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) ? value : null;
 
 const toCurrency = (value: unknown): string | null =>
   typeof value === 'string' && /^[A-Za-z]{3}$/.test(value) ? value.toUpperCase() : null;

@@ -14,7 +14,7 @@ const toNumber = (text: string | null): number | null => (text === null ? null :
 export function toSituation(message: OpenStoredMessage, person: Person): Situation {
   return {
     person,
-    newerSent: message.newerSent,
+    newerTold: message.newerTold,
     progress: {
       version: toNumber(message.knownVersion),
       status: message.knownStatus,

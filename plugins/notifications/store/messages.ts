@@ -79,7 +79,7 @@ export interface StoredMessage {
   readonly knownVersion: string | null;
   readonly knownStatus: string | null;
   readonly knownSequence: string | null;
-  readonly newerSent: boolean;
+  readonly newerTold: boolean;
 }
 
 const findMessageStatement: Statement = {
@@ -94,10 +94,11 @@ const findMessageStatement: Statement = {
       progress.assignment_sequence as "knownSequence",
       exists (
         select 1 from notifications newer
-        where newer.order_id = message.order_id and newer.channel = message.channel and newer.state = 'sent'
+        where newer.order_id = message.order_id and newer.channel = message.channel
+          and (newer.state = 'sent' or newer.attempts > 0)
           and newer.recipient_role = message.recipient_role and newer.recipient_id = message.recipient_id
           and (newer.event_at, newer.sequence) > (message.event_at, message.sequence)
-      ) as "newerSent"
+      ) as "newerTold"
     from notifications message left join order_progress progress on progress.order_id = message.order_id
     where message.notification_id = $1`,
 };

@@ -9,24 +9,30 @@ export interface PhraseOptions {
 
 /** The facts in a language, in the person's time zone. */
 export function toPhrases(facts: Facts, { language, locale, timeZone }: PhraseOptions): Phrases {
-  const { pickupWindow, expiresAt, amountMinor, currency, reason } = facts;
+  const { pickupWindow, expiresAt, expiresOn, document, amountMinor, currency, reason } = facts;
   const format = (options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat =>
     new Intl.DateTimeFormat(locale, { timeZone, ...options });
   const window = format({ weekday: 'short', day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+  const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
   return {
     window:
       pickupWindow === null
         ? ''
         : plainly(window.formatRange(new Date(pickupWindow.start), new Date(pickupWindow.end))),
     time: expiresAt === null ? '' : plainly(format({ hour: '2-digit', minute: '2-digit' }).format(new Date(expiresAt))),
-    date:
-      expiresAt === null
-        ? ''
-        : plainly(format({ day: 'numeric', month: 'long', year: 'numeric' }).format(new Date(expiresAt))),
+    // A day is the same day everywhere.
+    date: expiresOn === null ? '' : plainly(day.format(new Date(expiresOn))),
+    document: document === null ? '' : (lookUp(language.documents, document) ?? document),
     money: amountMinor === null || currency === null ? '' : toMoney(amountMinor, currency, locale),
-    reason: reason === null ? '' : (language.reasons[reason] ?? reason),
+    reason: reason === null ? '' : (lookUp(language.reasons, reason) ?? (isCode(reason) ? '' : reason)),
   };
 }
+
+const lookUp = (words: Readonly<Record<string, string>>, code: string): string | undefined =>
+  Object.hasOwn(words, code) ? words[code] : undefined;
+
+/** `do_not_honor`, `provider-unavailable`. */
+const isCode = (text: string): boolean => /^[a-z0-9]+([_-][a-z0-9]+)+$/.test(text);
 
 function toMoney(amountMinor: number, currency: string, locale: string): string {
   const format = new Intl.NumberFormat(locale, { style: 'currency', currency });

@@ -11,7 +11,8 @@ export const sampleFacts: Facts = readFacts({
   reason: 'nobody_home',
   pickupWindow: { start: '2026-05-04T08:00:00Z', end: '2026-05-04T10:00:00Z' },
   expiresAt: '2026-05-04T08:05:00Z',
-  document: 'Driving licence',
+  expiresOn: '2026-06-30',
+  kind: 'licence',
   amountMinor: 1250,
   currency: 'EUR',
 });

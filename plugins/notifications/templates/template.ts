@@ -14,10 +14,13 @@ export interface TemplateText {
 export interface Phrases {
   /** `Mon, 4 May, 10:00 – 12:00`, in the person's time zone. */
   readonly window: string;
+  /** Until when an offer holds. */
   readonly time: string;
+  /** The last day of a document. */
   readonly date: string;
+  readonly document: string;
   readonly money: string;
-  /** A known reason in words, else what was given. */
+  /** A known code in words, what somebody wrote as it is, and nothing for a code that nobody can read. */
   readonly reason: string;
 }
 
@@ -27,6 +30,8 @@ export interface Language {
   readonly templates: Readonly<Record<NotifiedEvent, Template>>;
   /** Of codes that the plugins use, such as `nobody_home`. */
   readonly reasons: Readonly<Record<string, string>>;
+  /** Of drivers. */
+  readonly documents: Readonly<Record<string, string>>;
   readonly words: {
     readonly seeOrder: string;
     /** Why they get this, and how to change it. */

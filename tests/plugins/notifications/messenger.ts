@@ -39,6 +39,8 @@ export interface Messenger {
   runDue(): Promise<void>;
   /** Goes from job to job in time until there is none left. */
   runAll(): Promise<void>;
+  /** The job of a message comes again, as when the process that ran it is gone. */
+  redeliver(notificationId: string): void;
   /** Jobs not run yet. */
   waiting(): number;
   prefer(person: string, preferences: object): Promise<Reply>;
@@ -81,6 +83,7 @@ export async function startMessenger(
       }
       throw new Error('jobs come again and again');
     },
+    redeliver: (notificationId) => jobs.add({ notificationId }),
     waiting: () => jobs.count(),
     prefer: (id, body) =>
       running.request('PUT /notifications/preferences', { principal: { id, role: 'customer' }, body }),
@@ -113,6 +116,7 @@ function followJobs(data: PluginDatabase, clock: { readonly nowMs: number }) {
       look();
       return jobs.length === 0 ? undefined : Math.min(...jobs.map(({ dueMs }) => dueMs));
     },
+    add: (job: object) => void jobs.push({ dueMs: clock.nowMs, data: job }),
     count(): number {
       look();
       return jobs.length;
