@@ -10,6 +10,7 @@ import { notificationErrors } from '../../plugins/notifications/errors.ts';
 import { orderErrors } from '../../plugins/orders/errors.ts';
 import { paymentErrors } from '../../plugins/payments/errors.ts';
 import { trackingErrors } from '../../plugins/tracking/errors.ts';
+import { webhookErrors } from '../../plugins/webhooks/errors.ts';
 
 const root = new URL('../../plugins/', import.meta.url).pathname;
 const codes = {
@@ -18,6 +19,7 @@ const codes = {
   orders: orderErrors,
   payments: paymentErrors,
   tracking: trackingErrors,
+  webhooks: webhookErrors,
 };
 
 /** What plugins are bundled with. */

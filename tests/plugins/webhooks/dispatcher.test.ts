@@ -29,7 +29,7 @@ function fake(options: { readonly concurrency?: number; readonly pollMs?: number
     },
     deliver: ({ name }, signal) =>
       new Promise((resolve, reject) => {
-        running.set(name, resolve);
+        running.set(name, () => resolve(undefined));
         signal.addEventListener('abort', () => reject(new Error(`${name} aborted`)));
       }),
     onError: (error) => errors.push(error),

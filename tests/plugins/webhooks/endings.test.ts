@@ -170,7 +170,7 @@ describe('what becomes of endpoints and deliveries', () => {
     await until('both have arrived', () => ended('delivered') === 2);
     assert.deepEqual(
       bench.receiver.received.map(({ type, data }) => [type, data]),
-      Array(2).fill(['webhook.test', { schemaVersion: 1, endpointId }]),
+      Array.from({ length: 2 }, () => ['webhook.test', { schemaVersion: 1, endpointId }]),
     );
   });
 

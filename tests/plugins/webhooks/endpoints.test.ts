@@ -86,8 +86,8 @@ describe('endpoints', () => {
   it('lets a partner have so many and no more, also at the same time', async () => {
     await bench.start({ WEBHOOKS_ENDPOINTS_MAX: '3' });
     const replies = await Promise.all(Array.from({ length: 8 }, () => post(bench.receiver.url)));
-    assert.deepEqual(replies.map(({ status }) => status).toSorted(), [201, 201, 201, 409, 409, 409, 409, 409]);
-    assert.ok(replies.some(({ code }) => code === 'WEBHOOK_ENDPOINTS_TOO_MANY'));
+    assert.equal(replies.filter(({ status }) => status === 201).length, 3);
+    assert.equal(replies.filter(({ code }) => code === 'WEBHOOK_ENDPOINTS_TOO_MANY').length, 5);
     await bench.make({}, 'p2');
     const [first] = (await bench.ask('GET /webhooks/endpoints')).body['endpoints'] as { endpointId: string }[];
     await bench.ask('DELETE /webhooks/endpoints/{endpointId}', one(first?.endpointId ?? ''));
@@ -140,7 +140,7 @@ describe('endpoints', () => {
       });
       seen.push(...(body['endpoints'] as { endpointId: string }[]).map(({ endpointId }) => endpointId));
       if (body['nextCursor'] === null) break;
-      cursor = String(body['nextCursor']);
+      cursor = body['nextCursor'] as string;
     }
     assert.deepEqual(seen, made.map(({ endpointId }) => endpointId).toSorted());
     assert.equal(
