@@ -65,6 +65,7 @@ export const IssuedKey = Type.Object(
   { ...fields, secret: Type.String({ description: 'The whole key. It is shown this once' }) },
   { additionalProperties: false },
 );
+export type IssuedKey = Static<typeof IssuedKey>;
 export const Keys = Type.Object(
   { keys: Type.Array(Key), nextCursor: Type.Union([Type.String(), Type.Null()]) },
   { additionalProperties: false },

@@ -1,10 +1,12 @@
 import { toDatabaseError } from '#core/database/database-error.ts';
 import type { AccessDatabase } from '#core/http/access-database.ts';
+import { addApiKeyRoutes, type ApiKeyRoutesOptions } from '#core/http/api-keys/api-key-routes.ts';
 import { createApiKeyStore, type ApiKeyStore } from '#core/http/api-keys/api-key-store.ts';
 import { createApiKeys, type ApiKeys } from '#core/http/api-keys/api-keys.ts';
 import { createIdempotency, type Idempotency } from '#core/http/idempotency/idempotency.ts';
 import { createIdempotencyStore } from '#core/http/idempotency/idempotency-store.ts';
 import { createBudgetStore } from '#core/http/limits/budget-store.ts';
+import { addBudgetRoutes } from '#core/http/limits/budget-routes.ts';
 import { createBudgets, type Budgets } from '#core/http/limits/budgets.ts';
 import type { Config } from '#core/config/settings.ts';
 import { createDatabaseFixture } from '../../support/postgres.ts';
@@ -17,9 +19,13 @@ export interface AccessNode extends HttpFixture {
   readonly idempotency: Idempotency;
 }
 
+type Audited = Parameters<ApiKeyRoutesOptions['audit']>[0];
+
 export interface AccessFixture {
   readonly database: AccessDatabase;
   readonly keyStore: ApiKeyStore;
+  /** Of all nodes. */
+  readonly audited: readonly Audited[];
   node(config?: Partial<Config>, now?: () => number): Promise<AccessNode>;
   /** Statements fail from now on as those of a server that is away, or work again. */
   setAway(isAway: boolean): void;
@@ -30,6 +36,7 @@ export interface AccessFixture {
 export async function startAccessFixture(): Promise<AccessFixture> {
   const { database, stop } = await createDatabaseFixture();
   const nodes: AccessNode[] = [];
+  const audited: Audited[] = [];
   let away = false;
   const access: AccessDatabase = {
     async query(query) {
@@ -45,6 +52,7 @@ export async function startAccessFixture(): Promise<AccessFixture> {
   return {
     database: access,
     keyStore,
+    audited,
     setAway: (isAway) => (away = isAway),
     async node(overrides = {}, now = Date.now) {
       let doors: Pick<AccessNode, 'apiKeys' | 'budgets' | 'idempotency'> | undefined;
@@ -58,6 +66,16 @@ export async function startAccessFixture(): Promise<AccessFixture> {
       });
       if (doors === undefined) throw new TypeError('The server was created without its doors');
       const node = { ...fixture, ...doors };
+      const { apiKeys } = doors;
+      addApiKeyRoutes({
+        routes: fixture.table,
+        store: keyStore,
+        apiKeys,
+        config: fixture.config,
+        audit: (change) => void audited.push(change),
+        now,
+      });
+      addBudgetRoutes(fixture.table, doors.budgets);
       nodes.push(node);
       return node;
     },

@@ -355,15 +355,20 @@ describe('requests with an Idempotency-Key', () => {
           return { status: 201, body: input.body };
         };
         const firstGrams = new Map<string, number>();
+        const sendOne = async (key: string, grams: number, at: number): Promise<void> => {
+          const answer = await send({ key, json: { grams }, at });
+          const got = (await answer.json()) as { grams?: number; code?: string };
+          if (answer.status !== 201) {
+            assert.deepEqual([answer.status, got.code], [422, 'IDEMPOTENCY_KEY_REUSED']);
+            return;
+          }
+          assert.equal(got.grams, grams);
+          assert.equal(firstGrams.get(key) ?? grams, grams, 'one key has one body');
+          firstGrams.set(key, grams);
+        };
         const pending: Promise<void>[] = [];
         for (const { key, grams, at, isTogether } of steps) {
-          const sent = send({ key: `${run}-${key}`, json: { grams }, at }).then(async (answer) => {
-            const got = (await answer.json()) as { grams?: number; code?: string };
-            if (answer.status === 201) assert.equal(got.grams, grams);
-            else assert.deepEqual([answer.status, got.code], [422, 'IDEMPOTENCY_KEY_REUSED']);
-            if (answer.status === 201) assert.equal(firstGrams.get(key) ?? grams, grams, 'one key has one body');
-            if (answer.status === 201) firstGrams.set(key, grams);
-          });
+          const sent = sendOne(`${run}-${key}`, grams, at);
           if (isTogether) pending.push(sent);
           else await sent;
         }

@@ -167,11 +167,11 @@ describe('/openapi.json', () => {
       idempotency: false,
     });
     const { paths } = await read();
-    const quotes = paths['/quotes']?.['post'];
-    assert.deepEqual(quotes?.['security'], [{ token: [] }, { apiKey: [] }]);
-    assert.equal(quotes?.['x-scope'], 'quotes:write');
+    const quotes = paths['/quotes']?.['post'] ?? assert.fail();
+    assert.deepEqual(quotes['security'], [{ token: [] }, { apiKey: [] }]);
+    assert.equal(quotes['x-scope'], 'quotes:write');
     assert.deepEqual(
-      (quotes?.['parameters'] as { name: string; in: string; required: boolean }[]).map((each) => [
+      (quotes['parameters'] as { name: string; in: string; required: boolean }[]).map((each) => [
         each.name,
         each.in,
         each.required,
@@ -186,10 +186,10 @@ describe('/openapi.json', () => {
     ]);
     assert.deepEqual(conflict, { $ref: '#/components/responses/Conflict' });
     assert.deepEqual(limited, { $ref: '#/components/responses/TooManyRequests' });
-    const links = paths['/links']?.['post'];
-    assert.deepEqual([links?.['parameters'], links?.['x-scope']], [[], undefined]);
-    assert.deepEqual(links?.['security'], [{ token: [] }]);
-    assert.ok(!('409' in (links?.['responses'] as object)));
+    const links = paths['/links']?.['post'] ?? assert.fail();
+    assert.deepEqual([links['parameters'], links['x-scope']], [[], undefined]);
+    assert.deepEqual(links['security'], [{ token: [] }]);
+    assert.ok(!('409' in (links['responses'] as object)));
   });
 
   it('is a page as well, which loads nothing and escapes what plugins say', async () => {
