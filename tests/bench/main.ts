@@ -1,4 +1,5 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
+import { benchCandidates } from './candidates.ts';
 import { benchCapability } from './capability.ts';
 import { benchHistory } from './history.ts';
 import { benchHttp } from './http.ts';
@@ -24,6 +25,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   live: benchLive,
   storage: benchStorage,
   history: benchHistory,
+  candidates: benchCandidates,
 };
 
 const flags = process.argv.slice(2);
