@@ -1,4 +1,5 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
+import { benchCandidates } from './candidates.ts';
 import { benchCapability } from './capability.ts';
 import { benchDay } from './day.ts';
 import { benchHistory } from './history.ts';
@@ -28,6 +29,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   history: benchHistory,
   orders: benchOrders,
   day: benchDay,
+  candidates: benchCandidates,
 };
 
 const flags = process.argv.slice(2);
