@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Database, Line, Principal } from '#plugin-api';
+import { bookBatch } from '../../../plugins/orders/bulk/bulk-flow.ts';
 import { inBatches } from '../../../plugins/orders/bulk/in-batches.ts';
 import type { BulkOrder, Verdict } from '../../../plugins/orders/bulk/verdict.ts';
 import { plugin } from '../../../plugins/orders/plugin.ts';
+import { readSettings } from '../../../plugins/orders/settings.ts';
 import { until } from '../../support/until.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
@@ -170,6 +172,23 @@ describe('POST /orders/bulk', () => {
     assert.equal(verdicts[2]?.problem?.status, 413);
     assert.deepEqual(told(await book(lines('REQUEST_TIMEOUT'))).at(-1), '3 rejected REQUEST_TIMEOUT');
     await assert.rejects(post(lines('CANCELLED')), { code: 'CANCELLED' });
+  });
+
+  it('commits what it has when a batch takes long', async () => {
+    let nowMs = Date.now();
+    const lines = ['a', 'b', 'c', 'd', 'e'].map((reference, index) => ({ line: index + 1, value: toOrder(reference) }));
+    const silent = (): void => undefined;
+    const deps = {
+      db: data.db,
+      metrics: { increment: silent, set: silent, observe: silent },
+      log: { debug: silent, info: silent, warn: silent, error: silent },
+      settings: readSettings({}),
+      // It is looked at about twice a line.
+      now: () => (nowMs += 300),
+    };
+    const first = await bookBatch(deps, { principal: partner, traceId: 't' }, lines);
+    assert.ok(first.length > 0 && first.length < lines.length, `${first.length} lines`);
+    assert.equal((await references()).length, first.length);
   });
 
   it('is for a partner, or by ops for the partner that is named', async () => {
