@@ -1,16 +1,9 @@
-import type { OrderErrorCode } from './errors.ts';
+import type { Refusal } from './errors.ts';
 import type { NewOrder } from './order.ts';
 import { parcelsMax, toNewParcels } from './parcel.ts';
 import { checkWindow } from './window.ts';
 
 export const defaultPaymentMethod = 'tok_default';
-
-export interface Refusal {
-  readonly code: OrderErrorCode;
-  readonly detail: string;
-  /** Members of the problem beside code and detail. */
-  readonly extensions?: Readonly<Record<string, unknown>>;
-}
 
 /** What the schema cannot say of a booking. */
 export function checkBooking(booking: NewOrder, nowMs: number): Refusal | undefined {

@@ -35,6 +35,14 @@ export const orderErrors = {
 
 export type OrderErrorCode = keyof typeof orderErrors;
 
+/** Why something is not done. */
+export interface Refusal {
+  readonly code: OrderErrorCode;
+  readonly detail: string;
+  /** Members of the problem beside code and detail. */
+  readonly extensions?: Readonly<Record<string, unknown>>;
+}
+
 /** A refusal as problem details. */
 export function refuse(
   code: OrderErrorCode,

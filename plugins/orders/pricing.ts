@@ -1,5 +1,5 @@
 import type { Database, Metrics } from '#plugin-api';
-import type { Refusal } from './booking.ts';
+import type { Refusal } from './errors.ts';
 import type { Actor } from './lifecycle.ts';
 import type { NewOrder } from './order.ts';
 import { priceOf, type QuotedPrice } from './price.ts';

@@ -1,6 +1,6 @@
 import type { Transaction } from '#plugin-api';
 import { toEventData } from './event-data.ts';
-import type { OrderErrorCode } from './errors.ts';
+import type { Refusal } from './errors.ts';
 import { transition, type Actor, type OrderAction } from './lifecycle.ts';
 import { missingProof } from './missing-proof.ts';
 import type { Order } from './order.ts';
@@ -41,12 +41,7 @@ export type Outcome =
   | { readonly kind: 'unchanged'; readonly stored: StoredOrder }
   | { readonly kind: 'missing' }
   | { readonly kind: 'stale'; readonly version: number }
-  | {
-      readonly kind: 'refused';
-      readonly code: OrderErrorCode;
-      readonly detail: string;
-      readonly extensions?: Readonly<Record<string, unknown>>;
-    };
+  | ({ readonly kind: 'refused' } & Refusal);
 
 /**
  * Takes an order one step further: state, history, event and place in its window in one transaction, or none of them. The

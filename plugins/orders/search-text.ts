@@ -1,7 +1,7 @@
 import type { NewOrder } from './order.ts';
 
-/** Punctuation of ASCII; letters and digits of every script are left. */
-const punctuation = /[!-/:-@[-`{-~\s]+/gu;
+/** Punctuation of ASCII and control characters; letters and digits of every script are left. */
+const punctuation = /[\p{Cc}!-/:-@[-`{-~\s]+/gu;
 
 const normalise = (text: string): string => text.normalize('NFKC').toLowerCase().replaceAll(punctuation, ' ').trim();
 

@@ -1,5 +1,5 @@
 import type { Queryable } from '#plugin-api';
-import type { Refusal } from './booking.ts';
+import type { Refusal } from './errors.ts';
 import { listRoom } from './store/windows.ts';
 import { slotsFrom, type PlaceWanted } from './window.ts';
 import type { Settings } from './settings.ts';

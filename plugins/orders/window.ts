@@ -1,6 +1,6 @@
 import { latLngToCell } from 'h3-js';
 import type { Place } from './distance.ts';
-import type { Refusal } from './booking.ts';
+import type { Refusal } from './errors.ts';
 import type { Settings } from './settings.ts';
 
 const minuteMs = 60_000;

@@ -9,10 +9,10 @@ import {
   orderStatuses,
   transition,
   type Actor,
-  type OrderAction,
   type OrderState,
   type OrderStatus,
 } from '../../../plugins/orders/lifecycle.ts';
+import { moves } from './moves.ts';
 
 const owners = { customerId: 'c1', partnerId: 'p1', driverId: 'd1', attempt: 1 };
 const involved: Record<Actor['kind'], string> = {
@@ -22,30 +22,6 @@ const involved: Record<Actor['kind'], string> = {
   ops: 'o1',
   system: 'payments',
 };
-
-/** Every move there is: `action from -> to` and who makes it. What is not here is refused. */
-const moves: readonly [OrderAction, OrderStatus, OrderStatus, readonly Actor['kind'][]][] = [
-  ['schedule', 'created', 'scheduled', ['system']],
-  ['assign', 'scheduled', 'assigned', ['system']],
-  ['unassign', 'assigned', 'scheduled', ['system']],
-  ['unassign', 'on_the_way', 'scheduled', ['system']],
-  ['unassign', 'arrived', 'scheduled', ['system']],
-  ['start', 'assigned', 'on_the_way', ['driver', 'ops']],
-  ['arrive', 'on_the_way', 'arrived', ['driver', 'ops', 'system']],
-  ['fail_pickup', 'on_the_way', 'pickup_failed', ['driver', 'ops']],
-  ['fail_pickup', 'arrived', 'pickup_failed', ['driver', 'ops']],
-  ['reschedule', 'pickup_failed', 'scheduled', ['customer', 'partner', 'ops']],
-  ['pick_up', 'on_the_way', 'picked_up', ['driver', 'ops']],
-  ['pick_up', 'arrived', 'picked_up', ['driver', 'ops']],
-  ['deliver', 'picked_up', 'delivered', ['driver', 'ops']],
-  ['complete', 'delivered', 'completed', ['driver', 'ops', 'system']],
-  ['cancel', 'created', 'cancelled', ['customer', 'partner', 'ops', 'system']],
-  ['cancel', 'scheduled', 'cancelled', ['customer', 'partner', 'ops', 'system']],
-  ['cancel', 'assigned', 'cancelled', ['customer', 'partner', 'ops', 'system']],
-  ['cancel', 'on_the_way', 'cancelled', ['ops']],
-  ['cancel', 'arrived', 'cancelled', ['ops']],
-  ['cancel', 'pickup_failed', 'cancelled', ['customer', 'partner', 'ops', 'system']],
-];
 
 const attemptsMax = 3;
 const withDriver = orderStatuses.filter((status) => !['created', 'scheduled', 'cancelled'].includes(status));

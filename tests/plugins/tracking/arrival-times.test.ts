@@ -31,7 +31,7 @@ describe('times of arrival', () => {
   });
   beforeEach(async () => {
     await data.sql(
-      'truncate driver_location_pings, newest_positions, tracked_orders, stop_visits, orders.orders, orders.order_history',
+      'truncate driver_location_pings, newest_positions, tracked_orders, stop_visits, orders.orders cascade',
     );
     server = await startOsrmServer();
     orderId = randomUUIDv7();
