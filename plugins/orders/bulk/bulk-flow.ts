@@ -1,5 +1,5 @@
 import type { Database, Line, Log, Metrics, Principal, Transaction } from '#plugin-api';
-import { bookOrder, type BookingDeps, type BookingOutcome } from '../booking-flow.ts';
+import { bookOrder, type BookingOutcome } from '../booking-flow.ts';
 import { refuse } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import type { BulkOrder, Verdict } from './verdict.ts';
@@ -19,15 +19,19 @@ export interface BulkCaller {
 }
 
 type BulkLine = Line<BulkOrder>;
-interface Booking {
-  readonly line: number;
-  readonly booking: BulkOrder;
-}
 
 /**
- * Books the orders of these lines and tells of each what became of it. They share a transaction, which costs a fraction of
- * one for each; when it fails, for whatever reason, each line gets its own, so that none costs another.
+ * No order is begun in a batch later than this after its begin: meanwhile others wait for places in the same windows, and
+ * the client for an answer, however slow the database is.
+ */
+const batchMs = 1000;
+
+/**
+ * Books the orders of these lines, or of the first of them when it takes long, and tells of each what became of it. They
+ * share a transaction, which costs a fraction of one for each; when it fails, for whatever reason, each line gets its own,
+ * so that none costs another.
  *
+ * @returns at least one
  * @throws what concerns no line: the database cannot be reached, say
  */
 export async function bookBatch(
@@ -35,75 +39,73 @@ export async function bookBatch(
   caller: BulkCaller,
   lines: readonly BulkLine[],
 ): Promise<readonly Verdict[]> {
-  const bookings = lines.flatMap((line) => ('value' in line ? [{ line: line.line, booking: line.value }] : []));
-  const together = await bookTogether(deps, caller, bookings);
-  const booked = together ?? (await bookApart(deps, caller, bookings));
-  if (bookings.length > 0)
-    deps.metrics.increment('returnit_orders_bulk_batches_total', {
-      outcome: together === undefined ? 'apart' : 'together',
-    });
-  const verdicts = new Map(booked.map((verdict) => [verdict.line, verdict]));
-  return lines.map((line) => {
-    const verdict = 'problem' in line ? toRejection(line.line, line.problem) : verdicts.get(line.line);
-    if (verdict === undefined) throw new TypeError(`Line ${line.line} was not booked and not refused`);
-    deps.metrics.increment('returnit_orders_bulk_lines_total', { status: verdict.status });
-    return verdict;
-  });
+  const together = await bookTogether(deps, caller, lines);
+  const verdicts = together ?? (await bookApart(deps, caller, lines));
+  const outcome = together === undefined ? 'apart' : 'together';
+  deps.metrics.increment('returnit_orders_bulk_batches_total', { outcome });
+  for (const { status } of verdicts) deps.metrics.increment('returnit_orders_bulk_lines_total', { status });
+  return verdicts;
 }
 
 /** Undefined when the transaction failed: nothing is booked then. */
 async function bookTogether(
   deps: BulkDeps,
   caller: BulkCaller,
-  bookings: readonly Booking[],
+  lines: readonly BulkLine[],
 ): Promise<readonly Verdict[] | undefined> {
   const recorded: Parameters<Metrics['increment']>[] = [];
   const metrics: Metrics = { ...deps.metrics, increment: (...record) => void recorded.push(record) };
-  const verdicts: Verdict[] = [];
   try {
-    await deps.db.transaction(async (tx) => {
+    const verdicts = await deps.db.transaction((tx) => {
       const shared = shareTransaction(tx);
-      for (const booking of bookings) {
-        const outcome = await book({ ...deps, metrics, db: shared.db }, caller, booking);
+      return bookWhileTime({ ...deps, metrics, db: shared.db }, lines, async (each, line) => {
+        const verdict = await book(each, caller, line);
         // What it has done cannot be undone alone.
-        if (shared.hasFailed()) throw new Error(`Cannot book line ${booking.line} together with others`);
-        verdicts.push(toVerdict(booking, outcome));
-      }
+        if (shared.hasFailed()) throw new Error(`Cannot book line ${line.line} together with others`);
+        return verdict;
+      });
     });
+    for (const record of recorded) deps.metrics.increment(...record);
+    return verdicts;
   } catch (error) {
     deps.log.debug('batch of a bulk booking is booked line by line', { reason: String(error) });
     return undefined;
   }
-  for (const record of recorded) deps.metrics.increment(...record);
-  return verdicts;
 }
 
-async function bookApart(
-  deps: BulkDeps,
-  caller: BulkCaller,
-  bookings: readonly Booking[],
-): Promise<readonly Verdict[]> {
-  const verdicts: Verdict[] = [];
-  for (const booking of bookings) {
+function bookApart(deps: BulkDeps, caller: BulkCaller, lines: readonly BulkLine[]): Promise<readonly Verdict[]> {
+  return bookWhileTime(deps, lines, async (each, line) => {
     try {
-      verdicts.push(toVerdict(booking, await book(deps, caller, booking)));
+      return await book(each, caller, line);
     } catch (error) {
       // Postgres refused something of this line; anything else would befall the next one too.
       if ((error as { readonly code?: unknown }).code !== 'DATABASE_ERROR') throw error;
-      deps.log.error('line of a bulk booking failed', { line: booking.line, error: String(error) });
+      deps.log.error('line of a bulk booking failed', { line: line.line, error: String(error) });
       const { problem } = refuse('ORDER_LINE_FAILED', 'Cannot book the order: send the line again');
-      verdicts.push(toRejection(booking.line, problem, booking.booking.reference));
+      return toRejection(line.line, problem, 'value' in line ? line.value.reference : undefined);
     }
+  });
+}
+
+async function bookWhileTime(
+  deps: BulkDeps,
+  lines: readonly BulkLine[],
+  take: (deps: BulkDeps, line: BulkLine) => Promise<Verdict>,
+): Promise<readonly Verdict[]> {
+  const verdicts: Verdict[] = [];
+  const untilMs = deps.now() + batchMs;
+  for (const line of lines) {
+    if (verdicts.length > 0 && deps.now() > untilMs) break;
+    verdicts.push(await take(deps, line));
   }
   return verdicts;
 }
 
-function book(
-  deps: BookingDeps & Pick<BulkDeps, 'now'>,
-  { principal, traceId }: BulkCaller,
-  { booking }: Booking,
-): Promise<BookingOutcome> {
-  return bookOrder(deps, { principal, booking, traceId }, deps.now());
+async function book(deps: BulkDeps, { principal, traceId }: BulkCaller, line: BulkLine): Promise<Verdict> {
+  if ('problem' in line) return toRejection(line.line, line.problem);
+  const { value: booking } = line;
+  const outcome = await bookOrder(deps, { principal, booking, traceId }, deps.now());
+  return toVerdict(line.line, booking, outcome);
 }
 
 /** A transaction as a database whose transactions are all parts of it. */
@@ -123,7 +125,7 @@ function shareTransaction(tx: Transaction): { readonly db: Database; readonly ha
   return { db, hasFailed: () => failed };
 }
 
-function toVerdict({ line, booking: { reference } }: Booking, outcome: BookingOutcome): Verdict {
+function toVerdict(line: number, { reference }: BulkOrder, outcome: BookingOutcome): Verdict {
   if (outcome.kind === 'refused') {
     const { problem } = refuse(outcome.code, outcome.detail, outcome.extensions);
     return toRejection(line, problem, reference);

@@ -68,9 +68,12 @@ async function* answer(deps: BulkDeps, caller: BulkCaller, { body, release }: Bu
   let outcome = 'broken_off';
   try {
     for await (const lines of inBatches(body, { max: deps.settings.bulkBatchMax, waitMs: batchWaitMs })) {
-      const verdicts = await bookBatch(deps, caller, lines);
-      line = lines.at(-1)?.line ?? line;
-      yield verdicts.map(toText).join('');
+      for (let told = 0; told < lines.length;) {
+        const verdicts = await bookBatch(deps, caller, lines.slice(told));
+        told += verdicts.length;
+        line = verdicts.at(-1)?.line ?? line;
+        yield verdicts.map(toText).join('');
+      }
     }
     outcome = 'complete';
   } catch (error) {
