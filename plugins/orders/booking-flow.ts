@@ -20,9 +20,12 @@ import { takePlace } from './store/windows.ts';
 import { placeWanted, type PlaceWanted } from './window.ts';
 import { refuseFull, WindowFull } from './window-full.ts';
 
+/** A transaction, too, can serve as one. */
+export type BookingDatabase = Pick<Database, 'query' | 'transaction'>;
+
 /** A plugin's context and its settings, as far as booking needs them. */
 export interface BookingDeps {
-  readonly db: Database;
+  readonly db: BookingDatabase;
   readonly metrics: Metrics;
   readonly settings: Settings;
 }
@@ -139,7 +142,7 @@ interface BookingKey {
 }
 
 /** What became of a booking that was made before under the same key or reference. */
-async function findRepeated(db: Database, key: BookingKey): Promise<BookingOutcome | undefined> {
+async function findRepeated(db: BookingDatabase, key: BookingKey): Promise<BookingOutcome | undefined> {
   const { actor, reference, orderId } = key;
   const byKey = orderId === undefined ? undefined : await findOrder(db, orderId);
   if (byKey !== undefined) return compare(byKey, key, { code: 'ORDER_KEY_CONFLICT', what: 'its idempotency key' });

@@ -1,11 +1,11 @@
-import type { Database, Line, Log, Metrics, Principal, Transaction } from '#plugin-api';
-import { bookOrder, type BookingOutcome } from '../booking-flow.ts';
+import type { Line, Log, Metrics, Principal, Transaction } from '#plugin-api';
+import { bookOrder, type BookingDatabase, type BookingOutcome } from '../booking-flow.ts';
 import { refuse } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import type { BulkOrder, Verdict } from './verdict.ts';
 
 export interface BulkDeps {
-  readonly db: Database;
+  readonly db: BookingDatabase;
   readonly metrics: Metrics;
   readonly log: Log;
   readonly settings: Settings;
@@ -109,9 +109,9 @@ async function book(deps: BulkDeps, { principal, traceId }: BulkCaller, line: Bu
 }
 
 /** A transaction as a database whose transactions are all parts of it. */
-function shareTransaction(tx: Transaction): { readonly db: Database; readonly hasFailed: () => boolean } {
+function shareTransaction(tx: Transaction): { readonly db: BookingDatabase; readonly hasFailed: () => boolean } {
   let failed = false;
-  const db: Database = {
+  const db: BookingDatabase = {
     query: (statement, values) => tx.query(statement, values),
     async transaction(work) {
       try {

@@ -126,7 +126,7 @@ describe('POST /orders/bulk', () => {
 
   /** The database as the core shows it, in which an insert of this reference fails so. */
   const failing = (reference: string, code: string): Database => ({
-    query: data.db.query,
+    ...data.db,
     transaction: (work) =>
       data.db.transaction((tx) =>
         work({
