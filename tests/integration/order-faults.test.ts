@@ -17,6 +17,7 @@ const { seeds } = readRounds();
 const plugins = ['orders', 'payments', 'drivers', 'tracking', 'notifications'] as const;
 /** A fault comes so long after the step was asked for, at most: before, within or after it. */
 const delayMaxMs = 80;
+const faultTimeoutMs = 600_000;
 
 const faults: Readonly<Record<string, RigFault>> = {
   'kill -9 of the core': killCore,
@@ -73,7 +74,7 @@ describe('orders whose platform fails at a step', () => {
   for (const [round, seed] of seeds.entries()) {
     const random = createRandom(seed);
     for (const name of random.shuffle(Object.keys(faults))) {
-      it(`end well: ${name}, round ${round + 1}, seed ${seed}`, async (test) => {
+      it(`end well: ${name}, round ${round + 1}, seed ${seed}`, { timeout: faultTimeoutMs }, async (test) => {
         const own = scenes.map(() => createJourney((journeys += 1)));
         for (const journey of own) await putDriverOnShift(rig, journey);
         await Promise.all(scenes.map((scene, index) => bringTo(rig, own[index] as Journey, scene.index)));
