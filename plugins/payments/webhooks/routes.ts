@@ -13,12 +13,13 @@ export function registerWebhookRoutes(ctx: PluginContext, intake: IntakeDeps): v
       summary: "A payment provider's webhook, signed by it",
       roles: 'public',
       params: Params,
+      body: Type.String(),
       bodyAs: 'text',
       response: { 200: Received },
     },
     async ({ params, body, headers }) => {
       const { provider } = params;
-      const outcome = await takeWebhook(intake, { provider, body: String(body), headers });
+      const outcome = await takeWebhook(intake, { provider, body, headers });
       if (outcome === 'unknown_provider') {
         return refuse('PAYMENT_PROVIDER_UNKNOWN', `Webhooks of '${provider}' are not taken here`);
       }
