@@ -53,7 +53,8 @@ export function createCrowd({ core }: Rig): Crowd {
           path,
           headers: {
             authorization: `Bearer ${token}`,
-            ...(verb === 'POST' ? { 'idempotency-key': key, 'content-type': 'application/json' } : {}),
+            ...(verb === 'POST' ? { 'idempotency-key': key } : {}),
+            ...(body === undefined ? {} : { 'content-type': 'application/json' }),
           },
           ...(body === undefined ? {} : { body: JSON.stringify(body) }),
         });

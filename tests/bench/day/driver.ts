@@ -83,7 +83,7 @@ export class SimulatedDriver {
     const answer = chances.ofOffer();
     if (answer === 'ignore') return;
     const path = `/drivers/${device.driverId}/offers/${offerId}/${answer}`;
-    const { status } = await crowd.call(this.#who, 'POST', path, {});
+    const { status } = await crowd.call(this.#who, 'POST', path, answer === 'accept' ? undefined : {});
     // Too late, or the order was cancelled meanwhile.
     if (status === 409 || status === 404) return;
     if (status !== 200) return this.#options.onFailure(`${answer} answered ${status}`);
@@ -103,7 +103,7 @@ export class SimulatedDriver {
   /** False when the order is no longer this driver's, such as cancelled. */
   async #step(orderId: string, verb: string): Promise<boolean> {
     const { crowd, paceMs, onFailure } = this.#options;
-    const body = verb === 'fail-pickup' ? { reason: 'nobody_home' } : {};
+    const body = verb === 'fail-pickup' ? { reason: 'nobody_home' } : undefined;
     // The order follows the acceptance by an event: the first step may be faster.
     for (let attempt = 1; attempt <= 40; attempt += 1) {
       const { status, body: answer } = await crowd.call<{ detail?: string }>(

@@ -35,7 +35,8 @@ export function createPersistentCaller(rig: Rig, role: Role, subject: string): P
             method: verb,
             headers: {
               authorization: `Bearer ${token}`,
-              ...(verb === 'POST' ? { 'idempotency-key': key, 'content-type': 'application/json' } : {}),
+              ...(verb === 'POST' ? { 'idempotency-key': key } : {}),
+              ...(body === undefined ? {} : { 'content-type': 'application/json' }),
             },
             ...(body === undefined ? {} : { body: JSON.stringify(body) }),
             signal: AbortSignal.timeout(attemptMs),

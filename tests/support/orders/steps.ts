@@ -44,7 +44,7 @@ const driverStep =
   (verb: string): Step['run'] =>
   async (rig, { orderId, driverId }) => {
     const driver = createPersistentCaller(rig, 'driver', driverId);
-    const { status, body } = await driver.call<{ detail?: string }>('POST', `/orders/${orderId}/${verb}`, {});
+    const { status, body } = await driver.call<{ detail?: string }>('POST', `/orders/${orderId}/${verb}`);
     assert.equal(status, 200, `${verb} answered ${status} ${JSON.stringify(body)}`);
   };
 
@@ -70,7 +70,7 @@ const accept: Step['run'] = async (rig, { driverId, orderId }) => {
     },
     stateMaxMs,
   );
-  const { status, body } = await driver.call('POST', `/drivers/${driverId}/offers/${offer.offerId}/accept`, {});
+  const { status, body } = await driver.call('POST', `/drivers/${driverId}/offers/${offer.offerId}/accept`);
   assert.equal(status, 200, `accept answered ${status} ${JSON.stringify(body)}`);
 };
 
