@@ -8,7 +8,6 @@ import { startRig, type Rig } from '../support/ingest/rig.ts';
 import { endPostgres, killCore, killPlugin, type RigFault } from '../support/ingest/faults.ts';
 import { createRandom } from '../support/ingest/random.ts';
 import { readRounds } from '../support/ingest/rounds.ts';
-import { placeOf } from '../support/journey.ts';
 import { assertSettled } from '../support/orders/assert-settled.ts';
 import { putDriverOnShift } from '../support/orders/drivers.ts';
 import { bringTo, cancel, reached, steps, type Journey } from '../support/orders/steps.ts';
@@ -39,7 +38,9 @@ const scenes = [
 type Scene = (typeof scenes)[number];
 
 function createJourney(number: number): Journey {
-  return { customerId: `customer-${number}`, driverId: `driver-${number}`, place: placeOf(number % 40), orderId: '' };
+  // So far from each other that no driver of one is considered for another.
+  const place = { lat: -59.5 + (number % 100) * 1.2, lon: -170 + Math.floor(number / 100) * 6 };
+  return { customerId: `customer-${number}`, driverId: `driver-${number}`, place, orderId: '' };
 }
 
 /** The rest of the way after the step that was disturbed. */
