@@ -87,14 +87,12 @@ function openPluginStream(
         // It is not over: the cancellation may have crossed the piece, and the process knows nothing of it.
         throw toFailure(error, { request, route }, options);
       }
-      const { text, bytes, done } = (piece ?? {}) as Partial<Record<'text' | 'bytes' | 'done', unknown>>;
-      if (typeof (bytes ?? text) !== 'string' || typeof done !== 'boolean') {
-        const what = 'a piece of it is neither text nor bytes';
-        throw new AppError('INVALID_RESPONSE', `Cannot send the stream of "${route.name}": ${what}`);
+      const { bytes, done } = (piece ?? {}) as { readonly bytes?: unknown; readonly done?: unknown };
+      if (typeof bytes !== 'string' || typeof done !== 'boolean') {
+        throw new AppError('INVALID_RESPONSE', `Cannot send the stream of "${route.name}": a piece of it is no bytes`);
       }
       isOver = done;
-      if (done) return undefined;
-      return bytes === undefined ? (text as string) : Buffer.from(bytes as string, 'base64');
+      return done ? undefined : Buffer.from(bytes, 'base64');
     },
     end() {
       if (isOver) return;

@@ -148,10 +148,12 @@ export interface PluginNotes {
 /** A reply whose body is fetched piece by piece: `stream` names it to the process that answered. */
 export type StreamHead = Omit<StreamReply, 'stream'> & { readonly stream: number };
 
-/** Text, or bytes in base64. Without either, and not done: the plugin waits for the client's body. */
-export type StreamPiece =
-  | { readonly text: string; readonly done: boolean }
-  | { readonly bytes: string; readonly done: false };
+/** Without bytes, and not done: the plugin waits for the client's body. */
+export interface StreamPiece {
+  /** Base64. */
+  readonly bytes: string;
+  readonly done: boolean;
+}
 
 /** What the core hands to a handler, by the way it was registered; and what the handler answers. */
 export interface HandlerCalls {

@@ -43,7 +43,7 @@ export function createFakePlugin(name = 'orders', id = `${name}-1`): FakePlugin 
   const process = new AbortController();
   const plugin: FakePlugin = {
     handler: () => ({ status: 200, body: { ok: true } }) satisfies HttpReply,
-    piece: () => ({ text: '', done: true }),
+    piece: () => ({ bytes: '', done: true }),
     inputs: [],
     die: () => process.abort(),
     instance: {

@@ -47,10 +47,13 @@ describe('a body of lines', () => {
       return { status: 200, body: { lines: plugin.lines.length } };
     };
     plugin.piece = async ({ end }) => {
-      if (end === true) return { text: '', done: true };
+      if (end === true) return { bytes: '', done: true };
       const lines = await fetch(number);
-      if (lines === undefined) return { text: '', done: true };
-      return { text: lines.map((line) => `${JSON.stringify(line)}\n`).join(''), done: false };
+      if (lines === undefined) return { bytes: '', done: true };
+      return {
+        bytes: Buffer.from(lines.map((line) => `${JSON.stringify(line)}\n`).join('')).toString('base64'),
+        done: false,
+      };
     };
     await fixture.route(plugin, {
       verb: 'post',

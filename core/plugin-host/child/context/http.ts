@@ -22,7 +22,7 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
     (pieces ??= core.handler('http.stream', ({ stream, end }, call) => {
       if (end !== true) return streams.next(stream, call);
       streams.end(stream);
-      return { text: '', done: true };
+      return { bytes: '', done: true };
     }));
 
   async function answer({ run, options }: Handled, input: Input, request: HandlerCall): Promise<Result> {
