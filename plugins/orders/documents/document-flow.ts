@@ -1,6 +1,6 @@
 import { createHash, randomUUIDv7 } from 'node:crypto';
 import type { Database, Transaction } from '#plugin-api';
-import type { Refusal } from '../booking.ts';
+import type { Refusal } from '../errors.ts';
 import { maySee, type Actor, type OrderStatus } from '../lifecycle.ts';
 import type { ProofStage } from '../requirement.ts';
 import { lockOrder } from '../store/orders.ts';

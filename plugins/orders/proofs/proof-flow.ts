@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '#plugin-api';
-import type { Refusal } from '../booking.ts';
+import type { Refusal } from '../errors.ts';
 import type { Document } from '../documents/document.ts';
 import { listDocuments } from '../documents/store.ts';
 import { distanceM } from '../distance.ts';
