@@ -131,7 +131,8 @@ describe('documents of an order', () => {
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => upload(customer, orderId, toPng(), { type: 'image/png' })),
     );
-    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [200, 200, 200, 200, 201]);
+    assert.equal(answers.filter(({ status }) => status === 201).length, 1);
+    assert.equal(answers.filter(({ status }) => status === 200).length, 4);
     assert.equal((await list(customer, orderId)).length, 1);
     assert.equal((await upload(customer, orderId, toPng(), { type: 'image/png', kind: 'qr' })).status, 201);
   });

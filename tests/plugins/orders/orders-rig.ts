@@ -62,7 +62,7 @@ export async function createOrdersRig(): Promise<OrdersRig> {
       return running;
     },
     async restart(env = {}) {
-      await data.sql('truncate orders, order_history, order_parcels, order_places, pickup_windows, quotes');
+      await data.sql('truncate orders, pickup_windows, quotes cascade');
       running = await runPlugin(plugin, data.db, env);
     },
     post: (path, request) => running.request(`POST ${path}`, request),

@@ -264,12 +264,8 @@ describe('proofs of an order', () => {
     const { orderId } = await book();
     await to(orderId, 'start');
     const sent = await Promise.all([1, 2, 3, 4].map((seed) => send(orderId, toJpeg(800, 600, 1000 + seed))));
-    assert.deepEqual(sent.map(({ code, status }) => code ?? status).toSorted(), [
-      201,
-      201,
-      'ORDER_DOCUMENTS_FULL',
-      'ORDER_DOCUMENTS_FULL',
-    ]);
+    assert.equal(sent.filter(({ status }) => status === 201).length, 2);
+    assert.equal(sent.filter(({ code }) => code === 'ORDER_DOCUMENTS_FULL').length, 2);
     const said = await Promise.all(
       [1, 2, 3].map((metres) => say(orderId, { position: { ...position, accuracyM: metres } })),
     );
