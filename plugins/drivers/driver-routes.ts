@@ -65,7 +65,10 @@ export function registerDriverRoutes(
     },
     ({ query }) => list(ctx, query),
   );
+  registerOne(ctx);
+}
 
+function registerOne(ctx: PluginContext): void {
   ctx.http.get(
     '/drivers/{driverId}',
     {

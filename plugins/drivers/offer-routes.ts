@@ -3,10 +3,10 @@ import type { HttpReply, HttpRequest, PluginContext } from '#plugin-api';
 import { acceptOffer, type AcceptOutcome, type TooLate } from './accepting.ts';
 import { OrderId } from './assignment.ts';
 import { fromTheNewest, fromTimeCursor, toPage, toTimeCursor } from './cursor.ts';
-import { countOffers, countWon } from './dispatch-metrics.ts';
 import { DriverId, DriverParams } from './driver.ts';
 import { cursorInvalid, driverNotFound, refuse } from './errors.ts';
 import { answerOffer } from './answering.ts';
+import { countOffers, countWon } from './offer-metrics.ts';
 import { Offer, OfferId, OfferPage } from './offer.ts';
 import type { Settings } from './settings.ts';
 import { findDriver } from './store/drivers.ts';
@@ -130,7 +130,7 @@ function refuseLate(why: TooLate): HttpReply {
       return refuse(why.code, `${cannot} you have declined it`);
     case 'DRIVER_NOT_AVAILABLE':
       return refuse(why.code, `${cannot} you are ${why.because}`, { because: why.because });
-    case 'DRIVER_FULL':
+    default:
       return refuse(why.code, `${cannot} you have as many orders, or as much in the vehicle, as you may`);
   }
 }

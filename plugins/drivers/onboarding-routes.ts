@@ -59,7 +59,10 @@ export function registerOnboardingRoutes(
         return toReply(driverId, outcome);
       }),
   );
+  registerDocuments(ctx);
+}
 
+function registerDocuments(ctx: PluginContext): void {
   ctx.http.get(
     '/drivers/{driverId}/documents',
     {

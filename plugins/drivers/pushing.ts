@@ -1,6 +1,6 @@
 import type { PluginContext, Transaction } from '#plugin-api';
 import { offersTopicOf } from './device.ts';
-import { countOffers } from './dispatch-metrics.ts';
+import { countOffers } from './offer-metrics.ts';
 import type { CloseReason, OfferState } from './offer.ts';
 import { findOffer, type ClosedOffer, type InsertedOffer } from './store/offers.ts';
 

@@ -134,7 +134,11 @@ export function appendAll(problem: RouteProblem): RoutePlan {
 /** Every place for the order's stops among these, the pickup before the destination. */
 function* insertions(stops: readonly Stop[], order: RouteOrder): Iterable<readonly Stop[]> {
   const [first, second] = stopsOf(order);
-  if (first === undefined) return yield stops;
+  if (first === undefined) yield stops;
+  else yield* placements(stops, first, second);
+}
+
+function* placements(stops: readonly Stop[], first: Stop, second: Stop | undefined): Iterable<readonly Stop[]> {
   for (let at = 0; at <= stops.length; at += 1) {
     const withFirst = stops.toSpliced(at, 0, first);
     if (second === undefined) yield withFirst;

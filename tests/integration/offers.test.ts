@@ -99,7 +99,10 @@ for (const broker of ['the embedded broker', 'Mosquitto'] as const) {
         const replies = await Promise.all(
           [first, second].map(({ api }, index) => api.request<{ code?: string }>('POST', paths[index] ?? '')),
         );
-        assert.deepEqual(replies.map(({ status, body }) => body.code ?? status).toSorted(), [200, 'OFFER_TAKEN']);
+        assert.deepEqual(replies.map(({ status, body }) => body.code ?? String(status)).toSorted(), [
+          '200',
+          'OFFER_TAKEN',
+        ]);
         const winner = replies[0]?.status === 200 ? 'e1' : 'e2';
         assert.equal((await orderReached(customer, orderId, 'assigned')).driverId, winner);
         await heardOf(winner === 'e1' ? second : first, orderId, 'closed');

@@ -37,10 +37,11 @@ describe('offers', () => {
     const push = fixture.data.find('drivers.push').find(({ data }) => data['offerId'] === offerId);
     await fixture.running.work('drivers.push', push?.data ?? {});
     const [message] = fixture.running.recorded.messages;
-    const { expirySeconds } = message?.options as { expirySeconds: number };
+    assert.ok(message !== undefined);
+    const { expirySeconds } = message.options as { expirySeconds: number };
     assert.ok(expirySeconds > 0 && expirySeconds <= 60, String(expirySeconds));
-    assert.equal(message?.topic, 'drivers/d1/offers');
-    const { type, orderId: offered, parcels } = message?.payload as Record<string, unknown>;
+    assert.equal(message.topic, 'drivers/d1/offers');
+    const { type, orderId: offered, parcels } = message.payload as Record<string, unknown>;
     assert.deepEqual([type, offered, parcels], ['offer', orderId, 2]);
     assert.equal(fixture.running.counted('returnit_offers_total', { outcome: 'made' }), 2);
   });

@@ -95,7 +95,10 @@ describe(`one winner, ${rounds} rounds`, () => {
       const accepts = sorted.map((offer) => () => fixture.accept(offer));
       await Promise.all(accepts.toSpliced(round % 4, 0, suspend).map((each) => each()));
       const { status, driver_id } = await fixture.assignment(orderId);
-      assert.ok(driver_id !== suspended && ['accepted', 'waiting'].includes(String(status)), `${status} ${driver_id}`);
+      assert.ok(
+        driver_id !== suspended && ['accepted', 'waiting'].includes(String(status)),
+        `${String(status)} ${String(driver_id)}`,
+      );
       const assigned = fixture.sentFor(orderId, 'driver.assigned').length;
       assert.equal(assigned - fixture.sentFor(orderId, 'driver.unassigned').length, status === 'accepted' ? 1 : 0);
       await fixture.event('order.cancelled', orderId);
@@ -133,7 +136,7 @@ describe(`one winner, ${rounds} rounds`, () => {
       for (const orderId of orders) {
         const { status, driver_id } = await fixture.assignment(orderId);
         const isActive = status === 'accepted' || status === 'assigned';
-        assert.equal(driver_id !== null, isActive, `${status} ${driver_id}`);
+        assert.equal(driver_id !== null, isActive, `${String(status)} ${String(driver_id)}`);
         const given = fixture.sentFor(orderId, 'driver.assigned');
         const taken = fixture.sentFor(orderId, 'driver.unassigned');
         assert.equal(given.length - taken.length, isActive ? 1 : 0);
