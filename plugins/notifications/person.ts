@@ -89,9 +89,11 @@ export function chooseChannels(person: Person, kind: Kind, open: ReadonlySet<Cha
 /** Who stands in for a channel that has failed, the likeliest first. */
 export function standInsFor(
   person: Person,
-  kind: Kind,
-  failed: ChannelName,
-  open: ReadonlySet<ChannelName>,
+  {
+    kind,
+    failed,
+    open,
+  }: { readonly kind: Kind; readonly failed: ChannelName; readonly open: ReadonlySet<ChannelName> },
 ): readonly ContactChannel[] {
   const chosen = modesOf(person)[kind];
   return contactChannels.filter(

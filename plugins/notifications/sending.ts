@@ -108,7 +108,7 @@ async function attempt(work: Work, open: Open): Promise<Step> {
   }
   const asked = delivery.kind === 'deferred' ? (delivery.retryAfterMs ?? 0) : 0;
   const untilMs = now() + Math.max(asked, retryDelayMs(at.attempts, settings));
-  const change: Postponement['change'] = (tx) => postpone(tx, at, untilMs, delivery.reason);
+  const change: Postponement['change'] = (tx) => postpone(tx, at, { dueMs: untilMs, error: delivery.reason });
   await postponeTo(work, claimed, { untilMs, outcome: 'retried', change });
   return 'done';
 }
@@ -163,7 +163,11 @@ async function fail(work: Work, { message, person, at }: Open, reason: string | 
   const standIn = await ctx.db.transaction(async (tx): Promise<ChannelName | null | undefined> => {
     if (!(await markFailed(tx, at, reason))) return undefined;
     if (facts === null) return null;
-    const candidates = standInsFor(person, audienceOf(event).kind, channel, new Set(channels.keys()));
+    const candidates = standInsFor(person, {
+      kind: audienceOf(event).kind,
+      failed: channel,
+      open: new Set(channels.keys()),
+    });
     for (const candidate of candidates) {
       const options = { person, channel: candidate, settings, fallbackOf: at.notificationId };
       if (await compose(tx, { eventId, eventAt, event, facts }, options)) return candidate;

@@ -55,7 +55,11 @@ const postponeStatement: Statement = {
   text: `update notifications set state = 'pending', due_at = $4, last_error = $5 where ${fence}`,
 };
 
-export async function postpone(db: Queryable, at: Fence, dueMs: number, error: string): Promise<boolean> {
+export async function postpone(
+  db: Queryable,
+  at: Fence,
+  { dueMs, error }: { readonly dueMs: number; readonly error: string },
+): Promise<boolean> {
   const { rowCount } = await db.query(postponeStatement, [
     at.notificationId,
     at.state,

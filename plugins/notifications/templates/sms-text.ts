@@ -16,7 +16,7 @@ export interface SmsLength {
 const limits = { 'gsm-7': { one: 160, each: 153 }, 'ucs-2': { one: 70, each: 67 } } as const;
 
 export function measureSms(text: string): SmsLength {
-  const characters = [...text];
+  const characters = Array.from(text);
   const isGsm = characters.every((character) => basic.includes(character) || extended.includes(character));
   const encoding = isGsm ? 'gsm-7' : 'ucs-2';
   const costs = characters.map((character) => (isGsm ? (extended.includes(character) ? 2 : 1) : character.length));
@@ -50,7 +50,7 @@ const nearest: Readonly<Record<string, string>> = {
 
 /** With the nearest characters of GSM 03.38 where that is all it needs: one `á` would double what a message costs. */
 export function toSmsText(text: string): string {
-  const simple = [...text]
+  const simple = Array.from(text)
     .map((character) => {
       if (basic.includes(character) || extended.includes(character)) return character;
       return nearest[character] ?? character.normalize('NFD').replaceAll(/\p{Mn}/gu, '');

@@ -31,6 +31,15 @@ export function createFakeChannel(name: ChannelName): FakeChannel {
   };
 }
 
+export interface MessageState {
+  readonly event: string;
+  readonly channel: string;
+  readonly state: string;
+  readonly attempts: number;
+  readonly error: string | null;
+  readonly reason: string | null;
+}
+
 export interface Messenger {
   readonly running: RunningPlugin;
   readonly clock: { nowMs: number };
@@ -45,7 +54,7 @@ export interface Messenger {
   waiting(): number;
   prefer(person: string, preferences: object): Promise<Reply>;
   counted(channel: string, outcome: string): number;
-  states(): Promise<Record<string, unknown>[]>;
+  states(): Promise<MessageState[]>;
 }
 
 export async function startMessenger(
@@ -88,11 +97,13 @@ export async function startMessenger(
     prefer: (id, body) =>
       running.request('PUT /notifications/preferences', { principal: { id, role: 'customer' }, body }),
     counted: (channel, outcome) => running.counted('returnit_notifications_total', { channel, outcome }),
-    states: () =>
-      data.sql(
+    states: async () => {
+      const rows = await data.sql(
         `select event_id as event, channel, state, attempts, last_error as error, drop_reason as reason
          from notifications.notifications order by sequence`,
-      ),
+      );
+      return rows as unknown as MessageState[];
+    },
   };
 }
 

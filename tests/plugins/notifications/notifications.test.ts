@@ -39,10 +39,13 @@ describe('notifications', () => {
     assert.equal(email.tries[0]?.address, 'anna@example.com');
     assert.equal(messenger.counted('email', 'sent'), 1);
     const own = await shown(list('c1'));
-    assert.deepEqual(own.map(({ channel, state }) => [channel, state]).toSorted(), [
-      ['email', 'sent'],
-      ['push', 'sent'],
-    ]);
+    assert.deepEqual(
+      own.map(({ channel, state }) => [channel, state]),
+      [
+        ['email', 'sent'],
+        ['push', 'sent'],
+      ],
+    );
     assert.equal(own[0]?.['title'], 'We have your booking');
   });
 

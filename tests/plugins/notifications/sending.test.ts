@@ -101,7 +101,7 @@ describe('send()', () => {
     messenger.clock.nowMs += 1000;
     await messenger.runDue();
     assert.deepEqual(await states(), ['e1 email sent']);
-    assert.equal((await messenger.states())[0]?.['attempts'], 2);
+    assert.equal((await messenger.states())[0]?.attempts, 2);
   });
 
   it('does not try for ever what kills the process each time', async () => {
@@ -164,7 +164,7 @@ describe('send()', () => {
     assert.deepEqual(told(push), ['order.delivered']);
     assert.equal(messenger.counted('push', 'superseded'), 1);
     const [late] = (await messenger.states()).filter(({ event }) => event === 'e4');
-    assert.deepEqual([late?.['state'], late?.['reason']], ['dropped', 'superseded']);
+    assert.deepEqual([late?.state, late?.reason], ['dropped', 'superseded']);
     const { body } = await messenger.running.request('GET /notifications', {
       principal: { id: 'c1', role: 'customer' },
     });
