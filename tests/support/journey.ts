@@ -49,7 +49,7 @@ export function bookingAt(place: Place, extra: Readonly<Record<string, unknown>>
   return {
     pickup: address(place, '1 Main Street'),
     pickupWindow: { start: new Date(nowMs).toISOString(), end: new Date(nowMs + 2 * hourMs).toISOString() },
-    items: [{ description: 'Shoes, size 42', quantity: 2 }],
+    parcels: [{ description: 'Shoes, size 42' }, { description: 'Shoes, size 43', weightGrams: 900 }],
     destination: { kind: 'store', name: 'The Store', address: address(near(place, 20), '99 Store Street') },
     ...extra,
   };

@@ -91,7 +91,7 @@ describe('tracking', () => {
   it('streams the driver who has the order now, and nothing while nobody has it', async () => {
     const shown = (): unknown[] =>
       running.recorded.live.flatMap(({ data: value, closed }) => [
-        (value as { lat?: number } | undefined)?.lat ?? closed,
+        (value as { lat: number } | undefined)?.lat ?? closed,
       ]);
     await running.deliver('order.assigned', { orderId, driverId: 'd2', version: 5 });
     await running.deliver('order.unassigned', { orderId, version: 4 });
