@@ -1,4 +1,4 @@
-/** The events that people are told of: who is, and what kind of message it is. */
+/** What people are told of: by which event, who is, and what kind of message it is. */
 export type Role = 'customer' | 'driver';
 
 /** Kinds of messages, for which people choose channels. */
@@ -6,6 +6,8 @@ export const kinds = ['booking', 'arrival', 'parcels', 'payment', 'work', 'accou
 export type Kind = (typeof kinds)[number];
 
 export interface Audience {
+  /** @default the event of the template's name */
+  readonly on?: string;
   readonly role: Role;
   readonly kind: Kind;
   /** It says how things are, and is not worth telling once they are otherwise. What is not, is told in any case. */
@@ -31,16 +33,23 @@ export const audience = {
   'driver.unavailable': { role: 'customer', kind: 'booking', passing: true },
   'driver.assigned': { role: 'driver', kind: 'work', passing: true },
   'driver.unassigned': { role: 'driver', kind: 'work', passing: true },
+  'driver.order_cancelled': { role: 'driver', kind: 'work', on: 'order.cancelled' },
   'driver.offered': { role: 'driver', kind: 'work', passing: true },
   'driver.approved': { role: 'driver', kind: 'account' },
   'driver.suspended': { role: 'driver', kind: 'account' },
   'driver.document_expiring': { role: 'driver', kind: 'account' },
 } as const satisfies Readonly<Record<string, Audience>>;
 
-export type NotifiedEvent = keyof typeof audience;
+export type TemplateName = keyof typeof audience;
 
-export const notifiedEvents = Object.keys(audience) as readonly NotifiedEvent[];
+export const templateNames = Object.keys(audience) as readonly TemplateName[];
 
-export const isNotifiedEvent = (name: string): name is NotifiedEvent => Object.hasOwn(audience, name);
+export const isTemplate = (name: string): name is TemplateName => Object.hasOwn(audience, name);
 
-export const audienceOf = (event: NotifiedEvent): Audience => audience[event];
+export const audienceOf = (template: TemplateName): Audience => audience[template];
+
+/** What an event has people told: one template for each who is. */
+export const templatesByEvent: ReadonlyMap<string, readonly TemplateName[]> = Map.groupBy(
+  templateNames,
+  (name) => audienceOf(name).on ?? name,
+);

@@ -1,4 +1,4 @@
-import { audienceOf, type NotifiedEvent } from './audience.ts';
+import { audienceOf, type TemplateName } from './audience.ts';
 import { modesOf, type ChannelName, type Person } from './person.ts';
 import { quietUntil } from './quiet-hours.ts';
 import type { Settings } from './settings.ts';
@@ -8,7 +8,7 @@ export type OpenState = 'pending' | 'held' | 'sending';
 /** A message that is not done with. Times in milliseconds since the epoch. */
 export interface OpenMessage {
   readonly state: OpenState;
-  readonly template: NotifiedEvent;
+  readonly template: TemplateName;
   readonly channel: ChannelName;
   readonly eventAtMs: number;
   readonly orderVersion: number | null;

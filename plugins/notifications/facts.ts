@@ -1,4 +1,4 @@
-import { audienceOf, type NotifiedEvent, type Role } from './audience.ts';
+import { audienceOf, type TemplateName, type Role } from './audience.ts';
 
 /** What messages are made of, and what decides about them. Another plugin publishes it, and may leave members out. */
 export interface Facts {
@@ -62,10 +62,10 @@ export function readFacts(data: unknown): Facts {
 }
 
 /** Undefined when there is nobody to tell, such as for an order without a customer. */
-export function recipientOf(event: NotifiedEvent, facts: Facts): Recipient | undefined {
+export function recipientOf(template: TemplateName, facts: Facts): Recipient | undefined {
   // Who gives an order back knows it.
-  if (event === 'driver.unassigned' && facts.reason === 'gave_back') return undefined;
-  const { role } = audienceOf(event);
+  if (template === 'driver.unassigned' && facts.reason === 'gave_back') return undefined;
+  const { role } = audienceOf(template);
   const id = role === 'driver' ? facts.driverId : facts.customerId;
   return id === null ? undefined : { role, id };
 }

@@ -1,5 +1,5 @@
 import type { PluginContext } from '#plugin-api';
-import { sendQueue } from './composing.ts';
+import { sendQueues } from './composing.ts';
 import { forgetOld } from './retention.ts';
 import { send, type SendingOptions } from './sending.ts';
 
@@ -7,9 +7,13 @@ const retentionQueue = 'notifications.retention';
 
 export function registerJobs(ctx: PluginContext, options: SendingOptions): void {
   const { settings, now } = options;
-  ctx.jobs.work<{ readonly notificationId: string }>(sendQueue, ({ data }) => send(ctx, options, data.notificationId), {
-    concurrency: settings.concurrency,
-  });
+  for (const queue of Object.values(sendQueues)) {
+    ctx.jobs.work<{ readonly notificationId: string }>(
+      queue,
+      ({ data }) => send(ctx, options, { notificationId: data.notificationId, queue }),
+      { concurrency: settings.concurrency },
+    );
+  }
   ctx.jobs.work(
     retentionQueue,
     ({ signal }) => forgetOld(ctx, { nowMs: now(), retentionMs: settings.retentionMs, signal }),

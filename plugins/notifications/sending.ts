@@ -2,7 +2,7 @@ import type { PluginContext, Transaction } from '#plugin-api';
 import { audienceOf } from './audience.ts';
 import type { Delivery } from './channels/channel.ts';
 import type { Channels } from './channels/open-channels.ts';
-import { compose, sendLater } from './composing.ts';
+import { compose, sendLater, sendQueues, type SendJob } from './composing.ts';
 import { decide, retryDelayMs, type Decision } from './decision.ts';
 import { addressOf, standInsFor, type ChannelName, type Person } from './person.ts';
 import type { Settings } from './settings.ts';
@@ -39,9 +39,10 @@ const shortWaitMs = 1000;
  * Sends a message, and before it what is due to the same person of the same order by the same channel: so they come in the
  * order in which it happened, whichever job runs first.
  */
-export async function send(ctx: SendingContext, options: SendingOptions, notificationId: string): Promise<void> {
+export async function send(ctx: SendingContext, options: SendingOptions, job: SendJob): Promise<void> {
+  const { notificationId } = job;
   const work: Work = { ...options, ctx };
-  const comeBack = (waitMs: number): Promise<void> => ctx.db.transaction((tx) => sendLater(tx, notificationId, waitMs));
+  const comeBack = (waitMs: number): Promise<void> => ctx.db.transaction((tx) => sendLater(tx, job, waitMs));
   for (const earlier of await listEarlier(ctx.db, notificationId, options.now())) {
     if (typeof (await sendOne(work, earlier)) === 'object') return comeBack(shortWaitMs);
   }
@@ -150,7 +151,8 @@ interface Postponement {
 async function postponeTo(work: Work, { at, message }: Open, postponement: Postponement): Promise<void> {
   const changed = await work.ctx.db.transaction(async (tx) => {
     if (!(await postponement.change(tx))) return false;
-    await sendLater(tx, at.notificationId, postponement.untilMs - work.now());
+    const job = { notificationId: at.notificationId, queue: sendQueues[message.channel] };
+    await sendLater(tx, job, postponement.untilMs - work.now());
     return true;
   });
   if (changed) count(work, message.channel, postponement.outcome);
@@ -159,18 +161,18 @@ async function postponeTo(work: Work, { at, message }: Open, postponement: Postp
 /** Gives a message up, and has another channel stand in for it where they want that. */
 async function fail(work: Work, { message, person, at }: Open, reason: string | null): Promise<void> {
   const { ctx, settings, channels } = work;
-  const { facts, template: event, eventId, eventAt, channel } = message;
+  const { facts, template, eventId, eventAt, channel } = message;
   const standIn = await ctx.db.transaction(async (tx): Promise<ChannelName | null | undefined> => {
     if (!(await markFailed(tx, at, reason))) return undefined;
     if (facts === null) return null;
     const candidates = standInsFor(person, {
-      kind: audienceOf(event).kind,
+      kind: audienceOf(template).kind,
       failed: channel,
       open: new Set(channels.keys()),
     });
     for (const candidate of candidates) {
       const options = { person, channel: candidate, settings, fallbackOf: at.notificationId };
-      if (await compose(tx, { eventId, eventAt, event, facts }, options)) return candidate;
+      if (await compose(tx, { eventId, eventAt, template, facts }, options)) return candidate;
     }
     return null;
   });

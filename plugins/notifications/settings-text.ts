@@ -1,5 +1,5 @@
 /** The settings that are no numbers. */
-import { audience, type NotifiedEvent } from './audience.ts';
+import { audience, type TemplateName } from './audience.ts';
 import { isTimeZone, toLocale } from './person.ts';
 
 export interface ProviderSettings {
@@ -21,7 +21,8 @@ export const textDefaults = {
   NOTIFICATIONS_ORDER_URL: '',
   NOTIFICATIONS_LOCALE: 'en',
   NOTIFICATIONS_TIME_ZONE: 'UTC',
-  NOTIFICATIONS_URGENT: 'order.started,order.arrived,driver.assigned,driver.unassigned,driver.offered',
+  NOTIFICATIONS_URGENT:
+    'order.started,order.arrived,driver.assigned,driver.unassigned,driver.offered,driver.order_cancelled',
 } as const satisfies Readonly<Record<string, string>>;
 
 type Environment = Readonly<Record<string, string>>;
@@ -76,7 +77,7 @@ export function readTimeZone(environment: Environment): string {
   throw new RangeError(`NOTIFICATIONS_TIME_ZONE must be a time zone such as "Europe/Berlin": it is "${text}"`);
 }
 
-export function readUrgent(environment: Environment): ReadonlySet<NotifiedEvent> {
+export function readUrgent(environment: Environment): ReadonlySet<TemplateName> {
   const names = read('NOTIFICATIONS_URGENT', environment)
     .split(',')
     .map((name) => name.trim())
@@ -85,5 +86,5 @@ export function readUrgent(environment: Environment): ReadonlySet<NotifiedEvent>
     if (Object.hasOwn(audience, name)) continue;
     throw new RangeError(`NOTIFICATIONS_URGENT must name templates, or be "none": it has "${name}"`);
   }
-  return new Set(names as NotifiedEvent[]);
+  return new Set(names as TemplateName[]);
 }

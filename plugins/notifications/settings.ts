@@ -1,6 +1,6 @@
 import { readLocale, readOrderUrl, readProvider, readTimeZone, readUrgent } from './settings-text.ts';
 import type { ProviderSettings } from './settings-text.ts';
-import type { NotifiedEvent } from './audience.ts';
+import type { TemplateName } from './audience.ts';
 
 /** What an operator may change, by the variable that says so; the README lists them with their meaning. */
 export const settingDefaults = {
@@ -27,7 +27,7 @@ export interface Settings {
   readonly locale: string;
   readonly timeZone: string;
   /** What is told during quiet hours too, unless the person says no. */
-  readonly urgent: ReadonlySet<NotifiedEvent>;
+  readonly urgent: ReadonlySet<TemplateName>;
   readonly providerTimeoutMs: number;
   /** Tries to send one message before it has failed. */
   readonly attemptsMax: number;
@@ -52,6 +52,13 @@ export type Environment = Readonly<Record<string, string>>;
  */
 export function readSettings(environment: Environment): Settings {
   const read = (variable: Variable): number => readWhole(variable, environment[variable]);
+  const sendingMs = read('NOTIFICATIONS_SENDING_SECONDS') * 1000;
+  const providerTimeoutMs = read('NOTIFICATIONS_PROVIDER_TIMEOUT_MS');
+  if (sendingMs <= providerTimeoutMs) {
+    throw new RangeError(
+      `NOTIFICATIONS_SENDING_SECONDS must be longer than NOTIFICATIONS_PROVIDER_TIMEOUT_MS: it is ${sendingMs} ms, the other is ${providerTimeoutMs} ms`,
+    );
+  }
   return {
     sms: readProvider('SMS', environment),
     push: readProvider('PUSH', environment),
@@ -59,11 +66,11 @@ export function readSettings(environment: Environment): Settings {
     locale: readLocale(environment),
     timeZone: readTimeZone(environment),
     urgent: readUrgent(environment),
-    providerTimeoutMs: read('NOTIFICATIONS_PROVIDER_TIMEOUT_MS'),
+    providerTimeoutMs,
     attemptsMax: read('NOTIFICATIONS_ATTEMPTS_MAX'),
     retryMs: read('NOTIFICATIONS_RETRY_SECONDS') * 1000,
     retryMaxMs: read('NOTIFICATIONS_RETRY_MAX_SECONDS') * 1000,
-    sendingMs: read('NOTIFICATIONS_SENDING_SECONDS') * 1000,
+    sendingMs,
     supersedeMs: read('NOTIFICATIONS_SUPERSEDE_SECONDS') * 1000,
     eventAgeMaxMs: read('NOTIFICATIONS_EVENT_AGE_MAX_SECONDS') * 1000,
     retentionMs: read('NOTIFICATIONS_RETENTION_DAYS') * 86_400_000,

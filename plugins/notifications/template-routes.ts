@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { HttpReply, PluginContext } from '#plugin-api';
-import { audienceOf, isNotifiedEvent, notifiedEvents } from './audience.ts';
+import { audienceOf, isTemplate, templateNames } from './audience.ts';
 import { refuse } from './errors.ts';
 import { readFacts, type Facts } from './facts.ts';
 import { toLocale } from './person.ts';
@@ -64,7 +64,7 @@ export function registerTemplateRoutes(ctx: PluginContext, settings: Settings): 
     () => ({
       status: 200,
       body: {
-        templates: notifiedEvents.map((name) => {
+        templates: templateNames.map((name) => {
           const { kind, role, passing = false } = audienceOf(name);
           return { name, kind, role, passing };
         }),
@@ -86,7 +86,7 @@ export function registerTemplateRoutes(ctx: PluginContext, settings: Settings): 
 
 function preview({ params, query }: PreviewRequest, facts: Facts, settings: Settings): HttpReply {
   const { name } = params;
-  if (!isNotifiedEvent(name)) {
+  if (!isTemplate(name)) {
     return refuse('NOTIFICATION_TEMPLATE_NOT_FOUND', 'GET /notifications/templates lists those that there are');
   }
   const { channel = 'email' } = query;

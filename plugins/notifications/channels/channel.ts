@@ -1,4 +1,4 @@
-import type { NotifiedEvent } from '../audience.ts';
+import type { TemplateName } from '../audience.ts';
 import type { Recipient } from '../facts.ts';
 import type { ChannelName } from '../person.ts';
 
@@ -9,7 +9,7 @@ export interface OutgoingMessage {
   /** Null in the log. */
   readonly address: string | null;
   readonly orderId: string | null;
-  readonly template: NotifiedEvent;
+  readonly template: TemplateName;
   readonly locale: string;
   readonly title: string;
   readonly body: string;

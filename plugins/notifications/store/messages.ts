@@ -1,5 +1,5 @@
 import type { Queryable, Statement } from '#plugin-api';
-import type { NotifiedEvent } from '../audience.ts';
+import type { TemplateName } from '../audience.ts';
 import type { Facts, Recipient } from '../facts.ts';
 import type { ChannelName } from '../person.ts';
 
@@ -8,7 +8,7 @@ export interface MessageToInsert {
   readonly eventAt: string;
   readonly channel: ChannelName;
   readonly recipient: Recipient;
-  readonly template: NotifiedEvent;
+  readonly template: TemplateName;
   readonly locale: string;
   readonly title: string;
   readonly body: string;
@@ -62,7 +62,7 @@ export interface StoredMessage {
   readonly role: Recipient['role'];
   readonly recipientId: string;
   readonly orderId: string | null;
-  readonly template: NotifiedEvent;
+  readonly template: TemplateName;
   readonly locale: string;
   readonly title: string;
   readonly body: string;

@@ -164,6 +164,11 @@ export const german: Language = {
       paragraphs: [`Eine Abholung wurde von Ihrer Liste genommen.${sentence('Grund', reason)}`],
       short: 'Eine Abholung wurde von Ihrer Liste genommen.',
     }),
+    'driver.order_cancelled': () => ({
+      title: 'Eine Abholung ist storniert',
+      paragraphs: ['Der Auftrag ist storniert: Sie müssen nicht hinfahren.'],
+      short: 'Eine Ihrer Abholungen ist storniert.',
+    }),
     'driver.offered': (_facts, { time }) => ({
       title: 'Ihnen wird eine Abholung angeboten',
       paragraphs: [`Nehmen Sie sie in der App${time === '' ? '' : ` bis ${time}`} an oder lehnen Sie sie ab.`],

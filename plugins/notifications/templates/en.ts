@@ -161,6 +161,11 @@ export const english: Language = {
       paragraphs: [`A pickup was taken from your list.${sentence('Reason', reason)}`],
       short: 'A pickup was taken from your list.',
     }),
+    'driver.order_cancelled': () => ({
+      title: 'A pickup is cancelled',
+      paragraphs: ['The order is cancelled: you need not go there.'],
+      short: 'A pickup of yours is cancelled.',
+    }),
     'driver.offered': (_facts, { time }) => ({
       title: 'A pickup is offered to you',
       paragraphs: [`Accept or decline it in the app${time === '' ? '' : ` until ${time}`}.`],

@@ -164,6 +164,11 @@ export const spanish: Language = {
       paragraphs: [`Se ha quitado una recogida de su lista.${sentence('Motivo', reason)}`],
       short: 'Se ha quitado una recogida de su lista.',
     }),
+    'driver.order_cancelled': () => ({
+      title: 'Una recogida está cancelada',
+      paragraphs: ['El pedido está cancelado: no tiene que ir.'],
+      short: 'Una de sus recogidas está cancelada.',
+    }),
     'driver.offered': (_facts, { time }) => ({
       title: 'Se le ofrece una recogida',
       paragraphs: [`Acéptela o rechácela en la app${time === '' ? '' : ` hasta las ${time}`}.`],

@@ -1,4 +1,4 @@
-import type { NotifiedEvent } from '../audience.ts';
+import type { TemplateName } from '../audience.ts';
 import type { Facts } from '../facts.ts';
 import type { ChannelName } from '../person.ts';
 import { toHtml } from './html.ts';
@@ -28,7 +28,7 @@ const titleMax = 200;
 const bodyMax = 2000;
 
 /** The words of an event for somebody, as a channel carries them. */
-export function render(event: NotifiedEvent, facts: Facts, options: RenderOptions): RenderedMessage {
+export function render(event: TemplateName, facts: Facts, options: RenderOptions): RenderedMessage {
   const { channel, timeZone } = options;
   const { language, locale } = findLanguage(options.locale);
   const text = language.templates[event](facts, toPhrases(facts, { language, locale, timeZone }));

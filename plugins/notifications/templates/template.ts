@@ -1,4 +1,4 @@
-import type { NotifiedEvent } from '../audience.ts';
+import type { TemplateName } from '../audience.ts';
 import type { Facts } from '../facts.ts';
 
 export interface TemplateText {
@@ -27,7 +27,7 @@ export interface Phrases {
 export type Template = (facts: Facts, phrases: Phrases) => TemplateText;
 
 export interface Language {
-  readonly templates: Readonly<Record<NotifiedEvent, Template>>;
+  readonly templates: Readonly<Record<TemplateName, Template>>;
   /** Of codes that the plugins use, such as `nobody_home`. */
   readonly reasons: Readonly<Record<string, string>>;
   /** Of drivers. */

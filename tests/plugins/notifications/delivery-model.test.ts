@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Delivery } from '../../../plugins/notifications/channels/channel.ts';
-import { audienceOf, type NotifiedEvent } from '../../../plugins/notifications/audience.ts';
+import { audienceOf, type TemplateName } from '../../../plugins/notifications/audience.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { startMessenger, startOfTest, type Messenger } from './messenger.ts';
 
@@ -80,7 +80,7 @@ async function follow(data: PluginDatabase, { events, script, runBetween }: Cour
   return { sent, ids, rows: await messenger.states() };
 }
 
-const isPassing = (event: string): boolean => audienceOf(event as NotifiedEvent).passing === true;
+const isPassing = (event: string): boolean => audienceOf(event as TemplateName).passing === true;
 
 describe('delivery, whatever comes in whatever order', () => {
   let data: PluginDatabase;
@@ -112,7 +112,8 @@ describe('delivery, whatever comes in whatever order', () => {
           assert.ok(!isAfterNewer || !isPassing(name), `${name} in ${sent.join(', ')}`);
         }
       }),
-      { numRuns: 25 },
+      // As many as there is time for: each is some hundred statements.
+      { numRuns: 60, interruptAfterTimeLimit: 30_000 },
     );
   });
 });

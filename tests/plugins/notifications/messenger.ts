@@ -76,7 +76,7 @@ export async function startMessenger(
   const jobs = followJobs(data, clock);
 
   const runDue = async (): Promise<void> => {
-    for (let job = jobs.take(); job !== undefined; job = jobs.take()) await running.work('notifications.send', job);
+    for (let job = jobs.take(); job !== undefined; job = jobs.take()) await running.work(job.queue, job.data);
   };
   return {
     running,
@@ -107,27 +107,27 @@ export async function startMessenger(
   };
 }
 
-function followJobs(data: PluginDatabase, clock: { readonly nowMs: number }) {
-  let seen = data.sent.length;
-  const jobs: { dueMs: number; data: object }[] = [];
+function followJobs(database: PluginDatabase, clock: { readonly nowMs: number }) {
+  let seen = database.sent.length;
+  const jobs: { queue: string; dueMs: number; data: object }[] = [];
   const look = (): void => {
-    for (const { name, data: job, options } of data.sent.slice(seen)) {
-      if (name !== 'notifications.send') continue;
-      jobs.push({ dueMs: clock.nowMs + (options?.startAfterSeconds ?? 0) * 1000, data: job });
+    for (const { name, data: job, options } of database.sent.slice(seen)) {
+      if (!name.startsWith('notifications.')) continue;
+      jobs.push({ queue: name, dueMs: clock.nowMs + (options?.startAfterSeconds ?? 0) * 1000, data: job });
     }
-    seen = data.sent.length;
+    seen = database.sent.length;
   };
   return {
-    take(): object | undefined {
+    take(): { readonly queue: string; readonly data: object } | undefined {
       look();
       const index = jobs.findIndex(({ dueMs }) => dueMs <= clock.nowMs);
-      return index === -1 ? undefined : jobs.splice(index, 1)[0]?.data;
+      return index === -1 ? undefined : jobs.splice(index, 1)[0];
     },
     nextMs(): number | undefined {
       look();
       return jobs.length === 0 ? undefined : Math.min(...jobs.map(({ dueMs }) => dueMs));
     },
-    add: (job: object) => void jobs.push({ dueMs: clock.nowMs, data: job }),
+    add: (data: object) => void jobs.push({ queue: 'notifications.send', dueMs: clock.nowMs, data }),
     count(): number {
       look();
       return jobs.length;

@@ -115,8 +115,8 @@ describe('send()', () => {
   it('has one of two jobs of the same message send it', async () => {
     await messenger.prefer('c1', { email: 'anna@example.com' });
     await messenger.deliver('order.delivered', order(6, 'delivered'), 'e1');
-    const [job] = data.find('notifications.send').slice(-1);
-    await Promise.all([1, 2, 3, 4].map(() => messenger.running.work('notifications.send', job?.data ?? {})));
+    const [job] = data.find('notifications.email').slice(-1);
+    await Promise.all([1, 2, 3, 4].map(() => messenger.running.work('notifications.email', job?.data ?? {})));
     await messenger.runAll();
     assert.equal(email.tries.length, 1);
   });
@@ -128,8 +128,8 @@ describe('send()', () => {
       messenger.clock.nowMs += 10;
       await messenger.deliver(`order.${step}`, order(index + 3, step), `e${index}`);
     }
-    const last = data.find('notifications.send').at(-1);
-    await messenger.running.work('notifications.send', last?.data ?? {});
+    const last = data.find('notifications.push').at(-1);
+    await messenger.running.work('notifications.push', last?.data ?? {});
     assert.deepEqual(
       told(push),
       steps.map((step) => `order.${step}`),
@@ -183,6 +183,20 @@ describe('send()', () => {
     await messenger.runAll();
     assert.deepEqual(told(log), ['driver.offered']);
     assert.deepEqual([messenger.counted('log', 'superseded'), messenger.counted('log', 'expired')], [1, 1]);
+  });
+
+  it('tells the driver, too, that an order is cancelled, in words of their own', async () => {
+    const log = createFakeChannel('log');
+    messenger = await startMessenger(data, [log], env);
+    await messenger.deliver('order.cancelled', { ...order(5, 'cancelled'), driverId: 'd1' }, 'e1');
+    await messenger.deliver('order.cancelled', { ...order(5, 'cancelled'), orderId: 'o2' }, 'e2');
+    await messenger.runAll();
+    const to = log.tries.map(({ recipient, template }) => `${recipient.role} ${recipient.id} ${template}`);
+    assert.deepEqual(to, [
+      'customer c1 order.cancelled',
+      'driver d1 driver.order_cancelled',
+      'customer c1 order.cancelled',
+    ]);
   });
 
   it('does not tell what happened longer ago than NOTIFICATIONS_EVENT_AGE_MAX_SECONDS', async () => {

@@ -39,6 +39,10 @@ describe('readSettings()', () => {
       [{ NOTIFICATIONS_ORDER_URL: 'javascript:{orderId}' }, /_ORDER_URL must be/],
       [{ NOTIFICATIONS_LOCALE: '!' }, /_LOCALE must be/],
       [{ NOTIFICATIONS_TIME_ZONE: 'Mars' }, /_TIME_ZONE must be/],
+      [
+        { NOTIFICATIONS_SENDING_SECONDS: '8' },
+        /_SENDING_SECONDS must be longer than NOTIFICATIONS_PROVIDER_TIMEOUT_MS/,
+      ],
       [{ NOTIFICATIONS_URGENT: 'order.lost' }, /it has "order\.lost"/],
     ];
     for (const [environment, message] of wrong) {

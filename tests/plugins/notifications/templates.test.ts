@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { notifiedEvents, type NotifiedEvent } from '../../../plugins/notifications/audience.ts';
+import { templateNames, type TemplateName } from '../../../plugins/notifications/audience.ts';
 import { readFacts, recipientOf } from '../../../plugins/notifications/facts.ts';
 import { escapeHtml } from '../../../plugins/notifications/templates/html.ts';
 import { fallbackChain, findLanguage, languageNames } from '../../../plugins/notifications/templates/locale.ts';
@@ -21,7 +21,7 @@ const options = (more: Partial<RenderOptions> = {}): RenderOptions => ({
 
 describe('render()', () => {
   it('has words for every event, language and channel, with all facts and with none', () => {
-    for (const event of notifiedEvents) {
+    for (const event of templateNames) {
       const titles = languageNames.map((locale) => {
         for (const facts of [sampleFacts, readFacts({}), readFacts({ final: true, attemptsLeft: 0 })]) {
           for (const channel of ['email', 'sms', 'push', 'log'] as const) {
@@ -40,7 +40,7 @@ describe('render()', () => {
   });
 
   it('fits one text message without a link and two with one, in every language', () => {
-    for (const event of notifiedEvents) {
+    for (const event of templateNames) {
       for (const locale of languageNames) {
         const bare = measureSms(render(event, sampleFacts, options({ locale, channel: 'sms', orderUrl: null })).body);
         assert.deepEqual([bare.encoding, bare.segments], ['gsm-7', 1], `${event} ${locale}: ${bare.units}`);
@@ -51,7 +51,7 @@ describe('render()', () => {
   });
 
   it('writes times in the time zone, amounts and reasons in the language, and what it does not know as it is', () => {
-    const of = (event: NotifiedEvent, locale: string, facts: object = {}): string =>
+    const of = (event: TemplateName, locale: string, facts: object = {}): string =>
       render(event, { ...sampleFacts, ...readFacts(facts) }, options({ locale, timeZone: 'Europe/Vienna' })).body;
     const window = { pickupWindow: { start: '2026-05-04T08:00:00Z', end: '2026-05-04T10:00:00Z' } };
     assert.match(of('order.scheduled', 'de-AT', window), /4\. Mai.*10:00.*12:00/);
@@ -90,7 +90,7 @@ describe('render()', () => {
       ),
     );
     fc.assert(
-      fc.property(hostile, hostile, fc.constantFrom(...notifiedEvents), (text, id, event) => {
+      fc.property(hostile, hostile, fc.constantFrom(...templateNames), (text, id, event) => {
         const facts = { ...sampleFacts, ...readFacts({ reason: text, document: text, orderId: id }) };
         const clean = { ...facts, reason: 'x', document: 'x', orderId: facts.orderId === null ? null : 'x' };
         for (const locale of languageNames) {
@@ -200,7 +200,7 @@ describe('previews', () => {
   it('list all templates, and show each as it would be sent', async () => {
     const { body } = await messenger.running.request('GET /notifications/templates', ops);
     const templates = body['templates'] as { name: string }[];
-    assert.equal(templates.length, notifiedEvents.length);
+    assert.equal(templates.length, templateNames.length);
     for (const { name } of templates) {
       for (const channel of ['email', 'sms', 'push', 'log']) {
         const request = { ...ops, params: { name }, query: { channel, locale: 'es-MX' } };
