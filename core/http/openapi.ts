@@ -1,4 +1,5 @@
 import { credentialNames } from './device-credentials.ts';
+import { createOperationExample, type OperationExample } from './documentation/operation-example.ts';
 import type { Route } from './route.ts';
 import type { JsonSchema } from './schema-policy.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
@@ -7,6 +8,8 @@ export interface OpenApiOptions {
   readonly title: string;
   readonly version: string;
   readonly routes: readonly Route[];
+  /** Examples are in the future. */
+  readonly nowMs: number;
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -15,7 +18,10 @@ export type OpenApiDocument = Readonly<Record<string, unknown>>;
 export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of options.routes) {
-    (paths[route.path.template] ??= {})[route.verb.toLowerCase()] = toOperation(route);
+    (paths[route.path.template] ??= {})[route.verb.toLowerCase()] = toOperation(
+      route,
+      createOperationExample(route, options.nowMs),
+    );
   }
   const tags = [...new Set(options.routes.map((route) => route.owner.name))].sort();
   return {
@@ -72,16 +78,16 @@ const problemSchema: JsonSchema = {
   },
 };
 
-function toOperation(route: Route): Record<string, unknown> {
+function toOperation(route: Route, example: OperationExample): Record<string, unknown> {
   return {
     operationId: operationId(route),
     summary: route.summary,
     tags: [route.owner.name],
     'x-roles': typeof route.roles === 'string' ? [route.roles] : route.roles,
     security: toSecurity(route),
-    parameters: [...pathParameters(route), ...queryParameters(route)],
-    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.bodyAs, route.body.schema) }),
-    responses: toResponses(route),
+    parameters: [...pathParameters(route, example), ...queryParameters(route, example)],
+    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route, example) }),
+    responses: toResponses(route, example),
   };
 }
 
@@ -91,43 +97,49 @@ function toSecurity({ roles, credentialsInQuery }: Route): Record<string, unknow
   return [{ device: [] }, ...(credentialsInQuery ? [{ deviceUsername: [], devicePassword: [] }] : [])];
 }
 
-function toRequestBody(bodyAs: Route['bodyAs'], schema: JsonSchema): Record<string, unknown> {
-  return { required: bodyAs === 'json', content: { [bodyAs === 'json' ? 'application/json' : '*/*']: { schema } } };
+function toRequestBody(route: Route, example: OperationExample): Record<string, unknown> {
+  const { bodyAs } = route;
+  const content = {
+    schema: route.body?.schema,
+    ...(example.body === undefined ? {} : { example: example.body.value }),
+  };
+  return { required: bodyAs === 'json', content: { [bodyAs === 'json' ? 'application/json' : '*/*']: content } };
 }
 
-function operationId(route: Route): string {
+export function operationId(route: Route): string {
   const words = route.path.template.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
   return [route.verb.toLowerCase(), ...words].join('_');
 }
 
-function pathParameters(route: Route): Record<string, unknown>[] {
+function pathParameters(route: Route, { params }: OperationExample): Record<string, unknown>[] {
   const properties = propertiesOf(route.params?.schema);
   return route.path.names.map((name) => ({
     name,
     in: 'path',
     required: true,
     schema: properties[name] ?? { type: 'string' },
+    ...(name in params ? { example: params[name] } : {}),
   }));
 }
 
-function queryParameters(route: Route): Record<string, unknown>[] {
+function queryParameters(route: Route, { query }: OperationExample): Record<string, unknown>[] {
   const required = (route.query?.schema['required'] ?? []) as readonly string[];
   return Object.entries(propertiesOf(route.query?.schema)).map(([name, schema]) => ({
     name,
     in: 'query',
     required: required.includes(name),
     schema,
+    ...(name in query ? { example: query[name] } : {}),
   }));
 }
 
-function toResponses(route: Route): Record<string, unknown> {
+function toResponses(route: Route, example: OperationExample): Record<string, unknown> {
   const responses: Record<string, unknown> = {};
   for (const [status, check] of route.response) {
     const hasBody = ![204, 205, 304].includes(status);
-    responses[status] = {
-      description: descriptions[status] ?? 'Success',
-      ...(hasBody ? { content: { ...streamsOf(route, status), 'application/json': { schema: check.schema } } } : {}),
-    };
+    const shown = example.responses.has(status) ? { example: example.responses.get(status) } : {};
+    const content = { ...streamsOf(route, status), 'application/json': { schema: check.schema, ...shown } };
+    responses[status] = { description: descriptions[status] ?? 'Success', ...(hasBody ? { content } : {}) };
   }
   if (route.verb === 'GET') responses['304'] ??= { description: descriptions[304] };
   if (route.response.size === 0) responses['200'] = { description: 'OK', ...toContent(route) };
