@@ -1,6 +1,7 @@
 import { apiKeyPrefix } from './api-keys/api-key.ts';
 import { scopeOf } from './api-keys/scopes.ts';
 import { credentialNames } from './device-credentials.ts';
+import { createOperationExample, type OperationExample } from './documentation/operation-example.ts';
 import { answerHeaders, headerComponents, headersOf } from './openapi-headers.ts';
 import type { Route, UploadForm } from './route.ts';
 import { isBinary } from './streamed-type.ts';
@@ -11,6 +12,8 @@ export interface OpenApiOptions {
   readonly title: string;
   readonly version: string;
   readonly routes: readonly Route[];
+  /** Examples are in the future. */
+  readonly nowMs: number;
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -19,7 +22,10 @@ export type OpenApiDocument = Readonly<Record<string, unknown>>;
 export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of options.routes) {
-    (paths[route.path.template] ??= {})[route.verb.toLowerCase()] = toOperation(route);
+    (paths[route.path.template] ??= {})[route.verb.toLowerCase()] = toOperation(
+      route,
+      createOperationExample(route, options.nowMs),
+    );
   }
   const tags = [...new Set(options.routes.map((route) => route.owner.name))].sort();
   return {
@@ -98,7 +104,7 @@ const problemSchema: JsonSchema = {
   },
 };
 
-function toOperation(route: Route): Record<string, unknown> {
+function toOperation(route: Route, example: OperationExample): Record<string, unknown> {
   return {
     operationId: operationId(route),
     summary: route.summary,
@@ -106,9 +112,13 @@ function toOperation(route: Route): Record<string, unknown> {
     'x-roles': typeof route.roles === 'string' ? [route.roles] : route.roles,
     ...(takesApiKeys(route) ? { 'x-scope': scopeOf(route) } : {}),
     security: toSecurity(route),
-    parameters: [...pathParameters(route), ...queryParameters(route), ...(route.isIdempotent ? [idempotencyKey] : [])],
-    ...toRequestBody(route),
-    responses: toResponses(route),
+    parameters: [
+      ...pathParameters(route, example),
+      ...queryParameters(route, example),
+      ...(route.isIdempotent ? [idempotencyKey] : []),
+    ],
+    ...toRequestBody(route, example),
+    responses: toResponses(route, example),
   };
 }
 
@@ -130,11 +140,12 @@ function toSecurity(route: Route): Record<string, unknown>[] {
   return [{ device: [] }, ...(credentialsInQuery ? [{ deviceUsername: [], devicePassword: [] }] : [])];
 }
 
-function toRequestBody({ body, bodyAs, upload }: Route): Record<string, unknown> {
+function toRequestBody({ body, bodyAs, upload }: Route, example: OperationExample): Record<string, unknown> {
   if (upload !== undefined) return { requestBody: toUploadBody(upload) };
   if (body === undefined) return {};
   const type = bodyAs === 'json' ? 'application/json' : '*/*';
-  return { requestBody: { required: bodyAs === 'json', content: { [type]: { schema: body.schema } } } };
+  const content = { schema: body.schema, ...(example.body === undefined ? {} : { example: example.body.value }) };
+  return { requestBody: { required: bodyAs === 'json', content: { [type]: content } } };
 }
 
 /** Of lines the schema is that of one: a body of one line is a body. */
@@ -151,39 +162,43 @@ function toUploadBody(upload: UploadForm): Record<string, unknown> {
   };
 }
 
-function operationId(route: Route): string {
+export function operationId(route: Route): string {
   const words = route.path.template.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
   return [route.verb.toLowerCase(), ...words].join('_');
 }
 
-function pathParameters(route: Route): Record<string, unknown>[] {
+function pathParameters(route: Route, { params }: OperationExample): Record<string, unknown>[] {
   const properties = propertiesOf(route.params?.schema);
   return route.path.names.map((name) => ({
     name,
     in: 'path',
     required: true,
     schema: properties[name] ?? { type: 'string' },
+    ...(name in params ? { example: params[name] } : {}),
   }));
 }
 
-function queryParameters(route: Route): Record<string, unknown>[] {
+function queryParameters(route: Route, { query }: OperationExample): Record<string, unknown>[] {
   const required = (route.query?.schema['required'] ?? []) as readonly string[];
   return Object.entries(propertiesOf(route.query?.schema)).map(([name, schema]) => ({
     name,
     in: 'query',
     required: required.includes(name),
     schema,
+    ...(name in query ? { example: query[name] } : {}),
   }));
 }
 
-function toResponses(route: Route): Record<string, unknown> {
+function toResponses(route: Route, example: OperationExample): Record<string, unknown> {
   const responses: Record<string, unknown> = {};
   for (const [status, check] of route.response) {
     const hasBody = ![204, 205, 304].includes(status);
+    const shown = example.responses.has(status) ? { example: example.responses.get(status) } : {};
+    const content = { ...streamsOf(route, status), 'application/json': { schema: check.schema, ...shown } };
     responses[status] = {
       description: descriptions[status] ?? 'Success',
       ...answerHeaders(route),
-      ...(hasBody ? { content: { ...streamsOf(route, status), 'application/json': { schema: check.schema } } } : {}),
+      ...(hasBody ? { content } : {}),
     };
   }
   if (route.verb === 'GET') responses['304'] ??= { description: descriptions[304] };

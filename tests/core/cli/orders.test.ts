@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -177,14 +177,16 @@ describe('returnit orders', () => {
   before(async () => {
     dataDir = await mkdtemp(join(tmpdir(), 'returnit-orders-'));
     server = createServer((request, response) => {
-      void text(request).then((body) => {
-        const line = `${request.method} ${request.url}`;
-        asked.push({ request: line, body: body === '' ? undefined : JSON.parse(body), headers: request.headers });
-        const { status = 200, body: answer } = more[line] ??
-          answers[line] ?? { status: 404, body: { title: 'Not found', detail: `Cannot find "${request.url}"` } };
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-      });
+      void answer(request, response);
     }).listen(0, '127.0.0.1');
+    async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+      const body = await text(request);
+      const line = `${request.method} ${request.url}`;
+      asked.push({ request: line, body: body === '' ? undefined : JSON.parse(body), headers: request.headers });
+      const { status = 200, body: reply } = more[line] ??
+        answers[line] ?? { status: 404, body: { title: 'Not found', detail: `Cannot find "${request.url}"` } };
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(reply));
+    }
     await once(server, 'listening');
     const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     await writeAddresses(dataDir, {
