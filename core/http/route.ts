@@ -86,7 +86,7 @@ export interface RouteDefinition {
   readonly content?: Readonly<Record<string, object>>;
   /** Content types that a plugin may stream. */
   readonly streams?: readonly string[] | undefined;
-  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams */
+  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams or answers a secret */
   readonly idempotency?: boolean | undefined;
   /** For each principal, beside the limits of all routes. @default none */
   readonly requestsPerMinute?: number | undefined;
@@ -170,10 +170,16 @@ export function createRoute(definition: RouteDefinition): Route {
   };
 }
 
-/** The core's own routes say so themselves. An answer in pieces is not kept: its route sees to repetitions itself. */
-function takesKeys({ verb, roles, owner, streams = [], idempotency }: RouteDefinition): boolean {
+/** Members of answers that are told once and stored nowhere. */
+const secretMember = /"(?:password|secret|token)":/;
+
+/**
+ * The core's own routes say so themselves. An answer in pieces is not kept: its route sees to repetitions itself. Nor is
+ * one with a secret, unless its route insists.
+ */
+function takesKeys({ verb, roles, owner, response, streams = [], idempotency }: RouteDefinition): boolean {
   if (verb !== 'POST' || typeof roles === 'string' || streams.length > 0) return false;
-  return idempotency ?? owner.name !== 'core';
+  return idempotency ?? (owner.name !== 'core' && !secretMember.test(JSON.stringify(response ?? {})));
 }
 
 function compileRequestSchema(schema: unknown, name: string): SchemaCheck | undefined {
