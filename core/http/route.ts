@@ -98,7 +98,7 @@ export interface RouteDefinition {
   readonly streams?: readonly string[] | undefined;
   /** Of a GET: its answers may be kept. */
   readonly cache?: RouteCacheOptions | undefined;
-  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams */
+  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams or answers a secret */
   readonly idempotency?: boolean | undefined;
   /** For each principal, beside the limits of all routes. @default none */
   readonly requestsPerMinute?: number | undefined;
@@ -187,11 +187,17 @@ export function createRoute(definition: RouteDefinition): Route {
   };
 }
 
-/** The core's own routes say so themselves. An answer in pieces is not kept, and a body in pieces is not compared. */
-function takesKeys({ verb, roles, owner, streams = [], bodyAs, idempotency }: RouteDefinition): boolean {
+/** Members of answers that are told once and stored nowhere. */
+const secretMember = /"(?:password|secret|token)":/;
+
+/**
+ * The core's own routes say so themselves. An answer in pieces is not kept, and a body in pieces is not compared: such a
+ * route sees to repetitions itself. Nor is an answer with a secret, unless its route insists.
+ */
+function takesKeys({ verb, roles, owner, response, streams = [], bodyAs, idempotency }: RouteDefinition): boolean {
   if (verb !== 'POST' || typeof roles === 'string' || streams.length > 0) return false;
   if (bodyAs === 'bytes' || bodyAs === 'lines') return false;
-  return idempotency ?? owner.name !== 'core';
+  return idempotency ?? (owner.name !== 'core' && !secretMember.test(JSON.stringify(response ?? {})));
 }
 
 function assertBody(name: string, { body, bodyAs, verb, contentTypes }: RouteDefinition): void {

@@ -53,9 +53,9 @@ export interface RouteOptions<
   readonly cache?: RouteCacheOptions;
   /**
    * Whether the core does a POST once for each `Idempotency-Key` and repeats its answer, which it keeps for a day. False
-   * where the answer holds a secret, or where the route itself sees to repetitions. A handler that creates something
-   * derives its id from the key all the same: the core may end between the handler's commit and keeping the answer, and
-   * then the handler is run again. @default true for a POST with roles, unless it has `streams`
+   * where the route itself sees to repetitions. A handler that creates something derives its id from the key all the
+   * same: the core may end between the handler's commit and keeping the answer, and then the handler is run again.
+   * @default true for a POST with roles, unless it has `streams` or answers a `password`, `secret` or `token`
    */
   readonly idempotency?: boolean;
   /** Requests of one principal to this route in a minute, beside the limits of all routes. @default no limit of its own */

@@ -9,6 +9,7 @@ import * as pg from 'pg';
 import type { Api, ApiAnswer } from '../support/api-client.ts';
 import { allEnd, killCores, startCore, type CoreProcess } from '../support/core-process.ts';
 import { bookingAt, placeOf, type Order } from '../support/journey.ts';
+import { patient, patientEnvironment } from '../support/patient.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { copyProject, type ProjectCopy } from '../support/project-copy.ts';
 import { startTestServer, type TestServer } from '../support/test-server.ts';
@@ -35,7 +36,7 @@ describe('an Idempotency-Key at two nodes on one database', () => {
     postgres = await startTestServer();
     const options = {
       fixtures: ['keyed'],
-      config: { databaseUrl: postgres.url, dbPoolMax: 40, idempotencyWaitMs: 60_000 },
+      config: { ...patient, databaseUrl: postgres.url, dbPoolMax: 40, idempotencyWaitMs: 60_000 },
     };
     nodes = [await startPlatform(options), await startPlatform(options)];
   });
@@ -107,7 +108,7 @@ describe('an Idempotency-Key when the core is killed between commit and answer',
       dataDir,
       projectDir: project.dir,
       // The lock of a claim is as long as a request may take, and 5 s.
-      environment: { HTTP_REQUEST_TIMEOUT_MS: '4000', IDEMPOTENCY_WAIT_MS: '500' },
+      environment: { HTTP_REQUEST_TIMEOUT_MS: '10000', IDEMPOTENCY_WAIT_MS: '500', ...patientEnvironment },
     });
 
   it('is done again by its handler, which makes nothing twice', async () => {

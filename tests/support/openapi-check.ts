@@ -16,6 +16,8 @@ export interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
   readonly 'x-roles': readonly string[];
+  /** What an API key must hold for it. */
+  readonly 'x-scope'?: string;
   readonly parameters: readonly {
     readonly name: string;
     readonly in: 'path' | 'query' | 'header';
