@@ -67,7 +67,7 @@ export function stringExample(schema: JsonSchema, name: string, { nowMs }: Examp
   if (format === 'date') return new Date(instantOf(name, nowMs)).toISOString().slice(0, 10);
   const known = format === undefined ? undefined : formats[format];
   if (known !== undefined) return known;
-  const named = usual[name] ?? (/Id$/.test(name) ? formats['uuid'] : undefined);
+  const named = usual[name] ?? (name.endsWith('Id') ? formats['uuid'] : undefined);
   if (typeof named === 'string' && fitsText(schema, named)) return named;
   const { minLength = 0, maxLength = Infinity } = schema as {
     readonly minLength?: number;
