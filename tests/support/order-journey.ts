@@ -110,6 +110,7 @@ const told = [
   'driver.unavailable',
   'order.assigned',
   'order.started',
+  'order.arrived',
   'order.picked_up',
   'order.delivered',
 ];
