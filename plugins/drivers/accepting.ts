@@ -2,13 +2,13 @@ import type { Transaction } from '#plugin-api';
 import type { Actor } from './assignment.ts';
 import { transition, type Offer } from './offer.ts';
 import { pushClosed } from './pushing.ts';
-import { hasRoom } from './ranking.ts';
+import { hasRoom, type Size } from './ranking.ts';
 import type { Settings } from './settings.ts';
 import { findAssignment, insertStep } from './store/assignments.ts';
 import { lockDrivers, readFacts, type DriverFacts } from './store/candidates.ts';
 import { acceptAssignment, type Accepted } from './store/deciding.ts';
 import { closeOffer, closeOffersOfOrder, findOffer } from './store/offers.ts';
-import { toLoad } from './vehicle.ts';
+import { sizeOf, toLoad } from './vehicle.ts';
 
 /** Why a driver does not get an order that it was offered. */
 export type TooLate =
@@ -44,9 +44,14 @@ export async function acceptOffer(
   await lockDrivers(tx, [driverId]);
   const offer = await findOffer(tx, offerId);
   if (offer === undefined || offer.driverId !== driverId) return { kind: 'missing' };
-  if (transition(offer.state, 'accept').kind === 'unchanged') return { kind: 'unchanged' };
+  const assignment = await findAssignment(tx, offer.orderId);
+  if (transition(offer.state, 'accept').kind === 'unchanged') {
+    return assignment?.driverId === driverId
+      ? { kind: 'unchanged' }
+      : { kind: 'refused', why: { code: 'OFFER_WITHDRAWN', because: 'unassigned' } };
+  }
   const facts = (await readFacts(tx, [driverId], settings.parcelVolumeL)).get(driverId);
-  const size = await sizeOf(tx, offer, settings);
+  const size = sizeOf({ parcels: offer.parcels, volumeL: assignment?.volumeL ?? null }, settings);
   const unfit = facts === undefined ? ({ kind: 'missing' } as const) : refusalOf(facts, size, settings);
   if (unfit !== undefined) return unfit;
   const accepted = await acceptAssignment(tx, offer);
@@ -55,20 +60,7 @@ export async function acceptOffer(
   return { kind: 'won', accepted };
 }
 
-async function sizeOf(
-  tx: Transaction,
-  { orderId, parcels }: Offer,
-  { parcelVolumeL }: AcceptSettings,
-): Promise<{ readonly parcels: number; readonly volumeL: number }> {
-  const volumeL = (await findAssignment(tx, orderId))?.volumeL ?? parcels * parcelVolumeL;
-  return { parcels, volumeL };
-}
-
-function refusalOf(
-  facts: DriverFacts,
-  size: { readonly parcels: number; readonly volumeL: number },
-  { ordersMax }: AcceptSettings,
-): AcceptOutcome | undefined {
+function refusalOf(facts: DriverFacts, size: Size, { ordersMax }: AcceptSettings): AcceptOutcome | undefined {
   const because = whyNotAvailable(facts);
   if (because !== undefined) return { kind: 'refused', why: { code: 'DRIVER_NOT_AVAILABLE', because } };
   return hasRoom(toLoad(facts), size, ordersMax) ? undefined : { kind: 'refused', why: { code: 'DRIVER_FULL' } };

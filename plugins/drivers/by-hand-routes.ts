@@ -6,13 +6,12 @@ import { DriverId } from './driver.ts';
 import { driverNotFound, refuse } from './errors.ts';
 import { ifMatch, toEtag } from './etag.ts';
 import { observeWait } from './offer-metrics.ts';
-import { sizeOf } from './offering.ts';
 import { hasRoom } from './ranking.ts';
 import type { Settings } from './settings.ts';
 import { findAssignment, lockAssignment, toAssignment, type StoredAssignment } from './store/assignments.ts';
 import { lockDrivers, readFacts } from './store/candidates.ts';
 import { assignByHand, holdByHand, reassignByHand, releaseByHand, unassign } from './unassigning.ts';
-import { toLoad } from './vehicle.ts';
+import { sizeOf, toLoad } from './vehicle.ts';
 
 const closed = { additionalProperties: false } as const;
 const Text = Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,200}$' });

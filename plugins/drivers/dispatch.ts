@@ -1,14 +1,14 @@
 import type { Transaction } from '#plugin-api';
 import { retryDelaySeconds } from './assignment.ts';
 import type { FreeDrivers, Picture } from './free-drivers.ts';
-import { canBeAsked, makeOffers, sizeOf } from './offering.ts';
+import { canBeAsked, makeOffers } from './offering.ts';
 import { rank, type RankedDriver } from './ranking.ts';
 import type { Settings } from './settings.ts';
 import { findAssignment, type StoredAssignment } from './store/assignments.ts';
-import { lockDrivers } from './store/candidates.ts';
+import { lockDrivers, readFacts } from './store/candidates.ts';
 import { expireAssignment, listWaiting, lockWaiting, markUnavailable } from './store/deciding.ts';
 import { listPassedOver, timeOutOffers } from './store/offers.ts';
-import { capacityOf } from './vehicle.ts';
+import { sizeOf, toLoad } from './vehicle.ts';
 
 export const assignQueue = 'drivers.assign';
 
@@ -18,6 +18,8 @@ export interface AssignJob {
   readonly round?: number;
   /** Counts the tries of a wait's own chain; a try because something happened has none and starts no chain. */
   readonly tries?: number;
+  /** How often it was tried again at once, since others were faster with the drivers that were found. */
+  readonly again?: number;
 }
 
 /** `waiting`: others have been asked and may still answer. `settled`: nothing was left to do. */
@@ -45,6 +47,8 @@ export interface DispatchTools {
 const waitingBatchMax = 50;
 /** More than are to be asked: some may be taken by others in the same moment. */
 const spareCandidates = 3;
+/** Each time others have got on: more than this in a row is no crowd but a shortage. */
+const againMax = 5;
 
 const settled: Dispatched = { outcome: 'settled', offered: 0, timedOut: 0 };
 
@@ -58,11 +62,8 @@ export async function dispatch(tx: Transaction, job: AssignJob, tools: DispatchT
   const seen = await findAssignment(tx, job.orderId);
   if (seen?.status !== 'waiting' || (job.round !== undefined && job.round !== seen.round)) return settled;
   const candidates = await findCandidates(tx, { order: seen, beganAt }, tools);
-  if (candidates.length > 0)
-    await lockDrivers(
-      tx,
-      candidates.map(({ driverId }) => driverId),
-    );
+  const ids = candidates.map(({ driverId }) => driverId);
+  await lockDrivers(tx, ids);
   const order = await lockWaiting(tx, seen.orderId, seen.round);
   if (order === undefined) return settled;
   const timedOut = (await timeOutOffers(tx, order.orderId)).length;
@@ -72,6 +73,12 @@ export async function dispatch(tx: Transaction, job: AssignJob, tools: DispatchT
   }
   if (made.first !== undefined) await tryAtTimeOut(tx, order, { firstOfferId: made.first, settings: tools.settings });
   const isAsked = made.offered + made.open > 0;
+  const { again = 0 } = job;
+  if (!isAsked && candidates.length > 0 && again < againMax) {
+    // All were taken between the search and the locks. To lock others now would be out of order.
+    await tx.jobs.send(assignQueue, { ...job, again: again + 1 });
+    return { outcome: 'waiting', offered: 0, timedOut };
+  }
   const outcome = isAsked ? (made.offered > 0 ? 'offered' : 'waiting') : await fallBack(tx, order, tools.now());
   if (outcome !== 'expired' && job.tries !== undefined) await tryAgain(tx, order, job.tries);
   return { outcome, offered: made.offered, timedOut };
@@ -88,21 +95,34 @@ async function findCandidates(
   const passedOver = await listPassedOver(tx, { ...order, reofferSeconds: settings.reofferSeconds });
   const excluded = new Set(passedOver.map(({ driverId }) => driverId));
   const size = sizeOf(order, settings);
-  const search = ({ index }: Picture): readonly RankedDriver[] => {
+  const search = async ({ index }: Picture): Promise<readonly RankedDriver[]> => {
     const near = index.nearest(
       { lat, lon },
       {
         count: settings.candidatesMax,
         distanceMaxM: settings.distanceMaxM,
-        isWanted: (driver) => !excluded.has(driver.driverId) && canBeAsked(driver, size, settings),
+        isWanted: (driver) => !excluded.has(driver.driverId) && canBeAsked({ ...driver, ...working }, size, settings),
       },
     );
-    const ranked = near.map(({ driver, distanceM }) => ({ ...driver, capacity: capacityOf(driver), distanceM }));
-    return rank(ranked, settings.weights).slice(0, settings.offersAtOnce + spareCandidates);
+    // Where they are may be a moment old; what they have, and when they were asked, is read anew.
+    const facts = await readFacts(
+      tx,
+      near.map(({ driver }) => driver.driverId),
+      settings.parcelVolumeL,
+    );
+    const fit = near.flatMap(({ driver: { driverId }, distanceM }) => {
+      const driver = facts.get(driverId);
+      if (driver === undefined || !canBeAsked(driver, size, settings)) return [];
+      return [{ driverId, distanceM, idleSeconds: driver.idleSeconds, ...toLoad(driver) }];
+    });
+    return rank(fit, settings.weights).slice(0, settings.offersAtOnce + spareCandidates);
   };
-  const recent = search(await freeDrivers.recent(tx));
+  const recent = await search(await freeDrivers.recent(tx));
   return recent.length > 0 ? recent : search(await freeDrivers.since(tx, beganAt));
 }
+
+/** What all have in common who are in the picture. */
+const working = { status: 'approved', onShift: true, onBreak: false } as const;
 
 /** Nobody is asked and nobody is there to be asked. */
 async function fallBack(tx: Transaction, order: StoredAssignment, nowMs: number): Promise<'unavailable' | 'expired'> {
@@ -135,7 +155,11 @@ export async function beginTries(tx: Transaction, orderId: string, round: number
   await sendTry(tx, { orderId, round, tries: 0 }, 0);
 }
 
-async function sendTry(tx: Transaction, job: Required<AssignJob>, startAfterSeconds: number): Promise<void> {
+async function sendTry(
+  tx: Transaction,
+  job: Required<Omit<AssignJob, 'again'>>,
+  startAfterSeconds: number,
+): Promise<void> {
   const singletonKey = `${job.orderId}:${job.round}:${job.tries}`;
   await tx.jobs.send(assignQueue, job, { singletonKey, ...(startAfterSeconds === 0 ? {} : { startAfterSeconds }) });
 }

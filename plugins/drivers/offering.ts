@@ -2,12 +2,12 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { Transaction } from '#plugin-api';
 import { acceptOffer, whyNotAvailable, type AcceptOutcome } from './accepting.ts';
 import { pushOffers } from './pushing.ts';
-import { hasRoom, type DriverLoad, type RankedDriver, type Size } from './ranking.ts';
+import { hasRoom, type RankedDriver, type Size } from './ranking.ts';
 import type { Settings } from './settings.ts';
 import type { StoredAssignment } from './store/assignments.ts';
 import { markOffered, readFacts, type DriverFacts } from './store/candidates.ts';
 import { insertOffers, listPassedOver, type InsertedOffer } from './store/offers.ts';
-import { toLoad, type StoredVehicle } from './vehicle.ts';
+import { sizeOf, toLoad } from './vehicle.ts';
 
 export type Made =
   /** `open` were there before; `first` is the first of those made now. */
@@ -20,19 +20,17 @@ export interface OfferRequest {
   readonly candidates: readonly RankedDriver[];
 }
 
-export function sizeOf(
-  { parcels, volumeL }: Pick<StoredAssignment, 'parcels' | 'volumeL'>,
-  { parcelVolumeL }: Pick<Settings, 'parcelVolumeL'>,
-): Size {
-  return { parcels, volumeL: volumeL ?? parcels * parcelVolumeL };
-}
-
+/** Whether a driver may be asked for something of this size, as it is now. */
 export function canBeAsked(
-  driver: StoredVehicle & Omit<DriverLoad, 'capacity'>,
+  driver: DriverFacts,
   size: Size,
   { ordersMax, openOffersMax }: Pick<Settings, 'ordersMax' | 'openOffersMax'>,
 ): boolean {
-  return driver.openOffers < openOffersMax && hasRoom(toLoad(driver), size, ordersMax);
+  return (
+    whyNotAvailable(driver) === undefined &&
+    driver.openOffers < openOffersMax &&
+    hasRoom(toLoad(driver), size, ordersMax)
+  );
 }
 
 /** Offers an order to as many as may be asked at once. To be called with the candidates and the assignment locked. */
@@ -75,7 +73,7 @@ function choose(
   const size = sizeOf(order, settings);
   const fit = candidates.filter(({ driverId }) => {
     const driver = facts.get(driverId);
-    return driver !== undefined && whyNotAvailable(driver) === undefined && canBeAsked(driver, size, settings);
+    return driver !== undefined && canBeAsked(driver, size, settings);
   });
   const firstAuto = fit.findIndex(({ driverId }) => facts.get(driverId)?.autoAccept === true);
   if (firstAuto === 0) return { asked: fit.slice(0, 1), isAuto: true };

@@ -5,6 +5,7 @@ import { beginTries } from './dispatch.ts';
 import type { CloseReason } from './offer.ts';
 import { pushClosed } from './pushing.ts';
 import { insertStep } from './store/assignments.ts';
+import { markOffered } from './store/candidates.ts';
 import { assignDriver, holdAssignment, releaseHeld, unassignDriver, type Accepted } from './store/deciding.ts';
 import { closeOffersOfOrder } from './store/offers.ts';
 
@@ -72,6 +73,7 @@ export async function assignByHand(
   const decided = await assignDriver(tx, orderId, driverId);
   if (decided === undefined) return undefined;
   await withdrawOffers(tx, orderId, 'assigned_by_ops');
+  await markOffered(tx, [driverId]);
   await recordAssigned(tx, { orderId, driverId, decided, by });
   return decided;
 }

@@ -38,6 +38,14 @@ export function capacityOf({ vehicle, capacityParcels, capacityVolumeL }: Stored
   return { parcels: capacityParcels ?? capacity.parcels, volumeL: capacityVolumeL ?? capacity.volumeL };
 }
 
+/** What an order takes; of one whose volume nobody told, that of its parcels. */
+export function sizeOf(
+  { parcels, volumeL }: { readonly parcels: number; readonly volumeL: number | null },
+  { parcelVolumeL }: { readonly parcelVolumeL: number },
+): Size {
+  return { parcels, volumeL: volumeL ?? parcels * parcelVolumeL };
+}
+
 export function toLoad(driver: StoredVehicle & Omit<DriverLoad, 'capacity'>): DriverLoad {
   const { orders, parcels, volumeL, openOffers } = driver;
   return { orders, parcels, volumeL, openOffers, capacity: capacityOf(driver) };

@@ -29,7 +29,7 @@ export async function watch(ctx: PluginContext, { settings, signal }: WatchOptio
   if (forgotten.length === 0) return;
   ctx.log.warn('orders were waiting and nobody tried', { orders: forgotten.length });
   await ctx.db.transaction(async (tx) => {
-    for (const { orderId } of forgotten) await tryNow(tx, orderId);
+    for (const orderId of forgotten) await tryNow(tx, orderId);
   });
 }
 

@@ -66,7 +66,7 @@ const lockDriversStatement: Statement = {
 
 /** In the order of ids by everybody, and before any assignment, so that no two transactions wait for each other. */
 export async function lockDrivers(db: Queryable, driverIds: readonly string[]): Promise<void> {
-  await db.query(lockDriversStatement, [driverIds]);
+  if (driverIds.length > 0) await db.query(lockDriversStatement, [driverIds]);
 }
 
 export interface DriverFacts extends Omit<FreeDriver, 'lat' | 'lon'> {

@@ -69,7 +69,7 @@ export async function tellSilence(
 
 const listForgottenStatement: Statement = {
   name: 'list_forgotten_assignments',
-  text: `select order_id as "orderId", round from driver_assignments
+  text: `select order_id as "orderId" from driver_assignments
     where status = 'waiting' and greatest(tried_at, waiting_since) < now() - make_interval(secs => $1)
     order by created_at limit $2`,
 };
@@ -78,7 +78,7 @@ const listForgottenStatement: Statement = {
 export async function listForgotten(
   db: Queryable,
   { seconds, limit }: { readonly seconds: number; readonly limit: number },
-): Promise<readonly { readonly orderId: string; readonly round: number }[]> {
-  const { rows } = await db.query<{ orderId: string; round: number }>(listForgottenStatement, [seconds, limit]);
-  return rows;
+): Promise<readonly string[]> {
+  const { rows } = await db.query<{ orderId: string }>(listForgottenStatement, [seconds, limit]);
+  return rows.map(({ orderId }) => orderId);
 }

@@ -68,6 +68,10 @@ describe('dispatch()', () => {
     await fixture.addDriver('d1', 100);
     await fixture.addDriver('d2', 200);
     const orders = await Promise.all(Array.from({ length: 2 * ordersMax + 5 }, () => fixture.schedule()));
+    const isOpen = async (orderId: string): Promise<boolean> =>
+      (await driverOf(orderId)) === null && fixture.sentFor(orderId, 'driver.unavailable').length === 0;
+    // Others were faster with the drivers that were found: it is tried again at once.
+    for (const orderId of orders) while (await isOpen(orderId)) await fixture.tryAgain(orderId);
     const loads = await fixture.data.sql(
       `select driver_id, count(*)::int as load from driver_assignments where status = 'accepted' group by driver_id order by 1`,
     );
@@ -128,6 +132,16 @@ describe('dispatch()', () => {
     );
     await fixture.running.work('drivers.assign', tries[0]?.data ?? {});
     assert.equal(await driverOf(orderId), 'd1');
+  });
+
+  it('finds the next free driver, though its picture of them is old', async () => {
+    await fixture.reset({ DRIVERS_INDEX_MS: '60000', DRIVERS_ORDERS_MAX: '1', DRIVERS_CANDIDATES_MAX: '2' });
+    for (let index = 0; index < 5; index += 1) await fixture.addDriver(`d${index}`, 100 * index);
+    const drivers = [];
+    for (let index = 0; index < 5; index += 1) drivers.push(await driverOf(await fixture.schedule()));
+    assert.deepEqual(drivers, ['d0', 'd1', 'd2', 'd3', 'd4']);
+    const orderId = await fixture.schedule();
+    assert.equal(fixture.sentFor(orderId, 'driver.unavailable').length, 1);
   });
 
   it('leaves a job of an earlier wait without effect', async () => {

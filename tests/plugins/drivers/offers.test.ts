@@ -90,6 +90,17 @@ describe('offers', () => {
     });
   });
 
+  it('are not accepted a second time by who has lost the order since', async () => {
+    await addAsking('d1');
+    const orderId = await fixture.schedule();
+    const [offer] = await fixture.offers(orderId);
+    assert.ok(offer !== undefined);
+    await fixture.accept(offer);
+    await fixture.byHand('release', orderId);
+    const again = await fixture.accept(offer);
+    assert.deepEqual([again.code, again.body['because']], ['OFFER_WITHDRAWN', 'unassigned']);
+  });
+
   it('go to the next driver when one declines, who is not asked again', async () => {
     await fixture.reset();
     await addAsking('d1', 'd2');

@@ -1,10 +1,14 @@
-/** Everybody wants the same order at the same moment. RETURNIT_RACE_ROUNDS says how often. */
+/**
+ * Everybody wants the same order at the same moment. RETURNIT_RACE_ROUNDS says how often; a hundred rounds need a longer
+ * RETURNIT_TEST_FILE_DEADLINE_MS as well.
+ */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { createDispatching, driver, ops, type Dispatching } from './dispatch-fixture.ts';
 
 const rounds = Number(process.env['RETURNIT_RACE_ROUNDS'] ?? 3);
 const rivals = 200;
+const options = { timeout: 120_000 + rounds * 60_000 };
 
 describe(`one winner, ${rounds} rounds`, () => {
   let fixture: Dispatching;
@@ -33,7 +37,7 @@ describe(`one winner, ${rounds} rounds`, () => {
     );
   };
 
-  it(`of ${rivals} drivers who accept at once has the order; the others are told so`, async () => {
+  it(`of ${rivals} drivers who accept at once has the order; the others are told so`, options, async () => {
     await addRivals(rivals);
     for (let round = 0; round < rounds; round += 1) {
       await fixture.data.sql('update tracking.newest_positions set recorded_at = now()');
@@ -58,7 +62,7 @@ describe(`one winner, ${rounds} rounds`, () => {
     }
   });
 
-  it('has it or nobody, when the order is cancelled at the same moment', async () => {
+  it('has it or nobody, when the order is cancelled at the same moment', options, async () => {
     await addRivals(20);
     for (let round = 0; round < rounds * 5; round += 1) {
       const orderId = await fixture.schedule();
@@ -78,7 +82,7 @@ describe(`one winner, ${rounds} rounds`, () => {
     }
   });
 
-  it('is never a driver who is suspended at the same moment, whose order goes on', async () => {
+  it('is never a driver who is suspended at the same moment, whose order goes on', options, async () => {
     await addRivals(10);
     for (let round = 0; round < rounds * 5; round += 1) {
       const orderId = await fixture.schedule();
@@ -114,36 +118,40 @@ describe(`one winner, ${rounds} rounds`, () => {
     }
   });
 
-  it('is one of those who accept, or whom ops gave it by hand, and nobody waits for another for ever', async () => {
-    await addRivals(20);
-    const other = await fixture.node({ DRIVERS_OFFERS_AT_ONCE: '5' });
-    for (let round = 0; round < rounds * 3; round += 1) {
-      const orders = await Promise.all(Array.from({ length: 4 }, () => fixture.schedule()));
-      const work: (() => Promise<unknown>)[] = [];
-      for (const [index, orderId] of orders.entries()) {
-        for (const offer of (await fixture.offers(orderId)).slice(0, 6)) {
-          work.push(() => fixture.accept(offer, index % 2 === 0 ? other : fixture.running));
+  it(
+    'is one of those who accept, or whom ops gave it by hand, and nobody waits for another for ever',
+    options,
+    async () => {
+      await addRivals(20);
+      const other = await fixture.node({ DRIVERS_OFFERS_AT_ONCE: '5' });
+      for (let round = 0; round < rounds * 3; round += 1) {
+        const orders = await Promise.all(Array.from({ length: 4 }, () => fixture.schedule()));
+        const work: (() => Promise<unknown>)[] = [];
+        for (const [index, orderId] of orders.entries()) {
+          for (const offer of (await fixture.offers(orderId)).slice(0, 6)) {
+            work.push(() => fixture.accept(offer, index % 2 === 0 ? other : fixture.running));
+          }
+          work.push(() => fixture.byHand('assign', orderId, { driverId: `d${(round + index) % 20 || 20}` }));
+          work.push(() => other.work('drivers.assign', { orderId }));
+          work.push(() => fixture.byHand('hold', orderId, { reason: 'asked to' }));
         }
-        work.push(() => fixture.byHand('assign', orderId, { driverId: `d${(round + index) % 20 || 20}` }));
-        work.push(() => other.work('drivers.assign', { orderId }));
-        work.push(() => fixture.byHand('hold', orderId, { reason: 'asked to' }));
+        // The same seed, the same shuffle: a failure can be repeated.
+        const shuffled = work
+          .map((each, index) => ({ each, key: (index * 7919 + round * 104_729) % 1009 }))
+          .toSorted((left, right) => left.key - right.key);
+        await Promise.all(shuffled.map(({ each }) => each()));
+        for (const orderId of orders) {
+          const { status, driver_id } = await fixture.assignment(orderId);
+          const isActive = status === 'accepted' || status === 'assigned';
+          assert.equal(driver_id !== null, isActive, `${String(status)} ${String(driver_id)}`);
+          const given = fixture.sentFor(orderId, 'driver.assigned');
+          const taken = fixture.sentFor(orderId, 'driver.unassigned');
+          assert.equal(given.length - taken.length, isActive ? 1 : 0);
+          const sequences = [...given, ...taken].map(({ data }) => Number(data['sequence']));
+          assert.equal(new Set(sequences).size, sequences.length);
+          await fixture.event('order.cancelled', orderId);
+        }
       }
-      // The same seed, the same shuffle: a failure can be repeated.
-      const shuffled = work
-        .map((each, index) => ({ each, key: (index * 7919 + round * 104_729) % 1009 }))
-        .toSorted((left, right) => left.key - right.key);
-      await Promise.all(shuffled.map(({ each }) => each()));
-      for (const orderId of orders) {
-        const { status, driver_id } = await fixture.assignment(orderId);
-        const isActive = status === 'accepted' || status === 'assigned';
-        assert.equal(driver_id !== null, isActive, `${String(status)} ${String(driver_id)}`);
-        const given = fixture.sentFor(orderId, 'driver.assigned');
-        const taken = fixture.sentFor(orderId, 'driver.unassigned');
-        assert.equal(given.length - taken.length, isActive ? 1 : 0);
-        const sequences = [...given, ...taken].map(({ data }) => Number(data['sequence']));
-        assert.equal(new Set(sequences).size, sequences.length);
-        await fixture.event('order.cancelled', orderId);
-      }
-    }
-  });
+    },
+  );
 });
