@@ -1,15 +1,15 @@
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
-import { createHttpServer } from '#core/http/server.ts';
+import { createHttpServer, type HttpServer } from '#core/http/server.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
 import { createAccess } from './access.ts';
 import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
+import { guardMemory } from './caches.ts';
 import { createCapabilities, type Capabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
-import { createLive } from './live.ts';
-import { addLiveClientRoute } from './live-client-route.ts';
+import { createLive, type Live } from './live.ts';
+import { addOwnRoutes } from './own-routes.ts';
 import { platformVersion } from './platform-version.ts';
-import { addPluginRoutes } from './plugin-routes.ts';
 
 export interface Front {
   readonly host: PluginHost;
@@ -23,7 +23,7 @@ export async function startFront(
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
   const { config, telemetry, parts } = foundation;
-  const { admitted, authenticator, transport, jobs } = backends;
+  const { admitted, authenticator, transport, jobs, caches } = backends;
   const routes = createRoutes(foundation, backends);
   const access = await createAccess(foundation, backends, cleanup);
   const { hub, links, streams, sockets } = await createLive(foundation, backends);
@@ -37,10 +37,10 @@ export async function startFront(
     stateOf: (plugin) => parts.host?.stateOf(plugin),
   });
   cleanup.defer(() => capabilities.stop());
+  cleanup.defer(guardMemory(foundation, caches, capabilities));
   const host = createHost(foundation, backends, capabilities);
   parts.host = host;
-  addPluginRoutes(routes, host);
-  addLiveClientRoute(routes);
+  const assets = addOwnRoutes(routes, { host, jobs, telemetry });
   access.addRoutes(routes);
   const http = createHttpServer({
     config,
@@ -48,13 +48,13 @@ export async function startFront(
     routes,
     authenticator,
     authenticateDevice: backends.authenticateDevice,
+    responseCache: caches.responseCache,
+    assets,
     ...access,
     version: platformVersion,
     takeStream: (request, response) => streams.take(request, response),
   });
-  http.server.on('upgrade', (request, socket, head) => {
-    if (!sockets.upgrade(request, socket, head)) socket.destroy();
-  });
+  takeUpgrades(http.server, sockets);
 
   for (const { manifest } of admitted.plugins) {
     transport.expect(manifest.name, manifest.permissions.mqtt?.subscribe ?? []);
@@ -75,6 +75,11 @@ export async function startFront(
   return { host, httpPort: port };
 }
 
+function takeUpgrades(server: HttpServer['server'], sockets: Live['sockets']): void {
+  server.on('upgrade', (request, socket, head) => {
+    if (!sockets.upgrade(request, socket, head)) socket.destroy();
+  });
+}
 function createHost(
   { telemetry, config, audit }: Foundation,
   { admitted, startSandbox }: Backends,

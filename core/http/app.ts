@@ -10,32 +10,33 @@ import { idempotencyKey } from './idempotency/keyed-request.ts';
 import type { Budgets } from './limits/budgets.ts';
 import { rateLimits, type RateLimitConfig } from './limits/rate-limits.ts';
 import { authentication } from './middleware/authentication.ts';
-import { body } from './middleware/body.ts';
+import { body, type BodyOptions } from './middleware/body.ts';
 import { cancellation, type RequestInFlight } from './middleware/cancellation.ts';
 import { problems } from './middleware/problems.ts';
 import { response } from './middleware/response.ts';
 import { routing } from './middleware/routing.ts';
 import { httpTelemetry } from './middleware/telemetry.ts';
 import { validation } from './middleware/validation.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RouteTable } from './route-table.ts';
 
 export interface HttpAppOptions {
   readonly config: RateLimitConfig &
     Pick<
       Config,
-      | 'httpBodyMaxBytes'
-      | 'httpRequestTimeoutMs'
       | 'httpSlowRequestMs'
       | 'httpStreamMaxBytes'
       | 'httpStreamStallMs'
       | 'httpStreamsPerPluginMax'
       | 'httpTrustedProxies'
       | 'pluginRestartDelayMs'
-    >;
+    > &
+    BodyOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify'>;
   readonly authenticateDevice: AuthenticateDevice;
+  readonly responseCache: ResponseCache;
   /** @default none are taken */
   readonly apiKeys?: ApiKeys | undefined;
   /** @default partners have no budgets */
@@ -65,7 +66,7 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
       rateLimits({ config, metrics: telemetry.metrics, budgets: options.budgets }),
       idempotencyKey,
       cancellation(options.inFlight),
-      body(config),
+      body(options),
       validation(),
       response(options),
     ]),

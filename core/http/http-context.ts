@@ -1,6 +1,7 @@
 import type Koa from 'koa';
 import type { Principal } from '#plugin-api';
 import type { RateLimitState } from './limits/rate-limit-state.ts';
+import type { BodyStream } from './body/body-stream.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { Route } from './route.ts';
 
@@ -31,6 +32,8 @@ export interface HttpState {
   params: unknown;
   query: unknown;
   body: unknown;
+  /** The body where it is read while the request is answered. */
+  upload: BodyStream | undefined;
 }
 
 export type HttpContext = Koa.ParameterizedContext<HttpState>;

@@ -1,8 +1,10 @@
 import { apiKeyPrefix } from './api-keys/api-key.ts';
 import { scopeOf } from './api-keys/scopes.ts';
 import { credentialNames } from './device-credentials.ts';
+import { createOperationExample, type OperationExample } from './documentation/operation-example.ts';
 import { answerHeaders, headerComponents, headersOf } from './openapi-headers.ts';
-import type { Route } from './route.ts';
+import type { Route, UploadForm } from './route.ts';
+import { isBinary } from './streamed-type.ts';
 import type { JsonSchema } from './schema-policy.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
 
@@ -10,6 +12,8 @@ export interface OpenApiOptions {
   readonly title: string;
   readonly version: string;
   readonly routes: readonly Route[];
+  /** Examples are in the future. */
+  readonly nowMs: number;
 }
 
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -18,7 +22,10 @@ export type OpenApiDocument = Readonly<Record<string, unknown>>;
 export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const route of options.routes) {
-    (paths[route.path.template] ??= {})[route.verb.toLowerCase()] = toOperation(route);
+    (paths[route.path.template] ??= {})[route.verb.toLowerCase()] = toOperation(
+      route,
+      createOperationExample(route, options.nowMs),
+    );
   }
   const tags = [...new Set(options.routes.map((route) => route.owner.name))].sort();
   return {
@@ -97,7 +104,7 @@ const problemSchema: JsonSchema = {
   },
 };
 
-function toOperation(route: Route): Record<string, unknown> {
+function toOperation(route: Route, example: OperationExample): Record<string, unknown> {
   return {
     operationId: operationId(route),
     summary: route.summary,
@@ -105,9 +112,13 @@ function toOperation(route: Route): Record<string, unknown> {
     'x-roles': typeof route.roles === 'string' ? [route.roles] : route.roles,
     ...(takesApiKeys(route) ? { 'x-scope': scopeOf(route) } : {}),
     security: toSecurity(route),
-    parameters: [...pathParameters(route), ...queryParameters(route), ...(route.isIdempotent ? [idempotencyKey] : [])],
-    ...(route.body === undefined ? {} : { requestBody: toRequestBody(route.bodyAs, route.body.schema) }),
-    responses: toResponses(route),
+    parameters: [
+      ...pathParameters(route, example),
+      ...queryParameters(route, example),
+      ...(route.isIdempotent ? [idempotencyKey] : []),
+    ],
+    ...toRequestBody(route, example),
+    responses: toResponses(route, example),
   };
 }
 
@@ -129,45 +140,68 @@ function toSecurity(route: Route): Record<string, unknown>[] {
   return [{ device: [] }, ...(credentialsInQuery ? [{ deviceUsername: [], devicePassword: [] }] : [])];
 }
 
-function toRequestBody(bodyAs: Route['bodyAs'], schema: JsonSchema): Record<string, unknown> {
-  return { required: bodyAs === 'json', content: { [bodyAs === 'json' ? 'application/json' : '*/*']: { schema } } };
+function toRequestBody({ body, bodyAs, upload }: Route, example: OperationExample): Record<string, unknown> {
+  if (upload !== undefined) return { requestBody: toUploadBody(upload) };
+  if (body === undefined) return {};
+  const type = bodyAs === 'json' ? 'application/json' : '*/*';
+  const content = { schema: body.schema, ...(example.body === undefined ? {} : { example: example.body.value }) };
+  return { requestBody: { required: bodyAs === 'json', content: { [type]: content } } };
 }
 
-function operationId(route: Route): string {
+/** Of lines the schema is that of one: a body of one line is a body. */
+function toUploadBody(upload: UploadForm): Record<string, unknown> {
+  const schema = upload.as === 'lines' ? upload.check.schema : { type: 'string', format: 'binary' };
+  const description =
+    upload.as === 'lines'
+      ? 'NDJSON: one JSON text a line, each as this schema says. Read the answer while you send.'
+      : `A file of at most ${upload.bytesMax} bytes`;
+  return {
+    required: true,
+    description,
+    content: Object.fromEntries(upload.contentTypes.map((type) => [type, { schema }])),
+  };
+}
+
+export function operationId(route: Route): string {
   const words = route.path.template.split(/[^A-Za-z0-9]+/).filter((word) => word !== '');
   return [route.verb.toLowerCase(), ...words].join('_');
 }
 
-function pathParameters(route: Route): Record<string, unknown>[] {
+function pathParameters(route: Route, { params }: OperationExample): Record<string, unknown>[] {
   const properties = propertiesOf(route.params?.schema);
   return route.path.names.map((name) => ({
     name,
     in: 'path',
     required: true,
     schema: properties[name] ?? { type: 'string' },
+    ...(name in params ? { example: params[name] } : {}),
   }));
 }
 
-function queryParameters(route: Route): Record<string, unknown>[] {
+function queryParameters(route: Route, { query }: OperationExample): Record<string, unknown>[] {
   const required = (route.query?.schema['required'] ?? []) as readonly string[];
   return Object.entries(propertiesOf(route.query?.schema)).map(([name, schema]) => ({
     name,
     in: 'query',
     required: required.includes(name),
     schema,
+    ...(name in query ? { example: query[name] } : {}),
   }));
 }
 
-function toResponses(route: Route): Record<string, unknown> {
+function toResponses(route: Route, example: OperationExample): Record<string, unknown> {
   const responses: Record<string, unknown> = {};
   for (const [status, check] of route.response) {
     const hasBody = ![204, 205, 304].includes(status);
+    const shown = example.responses.has(status) ? { example: example.responses.get(status) } : {};
+    const content = { ...streamsOf(route, status), 'application/json': { schema: check.schema, ...shown } };
     responses[status] = {
       description: descriptions[status] ?? 'Success',
       ...answerHeaders(route),
-      ...(hasBody ? { content: { ...streamsOf(route, status), 'application/json': { schema: check.schema } } } : {}),
+      ...(hasBody ? { content } : {}),
     };
   }
+  if (route.verb === 'GET') responses['304'] ??= { description: descriptions[304] };
   if (route.response.size === 0) responses['200'] = { description: 'OK', ...answerHeaders(route), ...toContent(route) };
   for (const status of problemStatuses(route))
     responses[status] = { $ref: `#/components/responses/${ownResponses[status] ?? 'Problem'}` };
@@ -183,8 +217,12 @@ function toContent({ content }: Route): Record<string, unknown> {
 function streamsOf(route: Route, status: number): Record<string, unknown> {
   if (status !== 200) return {};
   return Object.fromEntries(
-    route.streams.map((type) => [type, /[/+]json$/.test(type) ? {} : { schema: { type: 'string' } }]),
+    route.streams.map((type) => [type, /[/+]json$/.test(type) ? {} : { schema: streamSchema(type) }]),
   );
+}
+
+function streamSchema(type: string): JsonSchema {
+  return isBinary(type) ? { type: 'string', format: 'binary' } : { type: 'string' };
 }
 
 const descriptions: Readonly<Record<number, string>> = {
@@ -200,8 +238,8 @@ const ownResponses: Readonly<Record<string, string>> = { 409: 'Conflict', 429: '
 
 function problemStatuses(route: Route): readonly string[] {
   return [
-    ...(route.body === undefined && !route.isIdempotent ? [] : ['400']),
-    ...(route.body === undefined ? [] : ['413', '415']),
+    ...(route.body === undefined && route.upload === undefined ? [] : ['400', '408', '413', '415']),
+    ...(route.isIdempotent ? ['400'] : []),
     '401',
     ...(route.roles === 'public' ? [] : ['403']),
     ...(route.isIdempotent ? ['409'] : []),

@@ -15,7 +15,7 @@ const mebibyte = 1_048_576;
 /** Resident memory of each plugin's process above that of an empty Node process, after start and after a minute of load. */
 export async function benchMemory(): Promise<BenchResult> {
   const baseline = await measureEmptyNode();
-  const names = ['orders', 'payments', 'drivers', 'tracking', 'notifications'];
+  const names = ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'];
   const platform = await startBenchPlatform({ plugins: names.map((name) => path.join(root, 'plugins', name)) });
   try {
     await wait(settleMs);

@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { generateKeyPair, SignJWT, type JWTPayload } from 'jose';
 import { loadSigningKey } from '#core/http/signing-key.ts';
 import type { Api } from '../support/api-client.ts';
-import { book, connectDriver, near, orderReached, placeOf, type Order } from '../support/journey.ts';
+import { book, bookingAt, connectDriver, near, orderReached, placeOf, type Order } from '../support/journey.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 
 const anOrderId = '01900000-0000-7000-8000-000000000000';
@@ -74,7 +74,7 @@ describe('who may do what', () => {
       [otherDriver, 'GET', `/orders/${orderId}`],
       [otherDriver, 'GET', `/tracking/orders/${orderId}/position`],
       [otherDriver, 'GET', '/drivers/his-driver'],
-      ...['start', 'pickup', 'deliver', 'complete'].map(
+      ...['start', 'arrive', 'pickup', 'deliver', 'complete'].map(
         (step) => [otherDriver, 'POST', `/orders/${orderId}/${step}`] as const,
       ),
     ];
@@ -86,6 +86,12 @@ describe('who may do what', () => {
     }
     for (const api of [stranger, partner]) {
       assert.equal((await api.request('POST', `/orders/${orderId}/cancel`, { body: {} })).status, 404);
+      assert.equal((await api.request('PATCH', `/orders/${orderId}`, { body: { notes: 'x' } })).status, 404);
+      const { pickupWindow } = bookingAt(placeOf(1));
+      assert.equal(
+        (await api.request('POST', `/orders/${orderId}/reschedule`, { body: { pickupWindow } })).status,
+        404,
+      );
       assert.deepEqual((await api.ok<{ orders: Order[] }>('GET', '/orders')).orders, []);
     }
     const shift = await otherDriver.request('POST', '/drivers/his-driver/shift', { body: { onShift: false } });

@@ -199,7 +199,7 @@ describe('a plugin that keeps dying', () => {
       database: 'true connected',
       broker: 'true connected',
       ...Object.fromEntries(
-        ['drivers', 'faulty', 'notifications', 'orders', 'payments', 'tracking'].map((name) => [
+        ['drivers', 'faulty', 'notifications', 'orders', 'payments', 'tracking', 'webhooks'].map((name) => [
           `plugin:${name}`,
           'true ready',
         ]),

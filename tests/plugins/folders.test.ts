@@ -10,6 +10,7 @@ import { notificationErrors } from '../../plugins/notifications/errors.ts';
 import { orderErrors } from '../../plugins/orders/errors.ts';
 import { paymentErrors } from '../../plugins/payments/errors.ts';
 import { trackingErrors } from '../../plugins/tracking/errors.ts';
+import { webhookErrors } from '../../plugins/webhooks/errors.ts';
 
 const root = new URL('../../plugins/', import.meta.url).pathname;
 const codes = {
@@ -18,7 +19,11 @@ const codes = {
   orders: orderErrors,
   payments: paymentErrors,
   tracking: trackingErrors,
+  webhooks: webhookErrors,
 };
+
+/** What plugins are bundled with. */
+const packages = ['#plugin-api', 'typebox', 'stripe', 'h3-js', 'standardwebhooks'];
 
 const builtins = /^node:(path|url|util|events|buffer|stream|crypto|timers|assert|async_hooks|string_decoder)$/;
 
@@ -76,7 +81,7 @@ for (const [name, errors] of Object.entries(codes)) {
       for (const [statement, , from = ''] of imports) {
         if (from.startsWith('node:')) assert.match(from, builtins, statement);
         else if (from.startsWith('.')) assert.doesNotMatch(from, /\.\.\/\.\.|core/, statement);
-        else assert.ok(['#plugin-api', 'typebox'].includes(from), statement);
+        else assert.ok(packages.includes(from), statement);
       }
       assert.ok(imports.length > 0);
     });

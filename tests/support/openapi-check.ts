@@ -5,6 +5,8 @@ import formatsPlugin from 'ajv-formats';
 
 interface Content {
   readonly schema?: object;
+  /** Matches the schema. */
+  readonly example?: unknown;
 }
 
 interface DocumentedResponse {
@@ -23,6 +25,7 @@ export interface Operation {
     readonly in: 'path' | 'query' | 'header';
     readonly required: boolean;
     readonly schema: object;
+    readonly example?: unknown;
   }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
   readonly responses: Readonly<Record<string, DocumentedResponse>>;

@@ -22,6 +22,7 @@ const FetchArgsSchema = Type.Object(
     }),
     body: Type.Optional(Type.String()),
     redirect: Type.Union([Type.Literal('follow'), Type.Literal('error'), Type.Literal('manual')]),
+    responseMaxBytes: Type.Optional(Type.Integer({ minimum: 0 })),
   },
   { additionalProperties: false },
 );
@@ -100,7 +101,11 @@ async function fetchFollowing(args: FetchArgs, deps: FetchDeps): Promise<FetchRe
     const response = await fetchOnce(hop, deps);
     const location = response.headers['location'];
     if (!redirectStatuses.has(response.statusCode) || typeof location !== 'string' || args.redirect === 'manual') {
-      return toResult(response, hop.url, { redirected: redirects > 0, maxBytes: config.netResponseMaxBytes });
+      return toResult(response, hop.url, {
+        redirected: redirects > 0,
+        maxBytes: config.netResponseMaxBytes,
+        wantedBytes: args.responseMaxBytes,
+      });
     }
     await response.body.dump();
     if (args.redirect === 'error') throw fetchFailed(hop.url, 'it redirects, and redirects are not wanted');
@@ -117,7 +122,7 @@ async function fetchOnce(hop: FetchArgs, { call, agent }: FetchDeps): Promise<Di
     call.check({ permission: 'net', resource: `${isIPv6(address) ? `[${address}]` : address}:${port}` });
   });
   return request(url, {
-    dispatcher: agent.dispatcher,
+    dispatcher: agent.dispatcherOf(url),
     method: hop.method,
     headers: hop.headers.flatMap(([name, value]) => (ownHeaders.has(name.toLowerCase()) ? [] : [name, value])),
     body: hop.body === undefined ? null : Buffer.from(hop.body, 'base64'),
@@ -161,22 +166,30 @@ function nextHop(hop: FetchArgs, status: number, location: string): FetchArgs {
   return { ...rest, url: to.href, headers: kept, ...(body === undefined ? {} : { body }) };
 }
 
+interface ResultOptions {
+  readonly redirected: boolean;
+  readonly maxBytes: number;
+  /** What the plugin reads of the body: the rest of it is no failure. */
+  readonly wantedBytes: number | undefined;
+}
+
 async function toResult(
   response: Dispatcher.ResponseData,
   url: string,
-  options: { readonly redirected: boolean; readonly maxBytes: number },
+  { redirected, maxBytes, wantedBytes }: ResultOptions,
 ): Promise<FetchResult> {
   const { statusCode, statusText, headers } = response;
   const body = await readBody(response.body, {
     contentEncoding: [headers['content-encoding'] ?? []].flat().join(','),
-    maxBytes: options.maxBytes,
+    maxBytes: Math.min(maxBytes, wantedBytes ?? maxBytes),
+    cut: wantedBytes !== undefined && wantedBytes <= maxBytes,
   });
-  if (body === undefined) throw fetchFailed(url, `the response has more than ${options.maxBytes} bytes`);
+  if (body === undefined) throw fetchFailed(url, `the response has more than ${maxBytes} bytes`);
   return {
     status: statusCode,
     statusText,
     url,
-    redirected: options.redirected,
+    redirected,
     headers: Object.entries(headers).flatMap(([name, value]) =>
       value === undefined ? [] : [value].flat().map((item): readonly [string, string] => [name, item]),
     ),

@@ -11,7 +11,7 @@ export function createFetch(core: CoreConnection): typeof globalThis.fetch {
   return async function fetch(input, init) {
     const request = new Request(input, init);
     const body = request.body === null ? undefined : Buffer.from(await request.arrayBuffer()).toString('base64');
-    const reply = await send(core, request, body);
+    const reply = await send(core, request, { body, responseMaxBytes: init?.responseMaxBytes });
     const content = bodyless.has(reply.status) ? null : Buffer.from(reply.body, 'base64');
     const response = new Response(content, {
       status: reply.status,
@@ -27,14 +27,22 @@ export function createFetch(core: CoreConnection): typeof globalThis.fetch {
 async function send(
   core: CoreConnection,
   request: Request,
-  body: string | undefined,
+  given: { readonly body: string | undefined; readonly responseMaxBytes: number | undefined },
 ): ReturnType<typeof core.call<'net.fetch'>> {
   const { url, method, headers, redirect, signal } = request;
+  const { body, responseMaxBytes } = given;
   signal.throwIfAborted();
   try {
     return await core.call(
       'net.fetch',
-      { url, method, headers: [...headers], redirect, ...(body === undefined ? {} : { body }) },
+      {
+        url,
+        method,
+        headers: [...headers],
+        redirect,
+        ...(body === undefined ? {} : { body }),
+        ...(responseMaxBytes === undefined ? {} : { responseMaxBytes }),
+      },
       { signal },
     );
   } catch (error) {

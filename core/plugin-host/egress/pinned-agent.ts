@@ -1,11 +1,12 @@
 import { lookup } from 'node:dns/promises';
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
-import { Agent, Pool } from 'undici';
+import { Pool } from 'undici';
 import { isPrivateAddress } from '../permissions/permission-net.ts';
 
 export interface PinnedAgent {
-  readonly dispatcher: Agent;
+  /** What a request to this URL goes through. */
+  dispatcherOf(url: URL): Pool;
   /**
    * Resolves the host of `url` and connects to nothing but what is resolved here: a name that resolves to something else
    * a moment later (DNS rebinding) is not asked again. `allow` is called for each private address and throws to refuse it.
@@ -21,6 +22,7 @@ export interface PinnedAgentOptions {
   readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>;
 }
 
+/** Origins with connections; one more closes those of the origin longest unused, once what they carry is done. */
 const originsMax = 100;
 /** Far more than connections at once: an answer may be needed long after it was given. */
 const pinsMax = 10 * originsMax;
@@ -39,17 +41,34 @@ export function createPinnedAgent(options: PinnedAgentOptions): PinnedAgent {
     };
   }
 
-  const dispatcher = new Agent({
-    maxOrigins: originsMax,
-    factory: (origin) =>
-      new Pool(origin, {
-        connections: options.connectionsPerOriginMax,
-        connect: { lookup: pinnedLookup(new URL(origin).origin), timeout: options.connectTimeoutMs },
-      }),
-  });
+  const pools = new Map<string, Pool>();
+  const closing = new Set<Pool>();
+
+  function openPool(origin: string): Pool {
+    return new Pool(origin, {
+      connections: options.connectionsPerOriginMax,
+      connect: { lookup: pinnedLookup(origin), timeout: options.connectTimeoutMs },
+    });
+  }
+
+  function closeOldest(): void {
+    for (const [origin, pool] of pools) {
+      if (pools.size <= originsMax) return;
+      pools.delete(origin);
+      closing.add(pool);
+      void pool.close().finally(() => closing.delete(pool));
+    }
+  }
 
   return {
-    dispatcher,
+    dispatcherOf({ origin }) {
+      const pool = pools.get(origin) ?? openPool(origin);
+      // The newest is last.
+      pools.delete(origin);
+      pools.set(origin, pool);
+      closeOldest();
+      return pool;
+    },
     async pin(url, allow) {
       const host = url.hostname.replace(/^\[|\]$/g, '');
       const port = portOf(url);
@@ -61,7 +80,9 @@ export function createPinnedAgent(options: PinnedAgentOptions): PinnedAgent {
       pins.set(url.origin, addresses);
       for (const oldest of pins.keys()) if (pins.size > pinsMax) pins.delete(oldest);
     },
-    close: () => dispatcher.destroy(),
+    async close() {
+      await Promise.all([...pools.values(), ...closing].map((pool) => pool.destroy()));
+    },
   };
 }
 

@@ -18,20 +18,20 @@ const decoders: ReadonlyMap<string, () => NodeJS.ReadWriteStream> = new Map([
 const encodingsMax = 2;
 
 /**
- * A whole body, decoded, or undefined when it has more than `maxBytes`: what is too large is not read to its end, however
- * small it is while encoded. A body in an encoding that is not known stays as it is (Fetch standard, "handle content codings").
+ * A whole body, decoded; when it has more than `maxBytes`, undefined, or with `cut` its beginning. What is too large is not
+ * read to its end, however small it is while encoded. A body in an encoding that is not known stays as it is (Fetch standard, "handle content codings").
  */
 export async function readBody(
   body: Readable,
-  options: { readonly contentEncoding: string; readonly maxBytes: number },
+  options: { readonly contentEncoding: string; readonly maxBytes: number; readonly cut: boolean },
 ): Promise<Buffer | undefined> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of decode(body, options.contentEncoding) as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    // Leaving the loop destroys the stream and with it the connection.
-    if (bytes > options.maxBytes) return undefined;
     chunks.push(chunk);
+    // Leaving the loop destroys the stream and with it the connection.
+    if (bytes > options.maxBytes) return options.cut ? Buffer.concat(chunks, options.maxBytes) : undefined;
   }
   return Buffer.concat(chunks);
 }

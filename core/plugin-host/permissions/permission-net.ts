@@ -53,13 +53,21 @@ function parseAddress(text: string, kind: 'ipv4' | 'ipv6'): NetHost | undefined 
 
 /** Whatever is not reachable from everywhere: private, loopback, link-local, multicast, reserved and the like. */
 export function isPrivateAddress(address: string): boolean {
-  return !ipaddr.isValid(address) || ipaddr.process(address).range() !== 'unicast';
+  return !ipaddr.isValid(address) || !isPublic(ipaddr.process(address));
+}
+
+/** All that is handed out of IPv6 for everybody's use (RFC 4291, IANA); `::127.0.0.1` and what nobody has named lies outside. */
+const [globalUnicast, globalUnicastBits] = ipaddr.IPv6.parseCIDR('2000::/3');
+
+function isPublic(address: Address): boolean {
+  if (address.range() !== 'unicast') return false;
+  return address.kind() === 'ipv4' || address.match(globalUnicast, globalUnicastBits);
 }
 
 /** True when `resource` is an address (not a name) that is private. */
 export function isPrivateNetResource(resource: string): boolean {
   const host = parseNetResource(resource)?.host;
-  return host?.kind === 'address' && host.address.range() !== 'unicast';
+  return host?.kind === 'address' && !isPublic(host.address);
 }
 
 export function netCovers(outer: NetResource, inner: NetResource): boolean {
@@ -69,7 +77,7 @@ export function netCovers(outer: NetResource, inner: NetResource): boolean {
 function hostCovers(outer: NetHost, inner: NetHost): boolean {
   switch (outer.kind) {
     case 'any':
-      return inner.kind !== 'block' && (inner.kind !== 'address' || inner.address.range() === 'unicast');
+      return inner.kind !== 'block' && (inner.kind !== 'address' || isPublic(inner.address));
     case 'name':
       return inner.kind === 'name' && inner.name === outer.name;
     case 'below':

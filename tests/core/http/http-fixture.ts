@@ -7,9 +7,12 @@ import type { HttpReply, Role } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { BodyPiece } from '#core/http/body/body-stream.ts';
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
+import { createResponseCache, type ResponseCache } from '#core/http/response-cache.ts';
+import { createStaticAssets } from '#core/http/static-assets.ts';
 import { createHttpServer, type HttpServer, type HttpServerOptions } from '#core/http/server.ts';
 import { createHttpCapability, type HttpCapabilityOptions } from '#core/plugin-host/capabilities/http.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
@@ -40,7 +43,7 @@ export function createFakePlugin(name = 'orders', id = `${name}-1`): FakePlugin 
   const process = new AbortController();
   const plugin: FakePlugin = {
     handler: () => ({ status: 200, body: { ok: true } }) satisfies HttpReply,
-    piece: () => ({ text: '', done: true }),
+    piece: () => ({ bytes: '', done: true }),
     inputs: [],
     die: () => process.abort(),
     instance: {
@@ -91,12 +94,15 @@ export interface HttpFixture {
   readonly port: number;
   readonly url: string;
   readonly table: RouteTable;
+  readonly responseCache: ResponseCache;
   readonly authenticator: Authenticator;
   readonly tracing: Tracing;
   readonly config: Config;
   /** Every log line so far. */
   readonly logs: Record<string, unknown>[];
   route(plugin: FakePlugin, route: Partial<PluginCalls['http.route']['args']>): Promise<unknown>;
+  /** The next piece of a body that the plugin was given, as its process fetches it. */
+  read(plugin: FakePlugin, body: unknown): Promise<BodyPiece>;
   request(
     path: string,
     init?: RequestInit & { readonly role?: Role; readonly subject?: string; readonly json?: unknown },
@@ -138,12 +144,15 @@ export async function startHttpFixture(
   });
   const authenticator = await createAuthenticator({ config });
   const table = createRouteTable();
+  const responseCache = createResponseCache(config, metrics);
   const http = createHttpServer({
     config,
     telemetry: { metrics, logger },
     routes: table,
     authenticator,
     authenticateDevice: fakeDevices,
+    responseCache,
+    assets: createStaticAssets(table),
     version: '1.2.3',
     ...doors({ config, metrics, logger }),
   });
@@ -163,6 +172,7 @@ export async function startHttpFixture(
     http,
     port,
     table,
+    responseCache,
     authenticator,
     tracing,
     config,
@@ -181,6 +191,8 @@ export async function startHttpFixture(
       };
       return callCapability(capability, plugin.instance, { method: 'route', args });
     },
+    read: (plugin, body) =>
+      callCapability(capability, plugin.instance, { method: 'read', args: { body } }) as Promise<BodyPiece>,
     async request(path, { role, subject, json, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (role !== undefined)

@@ -122,7 +122,13 @@ describe('/openapi.json', () => {
     assert.deepEqual(get?.['security'], [{ token: [] }]);
     assert.deepEqual(get?.['tags'], ['orders']);
     assert.deepEqual(get?.['parameters'], [
-      { name: 'orderId', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } },
+      {
+        name: 'orderId',
+        in: 'path',
+        required: true,
+        schema: { type: 'string', format: 'uuid' },
+        example: '01a204f9-41f0-7423-8dd5-d3e55a9f64a8',
+      },
       { name: 'limit', in: 'query', required: false, schema: { type: 'integer' } },
     ]);
     const post = paths['/orders']?.['post'];
@@ -131,6 +137,7 @@ describe('/openapi.json', () => {
       content: {
         'application/json': {
           schema: { type: 'object', properties: { grams: { type: 'integer' } }, additionalProperties: false },
+          example: {},
         },
       },
     });
@@ -140,6 +147,7 @@ describe('/openapi.json', () => {
       '400',
       '401',
       '403',
+      '408',
       '409',
       '413',
       '415',
@@ -191,13 +199,12 @@ describe('/openapi.json', () => {
     assert.ok(!('409' in (links['responses'] as object)));
   });
 
-  it('is a page as well, which loads nothing and escapes what plugins say', async () => {
+  it('is a page as well, which escapes what plugins say', async () => {
     const page = await fixture.request('/docs');
     assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
     assert.match(page.headers.get('content-security-policy') ?? '', /default-src 'none'/);
     const html = await page.text();
     assert.match(html, /\/orders\/\{orderId\}/);
     assert.match(html, /Book &lt;b&gt;it&lt;\/b&gt;/);
-    assert.doesNotMatch(html, /<script|src=|<link/);
   });
 });

@@ -73,6 +73,16 @@ describe('createFetch()', () => {
     });
   }
 
+  it('passes on how much of the answer is wanted, when it is said', async () => {
+    const plugin = fake({ body: 'begin' });
+    assert.equal(await (await plugin.fetch(url, { responseMaxBytes: 5 })).text(), 'begin');
+    await plugin.fetch(url);
+    assert.deepEqual(
+      plugin.sent.map(({ responseMaxBytes }) => responseMaxBytes),
+      [5, undefined],
+    );
+  });
+
   it('sends FormData as multipart', async () => {
     const plugin = fake();
     const form = new FormData();

@@ -2,6 +2,7 @@
 import type { Role } from '#plugin-api';
 import type { Api } from '../../support/api-client.ts';
 import { book, connectDriver, near, orderReached, placeOf, type Device } from '../../support/journey.ts';
+import { toPng } from '../../plugins/orders/files.ts';
 import type { TestPlatform } from '../../support/platform.ts';
 import { until } from '../../support/until.ts';
 
@@ -25,6 +26,16 @@ export interface World {
   stop(): Promise<void>;
 }
 
+/** Parameters of paths that choose from a list. */
+const words = {
+  stage: 'pickup',
+  kind: 'licence',
+  destinationKind: 'store',
+  provider: 'sandbox',
+  role: 'customer',
+  personId: 'nobody',
+} as const;
+
 const missing: Readonly<Record<string, string>> = {
   orderId: '01900000-0000-7000-8000-000000000000',
   shareId: '01900000-0000-7000-8000-000000000001',
@@ -35,6 +46,16 @@ const missing: Readonly<Record<string, string>> = {
   id: '999999999',
   name: 'nothing',
   code: 'nothing',
+  jobId: '01900000-0000-7000-8000-000000000002',
+  endpointId: '01900000-0000-7000-8000-000000000003',
+  deliveryId: '01900000-0000-7000-8000-000000000004',
+  documentId: '01900000-0000-7000-8000-000000000005',
+  paymentId: '01900000-0000-7000-8000-000000000006',
+  payoutId: '01900000-0000-7000-8000-000000000007',
+  differenceId: '01900000-0000-7000-8000-000000000008',
+  offerId: '01900000-0000-7000-8000-000000000009',
+  file: 'nothing',
+  ...words,
 };
 
 export async function createWorld(platform: TestPlatform): Promise<World> {
@@ -83,13 +104,30 @@ async function createSide(
     name,
     scopes: ['api-keys:read'],
   });
+  const { documentId } = await upload(partnerApi, orderId);
+  const { endpointId } = await partnerApi.ok<{ endpointId: string }>('POST', '/webhooks/endpoints', {
+    url: `https://${name}.example/hooks`,
+  });
+  const { deliveryId } = await partnerApi.ok<{ deliveryId: string }>('POST', `/webhooks/endpoints/${endpointId}/test`);
+  const { payments } = await ops.ok<{ payments: { paymentId: string }[] }>('GET', `/payments?orderId=${orderId}`);
+  const { offers } = await ops.ok<{ offers: { offerId: string }[] }>('GET', `/drivers/offers?orderId=${orderId}`);
+  const page = await platform.anonymous().request<string>('GET', '/docs');
   const ids = {
+    ...missing,
+    file: /\/assets\/([^"']+)/.exec(page.body)?.[1] ?? '',
     orderId,
+    documentId,
+    endpointId,
+    deliveryId,
+    paymentId: payments[0]?.paymentId ?? '',
+    offerId: offers[0]?.offerId ?? '',
+    personId: customer,
     shareId,
     driverId: driver,
     deviceId: 'phone',
     keyId,
     partnerId: partner,
+    // A plugin, and a template of messages.
     name: 'orders',
     code: 'not-found',
   };
@@ -97,6 +135,19 @@ async function createSide(
     side: { customer, partner, driver, orderId, ids: { ...ids, id: await rejectedMessage(ops, device) } },
     device,
   };
+}
+
+async function upload(api: Api, orderId: string): Promise<{ readonly documentId: string }> {
+  const { body, status } = await api.request<{ documentId: string }>(
+    'POST',
+    `/orders/${orderId}/documents?kind=label`,
+    {
+      raw: toPng(),
+      headers: { 'content-type': 'image/png' },
+    },
+  );
+  if (status !== 201) throw new Error(`Cannot upload a label: ${JSON.stringify(body)}`);
+  return body;
 }
 
 /** The id of a message that was put aside. */

@@ -131,4 +131,30 @@ describe('net.fetch and messages', { timeout: 60_000 }, () => {
     });
     await assert.rejects(fetch(`https://127.0.0.1:${port}/`), { code: 'FETCH_FAILED' });
   });
+
+  it('reads no more of an answer than is wanted, however long it is, and has its status', async (t) => {
+    const { port } = await startServer(t, (request, response) => {
+      if (request.url === '/endless') {
+        response.writeHead(200);
+        const write = (): boolean =>
+          response.destroyed || response.write('x'.repeat(65_536), () => setImmediate(write));
+        return write();
+      }
+      if (request.url === '/bomb')
+        return response.writeHead(500, { 'content-encoding': 'gzip' }).end(gzipSync('a'.repeat(5_000_000)));
+      return response.end('short');
+    });
+    const { fetch } = await createFetch(t, { hosts: [`127.0.0.0/8:${port}`], config: { netResponseMaxBytes: 1000 } });
+    const ask = async (path: string, responseMaxBytes: number) => {
+      const { status, text } = await fetch(`http://127.0.0.1:${port}${path}`, { responseMaxBytes });
+      return [status, text];
+    };
+    assert.deepEqual(await ask('/endless', 10), [200, 'x'.repeat(10)]);
+    assert.deepEqual(await ask('/bomb', 3), [500, 'aaa']);
+    assert.deepEqual(await ask('/short', 3), [200, 'sho']);
+    assert.deepEqual(await ask('/short', 5), [200, 'short']);
+    assert.deepEqual(await ask('/short', 0), [200, '']);
+    // No plugin gets more than the operator allows by asking for more.
+    await assert.rejects(ask('/endless', 1001), { code: 'FETCH_FAILED', message: /has more than 1000 bytes$/ });
+  });
 });

@@ -143,4 +143,45 @@ describe('net.fetch and addresses', { timeout: 60_000 }, () => {
     for (let host = 0; host < 220; host += 1)
       assert.equal((await fetch(`http://h${host}.example:${port}/`)).text, 'hello');
   });
+
+  it('goes on working while many hosts keep their connections open, and ends with them', async (t) => {
+    const { port } = await startServer(t, hello);
+    const { fetch } = await createFetch(t, {
+      hosts: [`*:${port}`, `127.0.0.0/8:${port}`],
+      resolve: () => Promise.resolve(at('127.0.0.1')),
+    });
+    for (let host = 0; host < 220; host += 1)
+      assert.equal((await fetch(`http://h${host}.example:${port}/`)).text, 'hello');
+    const again = await Promise.all([0, 219].map((host) => fetch(`http://h${host}.example:${port}/`)));
+    assert.deepEqual(
+      again.map(({ text }) => text),
+      ['hello', 'hello'],
+    );
+  });
+});
+
+describe('"*:port"', { timeout: 60_000 }, () => {
+  const four =
+    '0.0.0.0 10.1.1.1 100.64.0.1 127.0.0.1 169.254.169.254 172.16.0.1 192.0.0.8 192.0.2.1 192.88.99.1 192.168.1.1 ' +
+    '198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 240.0.0.1 255.255.255.255';
+  const six = ':: ::1 fe80::1 fc00::1 fd00:ec2::254 fec0::1 ff02::1 100::1 2001:db8::1 3fff::1 5f00::1';
+  // Mapped, compatible, NAT64, 6to4, Teredo.
+  const sixWithFour =
+    '::ffff:127.0.0.1 ::ffff:169.254.169.254 ::127.0.0.1 64:ff9b::7f00:1 64:ff9b:1::a9fe:a9fe 2002:7f00:1:: 2001:0:1::1';
+  const inside = `${four} ${six} ${sixWithFour}`.split(' ');
+
+  it('is any public host and no address of ours, by its literal or by a name', async (t) => {
+    const { fetch, denials } = await createFetch(t, {
+      hosts: ['*:443'],
+      resolve: (host) => Promise.resolve(at(inside[Number(host.split('.')[0])] ?? publicAddress)),
+    });
+    for (const [index, address] of inside.entries()) {
+      const literal = address.includes(':') ? `[${address}]` : address;
+      await assert.rejects(fetch(`https://${literal}/`), { code: 'NOT_CAPABLE' }, literal);
+      await assert.rejects(fetch(`https://${index}.example/`), { code: 'NOT_CAPABLE' }, `a name of ${address}`);
+    }
+    assert.equal((await denials()).length, Math.min(100, 2 * inside.length));
+    // Refused by nobody: it fails on its way, or ends at our deadline.
+    await assert.rejects(fetch('https://public.example/', { timeoutMs: 50 }), { code: /^(FETCH_FAILED|TIMEOUT)$/ });
+  });
 });
