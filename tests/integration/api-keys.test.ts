@@ -107,7 +107,7 @@ describe('API keys at two nodes', () => {
     ];
     const statuses = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
-        callers[index % 4]?.request('GET', '/orders').then(({ status }) => status),
+        Promise.resolve(callers[index % 4]?.request('GET', '/orders').then(({ status }) => status)),
       ),
     );
     assert.deepEqual(

@@ -48,7 +48,7 @@ describe('refusals of every route', () => {
     forRoles().filter(({ operation }) => operation.requestBody?.content['application/json'] !== undefined);
 
   async function refused(named: Named, request: ApiRequest, expected: readonly [number, string]): Promise<void> {
-    const { status, headers, body } = await callerOf(named).request<Problem>(named.verb, named.path, request);
+    const { status, headers, body } = await callerOf(named).request(named.verb, named.path, request);
     const what = `${named.name}: ${JSON.stringify(body)}`;
     assert.deepEqual([status, body.code], expected, what);
     const { verb, path } = named;

@@ -87,10 +87,7 @@ describe('access', () => {
       file,
     } = rule.request({ ...side, ...(ids === side.ids ? {} : { orderId: ids['orderId'] ?? '' }) });
     const text = new URLSearchParams({ ...exampleQuery(operation), ...query }).toString();
-    const content =
-      file === undefined
-        ? { ...(body === undefined ? {} : { body }) }
-        : { raw: file.content, headers: { 'content-type': file.type } };
+    const content = file === undefined ? { body } : { raw: file.content, headers: { 'content-type': file.type } };
     return api.request(verb, `${pathOf(template, { ...ids, ...rule.ids })}${text === '' ? '' : `?${text}`}`, content);
   }
 
