@@ -14,10 +14,16 @@
  * What crosses the process boundary is JSON: timestamps from the database arrive as ISO 8601 strings,
  * `bigint` as decimal strings, `bytea` as base64.
  */
+import type { QueryCacheOptions } from './plugin-api/cache.ts';
 import type { Http } from './plugin-api/http.ts';
+import type { Mail } from './plugin-api/mail.ts';
 import type { Live, Mqtt } from './plugin-api/streams.ts';
 
+export type * from './plugin-api/bodies.ts';
+export type * from './plugin-api/cache.ts';
 export type * from './plugin-api/http.ts';
+export type * from './plugin-api/mail.ts';
+export type * from './plugin-api/problem.ts';
 export type * from './plugin-api/streams.ts';
 
 export interface Plugin {
@@ -35,12 +41,18 @@ export interface PluginContext {
   readonly events: Events;
   readonly mqtt: Mqtt;
   readonly live: Live;
+  readonly mail: Mail;
   readonly cache: Cache;
   /** The granted environment variables and no others. */
   readonly env: Readonly<Record<string, string>>;
   readonly log: Log;
   readonly metrics: Metrics;
   readonly permissions: Permissions;
+  /**
+   * The trace that the running handler belongs to, 32 hexadecimal digits, to be kept with what it writes: from an order's
+   * history one then comes to its spans and log lines. Undefined outside of a handler, and so in `setup()`.
+   */
+  traceId(): string | undefined;
 }
 
 declare global {
@@ -70,6 +82,15 @@ export interface Queryable {
 }
 
 export interface Database extends Queryable {
+  /**
+   * As `query()`, outside of a transaction, but the result may be one that was kept (100 of the node, 2 minutes). It is
+   * kept for this statement with these values: whatever it depends on must be among them. For statements that only read.
+   */
+  cached<Row = Record<string, unknown>>(
+    statement: Statement,
+    values: readonly SqlValue[],
+    cache: QueryCacheOptions,
+  ): Promise<QueryResult<Row>>;
   /** Commits when `work` resolves, rolls back when it throws. */
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
 }
@@ -117,6 +138,8 @@ export interface DomainEvent<Data> {
   readonly data: Data;
   readonly publishedBy: string;
   readonly publishedAt: string;
+  /** The trace that its publishing and this delivery are part of, as `HttpRequest.id` is of a request; null without one. */
+  readonly traceId: string | null;
 }
 
 export interface Events {
@@ -155,6 +178,7 @@ export type PermissionName =
   | 'mqtt'
   | 'live'
   | 'net'
+  | 'mail'
   | 'env'
   | 'read'
   | 'write'

@@ -13,6 +13,7 @@ import { admitPlugins, type AdmitPluginsOptions, type AdmittedPlugins } from '#c
 import { createSandboxes, type StartSandbox } from '#core/plugin-host/sandbox/sandbox.ts';
 import { toSandboxOptions } from '#core/plugin-host/sandbox/sandbox-options.ts';
 import { createBroker } from './broker.ts';
+import { startCaches, type Caches } from './caches.ts';
 import type { Foundation } from './foundation.ts';
 import { openDatabase, startPostgres } from './storage.ts';
 
@@ -26,6 +27,7 @@ export interface Backends {
   readonly database: Database;
   readonly transactions: Transactions;
   readonly jobs: JobSystem;
+  readonly caches: Caches;
   readonly transport: MqttTransport;
   readonly nodes?: NodeMessages;
   readonly credentials: Credentials;
@@ -67,6 +69,8 @@ export async function startBackends(
     onForged: auditForgery({ audit, parts }, admitted),
   });
   cleanup.defer(() => jobs.stop());
+  const caches = await startCaches({ config, telemetry, listener: jobs.listener });
+  cleanup.defer(() => caches.stop());
   const broker = await createBroker({ config, telemetry, database, listener: jobs.listener });
   cleanup.defer(async () => broker.nodes?.stop());
   return {
@@ -76,6 +80,7 @@ export async function startBackends(
     database,
     transactions,
     jobs,
+    caches,
     ...broker,
   };
 }

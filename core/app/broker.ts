@@ -13,7 +13,7 @@ import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
 import { createDeviceSecrets } from '#core/mqtt/device-secrets.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
-import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
+import { createFailureLimit } from '#core/cache/failure-limit.ts';
 import { createNodeMessages, type NodeMessages } from '#core/mqtt/node-messages.ts';
 import { liveTopicPrefix } from '#core/mqtt/reserved-topic.ts';
 import { createSessionStore } from '#core/mqtt/session-store.ts';

@@ -16,6 +16,7 @@ import { createHttpCapability } from '#core/plugin-host/capabilities/http.ts';
 import { createJobsCapability } from '#core/plugin-host/capabilities/jobs.ts';
 import { createLiveCapability } from '#core/plugin-host/capabilities/live.ts';
 import { createLogCapability } from '#core/plugin-host/capabilities/log.ts';
+import { createMailCapability } from '#core/plugin-host/capabilities/mail.ts';
 import { createMetricsCapability } from '#core/plugin-host/capabilities/metrics.ts';
 import { createMqttCapability } from '#core/plugin-host/capabilities/mqtt.ts';
 import { createNetCapability } from '#core/plugin-host/capabilities/net.ts';
@@ -23,12 +24,14 @@ import { createPermissionsCapability } from '#core/plugin-host/capabilities/perm
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import type { Caches } from './caches.ts';
 
 export interface CapabilitiesOptions {
   readonly admitted: AdmittedPlugins;
   readonly database: Database;
   readonly transactions: Transactions;
   readonly jobs: JobSystem;
+  readonly caches: Caches;
   readonly transport: MqttTransport;
   readonly credentials: Credentials;
   readonly hub: LiveHub;
@@ -41,6 +44,8 @@ export interface CapabilitiesOptions {
 
 export interface Capabilities {
   readonly all: readonly Capability[];
+  /** Forgets what plugins keep in memory. */
+  clearCache(): void;
   /** A process has made all its registrations: what an earlier one made and this one did not is removed. */
   settle(instance: PluginInstance): Promise<void>;
   stop(): Promise<void>;
@@ -48,10 +53,11 @@ export interface Capabilities {
 
 /** Everything that a plugin can reach, in one list: what is not here does not exist for a plugin. */
 export function createCapabilities(options: CapabilitiesOptions): Capabilities {
-  const { admitted, routes, transport, telemetry, config } = options;
+  const { admitted, routes, transport, telemetry, config, caches } = options;
   const manifests = admitted.plugins.map(({ manifest }) => manifest);
   const callTimeouts = new Map(manifests.map(({ name, limits }) => [name, limits.callTimeoutMs]));
-  const events = createEventsCapability(options);
+  const events = createEventsCapability({ ...options, invalidations: caches.invalidations });
+  const cache = createCacheCapability({ config, metrics: telemetry.metrics });
   const jobs = createJobsCapability(options);
   const all: readonly Capability[] = [
     createHttpCapability({
@@ -60,19 +66,21 @@ export function createCapabilities(options: CapabilitiesOptions): Capabilities {
       callTimeoutMsOf: (plugin) => callTimeouts.get(plugin) ?? config.pluginCallTimeoutMs,
       stateOf: options.stateOf,
     }),
-    createDbCapability(options),
+    createDbCapability({ ...options, queryCache: caches.queryCache }),
     jobs,
     events,
     createMqttCapability(options),
     createLiveCapability(options),
-    createCacheCapability({ config, metrics: telemetry.metrics }),
+    cache,
     createNetCapability({ config }),
+    createMailCapability({ config }),
     createLogCapability({ telemetry, config }),
     createMetricsCapability({ telemetry, plugins: manifests }),
     createPermissionsCapability({ permissions: admitted.permissions }),
   ];
   return {
     all,
+    clearCache: () => cache.clear(),
     async settle(instance) {
       routes.removeStale({ name: instance.plugin.name, id: instance.id });
       transport.ready(instance.plugin.name);

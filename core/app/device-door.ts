@@ -1,7 +1,7 @@
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import { usernamePattern } from '#core/mqtt/device-username.ts';
-import type { FailureLimit } from '#core/mqtt/failure-limit.ts';
+import type { FailureLimit } from '#core/cache/failure-limit.ts';
 
 export interface DeviceDoorOptions {
   readonly credentials: Credentials;

@@ -1,15 +1,15 @@
-import { createRouteTable } from '#core/http/route-table.ts';
-import { createHttpServer } from '#core/http/server.ts';
+import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
+import { createHttpServer, type HttpServer } from '#core/http/server.ts';
 import { createPluginHost, type PluginHost } from '#core/plugin-host/plugin-host.ts';
-import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
+import { createAccess } from './access.ts';
 import { createAbsentPlugins } from './absent-plugins.ts';
 import type { Backends } from './backends.ts';
-import { createCapabilities } from './capabilities.ts';
+import { guardMemory } from './caches.ts';
+import { createCapabilities, type Capabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
-import { createLive } from './live.ts';
-import { addLiveClientRoute } from './live-client-route.ts';
+import { createLive, type Live } from './live.ts';
+import { addOwnRoutes } from './own-routes.ts';
 import { platformVersion } from './platform-version.ts';
-import { addPluginRoutes } from './plugin-routes.ts';
 
 export interface Front {
   readonly host: PluginHost;
@@ -22,43 +22,39 @@ export async function startFront(
   backends: Backends,
   cleanup: AsyncDisposableStack,
 ): Promise<Front> {
-  const { config, telemetry, audit, parts } = foundation;
-  const { admitted, authenticator, transport, jobs } = backends;
-  const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
-  const routes = createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
+  const { config, telemetry, parts } = foundation;
+  const { admitted, authenticator, transport, jobs, caches } = backends;
+  const routes = createRoutes(foundation, backends);
+  const access = await createAccess(foundation, backends, cleanup);
   const { hub, links, streams, sockets } = await createLive(foundation, backends);
-  const stateOf = (plugin: string): SupervisorState | undefined => parts.host?.stateOf(plugin);
-  const capabilities = createCapabilities({ ...backends, hub, links, routes, telemetry, config, stateOf });
-  cleanup.defer(() => capabilities.stop());
-  const host = createPluginHost({
-    admitted,
-    audit,
+  const capabilities = createCapabilities({
+    ...backends,
+    hub,
+    links,
+    routes,
     telemetry,
     config,
-    capabilities: capabilities.all,
-    startSandbox: backends.startSandbox,
-    onReady(instance) {
-      capabilities.settle(instance).catch((error: unknown) => {
-        const { name: plugin } = instance.plugin;
-        telemetry.logger.error({ err: error, plugin }, 'Cannot remove what an earlier process registered');
-      });
-    },
+    stateOf: (plugin) => parts.host?.stateOf(plugin),
   });
+  cleanup.defer(() => capabilities.stop());
+  cleanup.defer(guardMemory(foundation, caches, capabilities));
+  const host = createHost(foundation, backends, capabilities);
   parts.host = host;
-  addPluginRoutes(routes, host);
-  addLiveClientRoute(routes);
+  const assets = addOwnRoutes(routes, { host, jobs, telemetry });
+  access.addRoutes(routes);
   const http = createHttpServer({
     config,
     telemetry,
     routes,
     authenticator,
     authenticateDevice: backends.authenticateDevice,
+    responseCache: caches.responseCache,
+    assets,
+    ...access,
     version: platformVersion,
     takeStream: (request, response) => streams.take(request, response),
   });
-  http.server.on('upgrade', (request, socket, head) => {
-    if (!sockets.upgrade(request, socket, head)) socket.destroy();
-  });
+  takeUpgrades(http.server, sockets);
 
   for (const { manifest } of admitted.plugins) {
     transport.expect(manifest.name, manifest.permissions.mqtt?.subscribe ?? []);
@@ -77,4 +73,35 @@ export async function startFront(
   const { port } = await http.start();
   parts.listening = true;
   return { host, httpPort: port };
+}
+
+function takeUpgrades(server: HttpServer['server'], sockets: Live['sockets']): void {
+  server.on('upgrade', (request, socket, head) => {
+    if (!sockets.upgrade(request, socket, head)) socket.destroy();
+  });
+}
+function createHost(
+  { telemetry, config, audit }: Foundation,
+  { admitted, startSandbox }: Backends,
+  capabilities: Capabilities,
+): PluginHost {
+  return createPluginHost({
+    admitted,
+    audit,
+    telemetry,
+    config,
+    capabilities: capabilities.all,
+    startSandbox,
+    onReady(instance) {
+      capabilities.settle(instance).catch((error: unknown) => {
+        const { name: plugin } = instance.plugin;
+        telemetry.logger.error({ err: error, plugin }, 'Cannot remove what an earlier process registered');
+      });
+    },
+  });
+}
+
+function createRoutes({ config, parts }: Foundation, { admitted }: Backends): RouteTable {
+  const outageOf = createAbsentPlugins({ admitted, config, status: () => parts.host?.status() ?? [] });
+  return createRouteTable({ routesPerOwnerMax: config.httpRoutesPerPluginMax, outageOf });
 }

@@ -1,6 +1,5 @@
 import type { Config } from '#core/config/settings.ts';
-import { AppError } from '#core/errors/app-error.ts';
-import { findRunningCore, reasonOf, type RunningCore } from './running-core.ts';
+import { findRunningCore } from './running-core.ts';
 
 export interface DeadLettersDeps {
   readonly config: Config;
@@ -63,25 +62,17 @@ export async function openDeadLetters(config: Config): Promise<DeadLettersApi> {
         const query = new URLSearchParams({ limit: String(Math.min(pageMax, limit - letters.length)) });
         if (reason !== undefined) query.set('reason', reason);
         if (before !== null) query.set('before', before);
-        const page: { letters: readonly ListedLetter[]; next: string | null } = await ask(
-          core,
+        const page: { letters: readonly ListedLetter[]; next: string | null } = await core.ask(
           'GET',
-          `?${query.toString()}`,
+          `${path}?${query.toString()}`,
         );
         letters.push(...page.letters);
         before = page.next;
       } while (before !== null && letters.length < limit);
       return letters;
     },
-    show: (id) => ask(core, 'GET', `/${id}`),
-    replay: (id) => ask(core, 'POST', `/${id}/replay`),
-    drop: (id) => ask(core, 'DELETE', `/${id}`),
+    show: (id) => core.ask('GET', `${path}/${id}`),
+    replay: (id) => core.ask('POST', `${path}/${id}/replay`),
+    drop: (id) => core.ask('DELETE', `${path}/${id}`),
   };
-}
-
-async function ask<T>(core: RunningCore, verb: 'GET' | 'POST' | 'DELETE', rest: string): Promise<T> {
-  const answer = await core.request(verb, `${path}${rest}`);
-  if (answer.ok) return answer.body as T;
-  const codes = { 404: 'NOT_FOUND', 422: 'VALIDATION_FAILED' } as const;
-  throw new AppError(codes[answer.status as 404 | 422] ?? 'PLUGIN_UNAVAILABLE', reasonOf(answer));
 }

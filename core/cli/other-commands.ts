@@ -3,6 +3,8 @@ import type { Config } from '#core/config/settings.ts';
 import { registerDeadLettersCommands } from './dead-letters-commands.ts';
 import { registerPluginsCommands } from './plugins-commands.ts';
 import { registerPluginsReleaseCommand } from './plugins-release.ts';
+import { registerJobsCommands } from './jobs-commands.ts';
+import { registerOrdersCommands } from './orders-commands.ts';
 import { createMosquittoInitCommand } from './mosquitto-init.ts';
 import { createTokenCommand } from './token.ts';
 
@@ -15,6 +17,8 @@ export function registerOtherCommands(
   const plugins = registerPluginsCommands(program, { config, projectDir, stdout });
   registerPluginsReleaseCommand(plugins, { config, stdout });
   registerDeadLettersCommands(program, { config, stdout });
+  registerJobsCommands(program, { config, stdout });
+  registerOrdersCommands(program, { config, stdout });
   program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
   program.addCommand(
     createMosquittoInitCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }),

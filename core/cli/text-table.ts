@@ -17,3 +17,10 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 export function plainText(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 }
+
+/** Names and values, one a line; what is not there is left out. */
+export function formatFields(fields: readonly (readonly [name: string, value: string | null])[]): string {
+  const shown = fields.filter(([, value]) => value !== null);
+  const width = Math.max(...shown.map(([name]) => name.length)) + 2;
+  return shown.map(([name, value]) => `${name.padEnd(width)}${plainText(value ?? '')}\n`).join('');
+}

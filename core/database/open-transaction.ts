@@ -14,6 +14,8 @@ import type { Pool } from './pool.ts';
 export interface OpenTransaction {
   readonly id: string;
   use<T>(work: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T>;
+  /** Has `listener` called when a commit is over, before anybody is told: also when Postgres may or may not have committed. */
+  onCommit(listener: () => void): void;
   commit(): Promise<void>;
   rollback(): Promise<void>;
   /** Ends it at once, with the statement that is running. Idempotent. */
@@ -54,6 +56,7 @@ class TrackedTransaction implements OpenTransaction {
   /** The end of the last call that was queued. */
   #tail: Promise<unknown> = Promise.resolve();
   #endReason: string | undefined;
+  readonly #commitListeners: (() => void)[] = [];
 
   constructor(options: OpenTransactionOptions) {
     this.#options = options;
@@ -87,11 +90,15 @@ class TrackedTransaction implements OpenTransaction {
     });
   }
 
+  onCommit(listener: () => void): void {
+    this.#commitListeners.push(listener);
+  }
+
   commit(): Promise<void> {
     return this.#inTurn(async (client) => {
       let command: string;
       try {
-        ({ command } = await client.query('commit'));
+        ({ command } = await client.query('commit').finally(() => this.#tellCommitted()));
       } catch (error) {
         this.#finish('rollback', 'it was rolled back, since Postgres refused to commit it');
         throw toDatabaseError(error, 'commit');
@@ -120,6 +127,10 @@ class TrackedTransaction implements OpenTransaction {
       }
       this.#finish('rollback', 'it is rolled back');
     });
+  }
+
+  #tellCommitted(): void {
+    for (const listener of this.#commitListeners) listener();
   }
 
   async abandon(reason: string): Promise<void> {

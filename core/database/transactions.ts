@@ -32,6 +32,8 @@ export interface Transactions {
     work: (client: pg.PoolClient) => Promise<T>,
     options?: UseOptions,
   ): Promise<T>;
+  /** Has `listener` called when its commit is over, before anybody is told of it. @throws {AppError} INVALID_CALL */
+  onCommit(instance: PluginInstance, tx: string, listener: () => void): void;
   /** @throws {AppError} INVALID_CALL; DATABASE_ERROR when Postgres refuses to commit: it is then rolled back */
   commit(instance: PluginInstance, tx: string): Promise<void>;
   /** Idempotent for an id that this process had. */
@@ -156,6 +158,7 @@ export function createTransactions({ database, telemetry, config }: Transactions
     async use(instance, tx, work, options = {}) {
       return registry.find(instance, tx).use(work, options.signal);
     },
+    onCommit: (instance, tx, listener) => registry.find(instance, tx).onCommit(listener),
     async commit(instance, tx) {
       await registry.find(instance, tx).commit();
     },

@@ -1,12 +1,6 @@
-/** What is known of an error code, whatever the case. */
-export interface ErrorDescription {
-  /** Of HTTP, where HTTP sees it. */
-  readonly status: number;
-  readonly title: string;
-  readonly meaning: string;
-  /** What whoever gets it does now. */
-  readonly remedy: string;
-}
+import { accessCodes } from './access-codes.ts';
+import { mailErrorCodes } from './codes-mail.ts';
+import type { ErrorDescription } from './error-description.ts';
 
 /** Every error code of the core. Documented in README.md and at `/problems/<code>`, held by tests. */
 export const errorCodes = {
@@ -33,7 +27,8 @@ export const errorCodes = {
   REQUEST_TIMEOUT: {
     status: 408,
     title: 'Request took too long to arrive',
-    meaning: 'The request did not arrive completely within the time limit. Nothing was changed.',
+    meaning:
+      'The request did not arrive completely within the time limit, or stopped coming. Nothing was changed, but by lines that had arrived and were answered.',
     remedy: 'Send it again, the body in one go; a slow network needs a smaller body.',
   },
   HEADERS_TOO_LARGE: {
@@ -45,14 +40,16 @@ export const errorCodes = {
   BODY_TOO_LARGE: {
     status: 413,
     title: 'Body too large',
-    meaning: 'The body is larger than the server reads (HTTP_BODY_MAX_BYTES). Nothing was changed.',
+    meaning:
+      'The body is larger than the server reads: HTTP_BODY_MAX_BYTES, of a file the limit of its operation, of lines HTTP_LINES_MAX and HTTP_LINES_MAX_BYTES. Nothing was changed, but by lines before that were answered.',
     remedy: 'Send less at once.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'Unsupported media type',
     meaning: 'The body has a content type or encoding that the operation does not take.',
-    remedy: 'Send JSON in UTF-8 with `content-type: application/json`, not compressed.',
+    remedy:
+      'Send one of the content types that `Accept` and /openapi.json name, JSON in UTF-8 as `application/json`, and do not compress it.',
   },
   UNAUTHENTICATED: {
     status: 401,
@@ -65,10 +62,12 @@ export const errorCodes = {
   TOO_MANY_FAILURES: {
     status: 429,
     title: 'Too many failures',
-    meaning: "A device's credentials are not checked, for too many were wrong at this address within a minute.",
+    meaning:
+      "A device's credentials, or an API key, are not checked, for too many were wrong at this address within a minute.",
     remedy:
-      'Correct the password on the device; it is tried again after `Retry-After`, and what is queued stays queued.',
+      'Correct the password or the key; it is tried again after `Retry-After`, and what a device has queued stays queued.',
   },
+  ...accessCodes,
   AUTHENTICATION_UNAVAILABLE: {
     status: 503,
     title: 'Cannot check tokens',
@@ -158,6 +157,12 @@ export const errorCodes = {
     meaning: 'No plugin of this node has this name.',
     remedy: '`returnit plugins list` shows the names.',
   },
+  JOB_KEY_TAKEN: {
+    status: 409,
+    title: 'A job of the same key waits already',
+    meaning: 'Of the jobs of a queue with one key at most one is unfinished, and there is one. The dead letter stays.',
+    remedy: 'Replay it when that one is done, or drop it.',
+  },
   PLUGIN_NOT_QUARANTINED: {
     status: 409,
     title: 'Plugin is not quarantined',
@@ -218,6 +223,7 @@ export const errorCodes = {
     meaning: 'A request of a plugin to another host failed: no connection, no answer, or one that is too large.',
     remedy: 'Plugin authors: handle it as any network failure. Operators: look at the host.',
   },
+  ...mailErrorCodes,
   CANCELLED: {
     status: 499,
     title: 'Cancelled',

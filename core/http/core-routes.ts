@@ -1,16 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { Type, type Static } from 'typebox';
 import { AppError } from '#core/errors/app-error.ts';
 import { prefersHtml } from './accepts-html.ts';
 import type { Authenticator } from './authentication.ts';
-import { createDocumentationPage } from './documentation-page.ts';
+import { originMark } from './documentation/curl-command.ts';
+import { createDocumentationPage, documentationPolicy } from './documentation/documentation-page.ts';
 import { htmlContentType, htmlPagePolicy } from './html-page.ts';
 import { createOpenApi } from './openapi.ts';
 import { findProblemPage, ProblemPage, toProblemHtml } from './problem-page.ts';
 import type { RouteTable } from './route-table.ts';
+import type { StaticAssets } from './static-assets.ts';
 import type { RouteDefinition, RouteRequest, RouteResponse } from './route.ts';
 
 export interface CoreRoutesOptions {
   readonly routes: RouteTable;
+  readonly assets: StaticAssets;
   readonly authenticator: Pick<Authenticator, 'publicKeys'>;
   /** Of the platform; OpenAPI wants one. */
   readonly version: string;
@@ -31,10 +35,9 @@ export function addCoreRoutes(options: CoreRoutesOptions): void {
   const page = (definition: Pick<RouteDefinition, 'path' | 'summary' | 'params' | 'content' | 'run'>): void => {
     routes.add({ verb: 'GET', owner, roles: 'public', ...definition });
   };
-  const document = rememberByVersion(routes, () =>
-    JSON.stringify(createOpenApi({ title: 'ReturnIt', version, routes: routes.list() })),
+  const document = rememberForToday(routes, (nowMs) =>
+    JSON.stringify(createOpenApi({ title: 'ReturnIt', version, routes: routes.list(), nowMs })),
   );
-  const html = rememberByVersion(routes, () => createDocumentationPage(routes.list()));
 
   page({
     path: '/openapi.json',
@@ -46,7 +49,7 @@ export function addCoreRoutes(options: CoreRoutesOptions): void {
     path: '/docs',
     summary: 'This API as a page',
     content: { 'text/html': Type.String() },
-    run: () => toHtml(html()),
+    run: createDocumentationRun(options),
   });
   page({
     path: '/.well-known/jwks.json',
@@ -65,6 +68,34 @@ export function addCoreRoutes(options: CoreRoutesOptions): void {
     content: { 'application/json': ProblemPage, 'text/html': Type.String() },
     run: (request) => answerProblem(request, routes),
   });
+}
+
+const readAsset = (file: string): string => readFileSync(new URL(`documentation/${file}`, import.meta.url), 'utf8');
+/** What a `Host` may look like to be shown in commands. */
+const hostPattern = /^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$|^\[[0-9a-fA-F:]{2,45}\](?::\d{1,5})?$/;
+
+/** Its commands name the address that the page was asked for under. */
+function createDocumentationRun({ routes, assets, version }: CoreRoutesOptions): RouteDefinition['run'] {
+  const style = assets.add({
+    name: 'docs',
+    extension: 'css',
+    text: `${readAsset('docs-page.css')}${readAsset('docs-operations.css')}`,
+  });
+  const script = assets.add({ name: 'docs', extension: 'js', text: readAsset('docs.js') });
+  const html = rememberForToday(routes, (nowMs) =>
+    createDocumentationPage({ routes: routes.list(), version, nowMs, style, script }),
+  );
+  return ({ headers }) => {
+    const { host = '' } = headers;
+    const scheme = headers['x-forwarded-proto'] === 'https' ? 'https' : 'http';
+    const origin = hostPattern.test(host) ? `${scheme}://${host}` : '';
+    return {
+      status: 200,
+      text: html().replaceAll(originMark, origin),
+      contentType: htmlContentType,
+      headers: { 'content-security-policy': documentationPolicy, 'cache-control': 'no-cache', vary: 'host' },
+    };
+  };
 }
 
 function answerProblem({ params, headers }: RouteRequest, routes: RouteTable): RouteResponse {
@@ -91,10 +122,17 @@ function toHtml(text: string): RouteResponse {
   };
 }
 
-function rememberByVersion(routes: RouteTable, create: () => string): () => string {
-  let known: { readonly version: number; readonly text: string } | undefined;
+const dayMs = 86_400_000;
+
+/** Until a route changes, or the day, on which examples lie in the future. */
+function rememberForToday(routes: RouteTable, create: (nowMs: number) => string): () => string {
+  let known: { readonly version: number; readonly day: number; readonly text: string } | undefined;
   return () => {
-    if (known?.version !== routes.version) known = { version: routes.version, text: create() };
+    const nowMs = Date.now();
+    const day = Math.floor(nowMs / dayMs);
+    if (known?.version !== routes.version || known.day !== day) {
+      known = { version: routes.version, day, text: create(nowMs) };
+    }
     return known.text;
   };
 }

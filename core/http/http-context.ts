@@ -1,5 +1,7 @@
 import type Koa from 'koa';
 import type { Principal } from '#plugin-api';
+import type { RateLimitState } from './limits/rate-limit-state.ts';
+import type { BodyStream } from './body/body-stream.ts';
 import type { RouteMatch } from './route-table.ts';
 import type { Route } from './route.ts';
 
@@ -18,10 +20,20 @@ export interface HttpState {
   streamBeganAtMs: number | undefined;
   route: Route;
   principal: Principal;
+  /** Of an API key: what it may. */
+  scopes: readonly string[] | undefined;
+  /** For the headers of the answer. */
+  rateLimit: RateLimitState | undefined;
+  /** The header `Idempotency-Key`, where the route takes it. */
+  idempotencyKey: string | undefined;
+  /** SHA-256 of the body as it came, of a request with a key. */
+  bodyHash: string | undefined;
   signal: AbortSignal;
   params: unknown;
   query: unknown;
   body: unknown;
+  /** The body where it is read while the request is answered. */
+  upload: BodyStream | undefined;
 }
 
 export type HttpContext = Koa.ParameterizedContext<HttpState>;

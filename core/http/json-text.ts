@@ -4,23 +4,23 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 /** Finding the place costs a few parses: worth it for what a person wrote. */
 const locatedLengthMax = 65_536;
 
-/** @throws {AppError} MALFORMED_JSON with line and column */
-export function parseJson(bytes: Uint8Array): unknown {
+/** @param what the text is, for messages. @throws {AppError} MALFORMED_JSON with line and column */
+export function parseJson(bytes: Uint8Array, what = 'the body'): unknown {
   let text: string;
   try {
     text = decoder.decode(bytes);
   } catch (error) {
-    throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON: it must be UTF-8', { cause: error });
+    throw new AppError('MALFORMED_JSON', `Cannot parse ${what} as JSON: it must be UTF-8`, { cause: error });
   }
   try {
     const value = JSON.parse(text) as unknown;
-    assertWellFormed(text);
+    assertWellFormed(text, what);
     return value;
   } catch (error) {
     if (error instanceof AppError) throw error;
     // The parser's own message quotes the text, and says where only sometimes; it is not kept.
-    if (text.length > locatedLengthMax) throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON');
-    throw new AppError('MALFORMED_JSON', `Cannot parse the body as JSON: ${describePlace(text, error)}`);
+    if (text.length > locatedLengthMax) throw new AppError('MALFORMED_JSON', `Cannot parse ${what} as JSON`);
+    throw new AppError('MALFORMED_JSON', `Cannot parse ${what} as JSON: ${describePlace(text, error)}`);
   }
 }
 
@@ -30,11 +30,11 @@ const surrogateEscape = /\\u[dD][89a-fA-F]/;
  * Half of a surrogate pair, which only an escape can bring in, is no character: neither Postgres nor UTF-8 can hold it
  * (RFC 7493 §2.1 forbids it).
  */
-function assertWellFormed(text: string): void {
+function assertWellFormed(text: string, what: string): void {
   if (!surrogateEscape.test(text)) return;
   JSON.parse(text, (key, value: unknown) => {
     if (key.isWellFormed() && (typeof value !== 'string' || value.isWellFormed())) return value;
-    throw new AppError('MALFORMED_JSON', 'Cannot parse the body as JSON: a text in it has half of a surrogate pair');
+    throw new AppError('MALFORMED_JSON', `Cannot parse ${what} as JSON: a text in it has half of a surrogate pair`);
   });
 }
 

@@ -3,6 +3,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { problemContentType, problemType } from '#core/errors/problem-type.ts';
 import type { ProblemDetails } from './problem-details.ts';
 import type { ResponseStream, Route, RouteRequest, RouteResponse } from './route.ts';
+import { isBinary } from './streamed-type.ts';
 
 const allowedHeaders = new Set([
   'location',
@@ -24,8 +25,6 @@ const headersMax = 20;
 const problemCode = /^[A-Z][A-Z0-9_]{1,63}$/;
 /** Codes of one route that are remembered for their pages. */
 const problemsMax = 50;
-/** Of what may be streamed: neither a page nor a script. */
-export const streamedContentType = '^(application|text)/(?!html|xml|javascript|css|xhtml)[a-z0-9][a-z0-9.+-]*$';
 const withoutBody = new Set([204, 205, 304]);
 
 /** The stream that the process knows by this number. */
@@ -68,7 +67,7 @@ export function toRouteResponse(
   return { status, text: JSON.stringify(body), ...sent };
 }
 
-/** Its pieces are text of the plugin's own making: they match no schema, but the route must have said what they are. */
+/** Its pieces are of the plugin's own making: they match no schema, but the route must have said what they are. */
 function toStreamResponse(
   { status, stream, contentType, headers }: Record<string, unknown>,
   route: Route,
@@ -84,7 +83,8 @@ function toStreamResponse(
       refuse(route, `the content type of its stream must be one of ${route.streams.join(', ')}`);
     }
     const sent = headers === undefined ? {} : { headers: checkHeaders(headers, route) };
-    return { status, stream: opened, contentType: `${contentType}; charset=utf-8`, ...sent };
+    const type = isBinary(contentType) ? contentType : `${contentType}; charset=utf-8`;
+    return { status, stream: opened, contentType: type, ...sent };
   } catch (error) {
     opened.end();
     throw error;

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { HttpRequest } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
+import type { PluginBodies } from './body/plugin-bodies.ts';
 import { toRouteResponse } from './plugin-reply.ts';
 import { RequestRefusal } from './request-refusal.ts';
 import type { ResponseStream, Route, RouteDefinition, RouteRequest } from './route.ts';
@@ -23,25 +24,30 @@ export interface PluginRunOptions {
   /** And the one that is asked for the pieces of its streams. */
   readonly streamHandler?: number | undefined;
   readonly timeoutMs: number;
+  /** Of the call of the handler, which is longer where the body arrives meanwhile. @default timeoutMs */
+  readonly handleTimeoutMs?: number;
+  /** Where the process finds the bodies that it fetches. */
+  readonly bodies: Pick<PluginBodies, 'open'>;
   /** What `Retry-After` says when the plugin's process is gone. */
   readonly unavailableRetrySeconds: number;
 }
 
 /** How a plugin's route answers: ask its process, check what comes back. */
 export function createPluginRun(options: PluginRunOptions): RouteDefinition['run'] {
-  const { target, handler, streamHandler } = options;
+  const { target, handler, streamHandler, handleTimeoutMs: timeoutMs = options.timeoutMs } = options;
   return async (request, route) => {
+    const { upload } = request;
     const input: Omit<HttpRequest, 'signal'> = {
       principal: request.principal,
       params: request.params,
       query: request.query,
-      body: request.body,
+      body: upload === undefined ? request.body : options.bodies.open(upload),
       headers: passedHeaders(request.headers),
       id: request.id,
     };
     let reply: unknown;
     try {
-      reply = await target.handle(handler, input, { timeoutMs: options.timeoutMs, signal: request.signal });
+      reply = await target.handle(handler, input, { timeoutMs, signal: request.signal });
     } catch (error) {
       throw toFailure(error, { request, route }, options);
     }
@@ -81,12 +87,12 @@ function openPluginStream(
         // It is not over: the cancellation may have crossed the piece, and the process knows nothing of it.
         throw toFailure(error, { request, route }, options);
       }
-      const { text, done } = (piece ?? {}) as { readonly text?: unknown; readonly done?: unknown };
-      if (typeof text !== 'string' || typeof done !== 'boolean') {
-        throw new AppError('INVALID_RESPONSE', `Cannot send the stream of "${route.name}": a piece of it is no text`);
+      const { bytes, done } = (piece ?? {}) as { readonly bytes?: unknown; readonly done?: unknown };
+      if (typeof bytes !== 'string' || typeof done !== 'boolean') {
+        throw new AppError('INVALID_RESPONSE', `Cannot send the stream of "${route.name}": a piece of it is no bytes`);
       }
       isOver = done;
-      return done ? undefined : text;
+      return done ? undefined : Buffer.from(bytes, 'base64');
     },
     end() {
       if (isOver) return;
@@ -151,6 +157,8 @@ function toFailure(
   if (request.signal.aborted) {
     return new AppError('CANCELLED', `Cannot answer "${route.name}": the client went away`, { cause: error });
   }
+  // Not the plugin failed but its client: the body was too large, too slow or broken off.
+  if (request.upload?.failure !== undefined) return request.upload.failure;
   return toRefusal(error, route, options);
 }
 

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { errorCodes, type ErrorDescription } from '#core/errors/codes.ts';
+import { errorCodes } from '#core/errors/codes.ts';
+import type { ErrorDescription } from '#core/errors/error-description.ts';
 import { createHtmlPage, escapeHtml } from './html-page.ts';
 import { problemType } from '#core/errors/problem-type.ts';
 import type { Route } from './route.ts';

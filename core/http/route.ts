@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Principal, Role } from '#plugin-api';
+import type { BodyForm, Principal, Role, RouteCacheOptions } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Labels } from '#core/telemetry/metrics.ts';
+import type { BodyStream } from './body/body-stream.ts';
+import type { BudgetName } from './limits/budget-name.ts';
 import { parseRoutePath, type RoutePath } from './route-path.ts';
 import { compileSchema, type SchemaCheck } from './schema-compiler.ts';
 import { normalizeSchema } from './schema-normal-form.ts';
@@ -33,9 +35,13 @@ export interface RouteRequest {
   readonly params: unknown;
   readonly query: unknown;
   readonly body: unknown;
+  /** Instead of `body`, where it is read while the request is answered. */
+  readonly upload?: BodyStream | undefined;
   /** All of them; what a plugin may see is for `plugin-request.ts` to choose. */
   readonly headers: IncomingHttpHeaders;
   readonly path: string;
+  /** Of an API key alone: what it may. */
+  readonly scopes?: readonly string[] | undefined;
   /** The trace id: the same in the log, in the trace and in problem details. */
   readonly id: string;
   readonly signal: AbortSignal;
@@ -44,7 +50,7 @@ export interface RouteRequest {
 /** A body that is fetched while it is sent. */
 export interface ResponseStream {
   /** The next piece; undefined when the body is complete. @throws {AppError} when it cannot be completed */
-  next(): Promise<string | undefined>;
+  next(): Promise<string | Uint8Array | undefined>;
   /** Nobody asks for more. */
   end(): void;
 }
@@ -62,7 +68,11 @@ export interface RouteResponse {
 
 /** `device`: by a device's credentials, and by no token. */
 export type RouteRoles = readonly Role[] | 'public' | 'device';
-export type BodyForm = 'json' | 'text';
+
+/** A body that is read while the request is answered. */
+export type UploadForm =
+  | { readonly as: 'bytes'; readonly contentTypes: readonly string[]; readonly bytesMax: number }
+  | { readonly as: 'lines'; readonly contentTypes: readonly string[]; readonly check: SchemaCheck };
 
 export interface RouteDefinition {
   readonly verb: Verb;
@@ -77,12 +87,23 @@ export interface RouteDefinition {
   readonly body?: unknown;
   /** @default 'json' */
   readonly bodyAs?: BodyForm;
+  /** Of bytes. */
+  readonly contentTypes?: readonly string[] | undefined;
+  readonly bodyMaxBytes?: number;
   /** A schema for each success status; the core's own pages have none. */
   readonly response?: Readonly<Record<string, unknown>>;
   /** Instead, of the core's own pages: what a 200 has, by content type. */
   readonly content?: Readonly<Record<string, object>>;
   /** Content types that a plugin may stream. */
   readonly streams?: readonly string[] | undefined;
+  /** Of a GET: its answers may be kept. */
+  readonly cache?: RouteCacheOptions | undefined;
+  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams or answers a secret */
+  readonly idempotency?: boolean | undefined;
+  /** For each principal, beside the limits of all routes. @default none */
+  readonly requestsPerMinute?: number | undefined;
+  /** What each success takes one of, where a partner calls. @default nothing */
+  readonly budget?: BudgetName | undefined;
   readonly run: (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
 }
 
@@ -99,9 +120,16 @@ export interface Route {
   readonly query: SchemaCheck | undefined;
   readonly body: SchemaCheck | undefined;
   readonly bodyAs: BodyForm;
+  readonly upload: UploadForm | undefined;
   readonly response: ReadonlyMap<number, SchemaCheck>;
   readonly content: RouteDefinition['content'];
   readonly streams: readonly string[];
+  readonly cache: RouteCacheOptions | undefined;
+  readonly isIdempotent: boolean;
+  readonly requestsPerMinute: number | undefined;
+  readonly budget: BudgetName | undefined;
+  /** The first segment of the path: what scopes of API keys name. */
+  readonly group: string;
   readonly coerceParams: Coerce | undefined;
   readonly coerceQuery: Coerce | undefined;
   readonly run: RouteDefinition['run'];
@@ -120,15 +148,16 @@ export function createRoute(definition: RouteDefinition): Route {
   const name = `${definition.verb} ${path.template}`;
   if (definition.summary.length > summaryLengthMax)
     refuse(name, `its summary must have at most ${summaryLengthMax} characters`);
-  if (definition.body !== undefined && definition.verb === 'GET') refuse(name, 'a GET request has no body');
+  assertBody(name, definition);
   if (definition.roles.length === 0) refuse(name, `'roles' must name at least one role, or be 'public' or 'device'`);
   if (definition.credentialsInQuery === true && definition.roles !== 'device')
     refuse(name, `'credentialsInQuery' is for routes with roles 'device'`);
-  if (definition.bodyAs === 'text' && definition.body === undefined)
-    refuse(name, `'bodyAs' needs a schema 'body' of the text`);
   const params = compileRequestSchema(definition.params, `${name} params`);
   const query = compileRequestSchema(definition.query, `${name} query`);
+  const body = compileRequestSchema(definition.body, `${name} body`);
+  const upload = toUpload(definition, body);
   assertParameterNames(name, path, params);
+  assertCache(name, definition, [params, query]);
   return {
     verb: definition.verb,
     path,
@@ -139,17 +168,55 @@ export function createRoute(definition: RouteDefinition): Route {
     credentialsInQuery: definition.credentialsInQuery ?? false,
     params,
     query,
-    body: compileRequestSchema(definition.body, `${name} body`),
+    body: upload === undefined ? body : undefined,
     bodyAs: definition.bodyAs ?? 'json',
+    upload,
     response: compileResponses(name, definition.response ?? {}),
     content: definition.content,
     streams: definition.streams ?? [],
+    cache: definition.cache,
+    isIdempotent: takesKeys(definition),
+    requestsPerMinute: definition.requestsPerMinute,
+    budget: definition.budget,
+    group: path.template.split('/', 2)[1] ?? '',
     coerceParams: compileCoercion(params?.schema),
     coerceQuery: compileCoercion(query?.schema),
     run: definition.run,
     problems: new Map(),
     labels: new Map(),
   };
+}
+
+/** Members of answers that are told once and stored nowhere. */
+const secretMember = /"(?:password|secret|token)":/;
+
+/**
+ * The core's own routes say so themselves. An answer in pieces is not kept, and a body in pieces is not compared: such a
+ * route sees to repetitions itself. Nor is an answer with a secret, unless its route insists.
+ */
+function takesKeys({ verb, roles, owner, response, streams = [], bodyAs, idempotency }: RouteDefinition): boolean {
+  if (verb !== 'POST' || typeof roles === 'string' || streams.length > 0) return false;
+  if (bodyAs === 'bytes' || bodyAs === 'lines') return false;
+  return idempotency ?? (owner.name !== 'core' && !secretMember.test(JSON.stringify(response ?? {})));
+}
+
+function assertBody(name: string, { body, bodyAs, verb, contentTypes }: RouteDefinition): void {
+  const hasBody = body !== undefined || bodyAs === 'bytes';
+  if (hasBody && verb === 'GET') refuse(name, 'a GET request has no body');
+  if (bodyAs === 'text' && body === undefined) refuse(name, `'bodyAs' needs a schema 'body' of the text`);
+  if (bodyAs === 'lines' && body === undefined) refuse(name, `'bodyAs' needs a schema 'body' of each line`);
+  if (bodyAs === 'bytes' && (body !== undefined || contentTypes === undefined))
+    refuse(name, `a body of bytes has 'contentTypes' and no schema 'body'`);
+  if (bodyAs !== 'bytes' && contentTypes !== undefined) refuse(name, `'contentTypes' are of a body of bytes`);
+}
+
+const lineContentTypes = ['application/x-ndjson', 'application/ndjson', 'application/jsonl'];
+
+function toUpload(definition: RouteDefinition, line: SchemaCheck | undefined): UploadForm | undefined {
+  const { bodyAs, contentTypes = [], bodyMaxBytes = 0 } = definition;
+  if (bodyAs === 'bytes') return { as: 'bytes', contentTypes, bytesMax: bodyMaxBytes };
+  if (bodyAs === 'lines' && line !== undefined) return { as: 'lines', contentTypes: lineContentTypes, check: line };
+  return undefined;
 }
 
 function compileRequestSchema(schema: unknown, name: string): SchemaCheck | undefined {
@@ -184,6 +251,18 @@ function assertParameterNames(name: string, path: RoutePath, params: SchemaCheck
   ];
   if (absent.length > 0)
     refuse(name, `the path and the schema 'params' must name the same parameters: "${absent[0]}" stands in one only`);
+}
+
+function assertCache(
+  name: string,
+  { verb, cache }: RouteDefinition,
+  inputs: readonly (SchemaCheck | undefined)[],
+): void {
+  if (cache === undefined) return;
+  if (verb !== 'GET') refuse(name, "'cache' is for GET alone: other requests change something");
+  const { keyedBy } = cache;
+  if (keyedBy !== undefined && !inputs.some((check) => Object.hasOwn(check?.schema['properties'] ?? {}, keyedBy)))
+    refuse(name, `'cache.keyedBy' must be a parameter of its path or query: "${keyedBy}" is none`);
 }
 
 function refuse(name: string, what: string): never {

@@ -1,3 +1,4 @@
+import { discardRest } from './discard-rest.ts';
 import type { HttpContext } from './http-context.ts';
 import type { RouteResponse } from './route.ts';
 
@@ -12,12 +13,18 @@ const securityHeaders = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
-  'cache-control': 'no-store',
+  'cache-control': 'no-cache, no-store, must-revalidate',
 };
 
 /** The headers of every answer; its own can replace them. */
 export function answerHeaders(ctx: HttpContext, own: RouteResponse['headers']): Record<string, string | number> {
-  return { ...securityHeaders, 'x-request-id': ctx.state.id, ...own };
+  const { id, rateLimit } = ctx.state;
+  const headers: Record<string, string | number> = { ...securityHeaders, 'x-request-id': id, ...own };
+  if (rateLimit !== undefined) {
+    headers['ratelimit-policy'] = rateLimit.policy;
+    headers['ratelimit'] = rateLimit.state;
+  }
+  return headers;
 }
 
 /** Of these, HTTP knows that nothing follows the headers. */
@@ -40,5 +47,12 @@ export function sendAnswer(ctx: HttpContext, { status, text, contentType = json,
   } else if (!withoutLength.has(status)) {
     all['content-length'] = 0;
   }
-  res.writeHead(status, all).end(text);
+  res.writeHead(status, all);
+  if (all['connection'] !== 'close' || ctx.req.complete) {
+    res.end(text);
+    return;
+  }
+  // The client has all of it by its length; the connection is closed when it has stopped sending.
+  res.write(text ?? '');
+  discardRest(ctx.req, () => res.end());
 }

@@ -81,7 +81,9 @@ async function send(ctx: HttpContext, response: StreamedResponse, limits: SendLi
   const { res } = ctx;
   const { stream } = response;
   let next = ask(stream);
-  let text = await next;
+  let piece = await next;
+  // Nothing yet: it can still be an error.
+  while (piece?.length === 0) piece = await (next = ask(stream));
   if (!ctx.writable) throw gone();
   ctx.respond = false;
   ctx.state.streamBeganAtMs = performance.now();
@@ -94,22 +96,33 @@ async function send(ctx: HttpContext, response: StreamedResponse, limits: SendLi
     return;
   }
   let sent = 0;
-  while (text !== undefined) {
+  while (piece !== undefined) {
     // The plugin makes the next piece while the client reads this one.
     next = ask(stream);
-    const piece = Buffer.from(text);
-    sent += piece.length;
+    const bytes = typeof piece === 'string' ? Buffer.from(piece) : piece;
+    sent += bytes.length;
     if (sent > limits.httpStreamMaxBytes) throw tooLarge(limits.httpStreamMaxBytes);
-    limits.onSent(piece.length);
-    if (piece.length > 0 && !res.write(piece)) await taken(res, limits.httpStreamStallMs);
-    text = await next;
+    limits.onSent(bytes.length);
+    if (bytes.length > 0 && !res.write(bytes) && !mayRunAhead(ctx)) await taken(res, limits.httpStreamStallMs);
+    piece = await next;
   }
   const finished = new Promise<void>((resolve) => void res.end(resolve));
   await orStalled(finished, res, limits.httpStreamStallMs);
 }
 
+/** Verdicts of HTTP_LINES_MAX lines. */
+const aheadMaxBytes = 2_097_152;
+
+/**
+ * A client that reads the answer only after it has sent its request would wait for us, and we for it: of an answer that
+ * is given while lines arrive, so much is kept for it.
+ */
+function mayRunAhead({ req, res, state }: HttpContext): boolean {
+  return state.upload !== undefined && !req.complete && res.writableLength < aheadMaxBytes;
+}
+
 /** Its failure is thrown where the piece is awaited; until then it must not count as unhandled. */
-function ask(stream: ResponseStream): Promise<string | undefined> {
+function ask(stream: ResponseStream): Promise<string | Uint8Array | undefined> {
   const piece = stream.next();
   piece.catch(() => undefined);
   return piece;

@@ -3,36 +3,28 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { createHttpApp } from './app.ts';
+import { createHttpApp, type HttpAppOptions } from './app.ts';
 import type { Authenticator } from './authentication.ts';
 import { answerClientError } from './client-error.ts';
 import { addCoreRoutes } from './core-routes.ts';
 import type { AuthenticateDevice } from './device-credentials.ts';
 import type { RequestInFlight } from './middleware/cancellation.ts';
+import type { ResponseCache } from './response-cache.ts';
 import type { RouteTable } from './route-table.ts';
+import type { StaticAssets } from './static-assets.ts';
 
-export interface HttpServerOptions {
+export interface HttpServerOptions extends Pick<HttpAppOptions, 'apiKeys' | 'budgets' | 'idempotency'> {
   readonly config: Pick<
     Config,
-    | 'httpHost'
-    | 'httpPort'
-    | 'httpBodyMaxBytes'
-    | 'httpHeadersMaxBytes'
-    | 'httpRequestTimeoutMs'
-    | 'httpKeepAliveMs'
-    | 'httpSlowRequestMs'
-    | 'httpTrustedProxies'
-    | 'httpConnectionsMax'
-    | 'httpStreamMaxBytes'
-    | 'httpStreamStallMs'
-    | 'httpStreamsPerPluginMax'
-    | 'pluginRestartDelayMs'
-    | 'shutdownTimeoutMs'
-  >;
+    'httpHost' | 'httpPort' | 'httpHeadersMaxBytes' | 'httpKeepAliveMs' | 'httpConnectionsMax' | 'shutdownTimeoutMs'
+  > &
+    HttpAppOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
   readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
   readonly authenticateDevice: AuthenticateDevice;
+  readonly responseCache: ResponseCache;
+  readonly assets: StaticAssets;
   /** The platform's version. */
   readonly version: string;
   /** Offered each request first; true when it was one for a stream, which lives longer than a request. @default none are */
@@ -68,8 +60,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const server = createServer(
     {
       maxHeaderSize: config.httpHeadersMaxBytes,
-      // The body's own deadline answers with a problem; this one is behind it.
-      requestTimeout: config.httpRequestTimeoutMs + timeoutCheckMs,
+      // The body's own deadline answers with a problem; this one is behind it, and the longest must fit.
+      requestTimeout: Math.max(config.httpRequestTimeoutMs, config.httpLinesTimeoutMs) + timeoutCheckMs,
       headersTimeout: Math.min(headersTimeoutMaxMs, config.httpRequestTimeoutMs),
       keepAliveTimeout: config.httpKeepAliveMs,
       connectionsCheckingInterval: timeoutCheckMs,

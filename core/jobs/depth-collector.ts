@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { isDeadLetterQueue } from './queue-names.ts';
+import { readOnly } from './read-only.ts';
 
 export interface DepthCollectorOptions {
   readonly pool: pg.Pool;
@@ -80,19 +81,9 @@ function toReported(row: DepthRow): DepthRow {
 async function readAll(
   pool: pg.Pool,
 ): Promise<{ depths: readonly DepthRow[]; outbox: { rows: number; oldestSeconds: number } | undefined }> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query('begin read only');
-    await client.query(`set local statement_timeout = ${statementTimeoutMs}`);
+  return readOnly(pool, { statementTimeoutMs }, async (client) => {
     const depths = await client.query<DepthRow>(readDepths);
     const outbox = await client.query<{ rows: number; oldestSeconds: number }>(readOutbox);
-    await client.query('commit');
     return { depths: depths.rows, outbox: outbox.rows[0] };
-  } catch (error) {
-    await client.query('rollback').catch((rollbackError: unknown) => (broken = rollbackError as Error));
-    throw error;
-  } finally {
-    client.release(broken);
-  }
+  });
 }

@@ -6,8 +6,11 @@ export interface JobEnvelope {
   readonly traceparent: string | null;
 }
 
+/** The trace stands in the envelope. */
+export type StoredEvent = Omit<DomainEvent<unknown>, 'traceId'>;
+
 export interface EventEnvelope extends JobEnvelope {
-  readonly data: DomainEvent<unknown>;
+  readonly data: StoredEvent;
 }
 
 /** A job that something else put into the queue has no envelope; its data is passed on as it is. */

@@ -7,6 +7,7 @@ import { createBoss } from './boss.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { startDepthCollector } from './depth-collector.ts';
 import { pruneInbox, pruneRejected } from './inbox.ts';
+import { createJobInspection, type JobInspection } from './job-inspection.ts';
 import { createListener, type Listener } from './listener.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import { createQueues, type Queues } from './queues.ts';
@@ -33,6 +34,7 @@ export interface JobSystem {
   readonly queues: Queues;
   readonly schedules: Schedules;
   readonly deadLetters: DeadLetters;
+  readonly inspection: JobInspection;
   readonly pool: pg.Pool;
   /** The one connection that listens, for whoever else has a channel. */
   readonly listener: Listener;
@@ -96,6 +98,7 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
     queues,
     schedules,
     deadLetters: createDeadLetters(boss.queues, pool),
+    inspection: createJobInspection(pool),
     pool,
     listener,
     work,

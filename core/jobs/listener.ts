@@ -7,8 +7,10 @@ import type { Logger } from '#core/telemetry/logger.ts';
 
 export interface Subscription {
   onNotification(payload: string): void;
-  /** After each (re)connection: what was notified meanwhile is lost. */
+  /** Once the channel is listened to, and after each reconnection: what was notified before is lost. */
   onReconnect(): void;
+  /** The connection is gone, or was found to be: until `onReconnect` nothing is heard. */
+  onLost?(): void;
 }
 
 export interface Listener {
@@ -70,12 +72,25 @@ class ListeningConnection implements Listener {
     const client = this.#client;
     if (client === undefined || !this.#connected) {
       await this.#connecting;
-    } else if (isNew) {
-      await client.query(`listen "${channel}"`).catch((error: unknown) => this.#lose(client, error));
+    } else {
+      await this.#listenNow(client, channel, { isNew, subscription });
     }
     return () => {
       subscriptions.delete(subscription);
     };
+  }
+
+  async #listenNow(
+    client: Client,
+    channel: string,
+    { isNew, subscription }: { readonly isNew: boolean; readonly subscription: Subscription },
+  ): Promise<void> {
+    try {
+      if (isNew) await client.query(`listen "${channel}"`);
+      if (this.#client === client) subscription.onReconnect();
+    } catch (error) {
+      this.#lose(client, error);
+    }
   }
 
   async #connect(): Promise<void> {
@@ -115,6 +130,9 @@ class ListeningConnection implements Listener {
   #lose(client: Client, error: unknown): void {
     if (this.#client !== client) return;
     void this.#drop();
+    for (const subscriptions of this.#channels.values()) {
+      for (const subscription of subscriptions) subscription.onLost?.();
+    }
     if (this.#stopped) return;
     const firstMs = this.#options.reconnectDelayMs ?? 200;
     const delayMs = Math.min(firstMs * 2 ** this.#failures, firstMs * 30);

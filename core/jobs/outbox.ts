@@ -1,6 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type pg from 'pg';
 import type { SendOptions } from '#plugin-api';
+import { invalidationChannel } from '#core/cache/invalidation.ts';
 import { toDatabaseError } from '#core/database/database-error.ts';
 import { currentTraceparent } from '#core/telemetry/tracing.ts';
 import type { Seal } from './seal.ts';
@@ -12,6 +13,8 @@ export interface OutboxEntry {
   readonly name: string;
   readonly data: object;
   readonly options?: SendOptions;
+  /** What the caches of all nodes are told when the transaction commits. */
+  readonly cacheNotification?: string;
 }
 
 export interface Outbox {
@@ -26,10 +29,12 @@ export interface Outbox {
 
 // No casts: the connection is the plugin's, and a cast would be looked up on the plugin's search path.
 const addRow = 'select returnit.outbox_add($1, $2, $3, $4, $5, $6, $7, $8)';
+/** In the same statement: a round trip less. */
+const addRowAndNotify = `${addRow}, pg_catalog.pg_notify('${invalidationChannel}', $9)`;
 
 export function createOutbox(seal: Seal): Outbox {
   return {
-    async add(connection, { plugin, kind, name, data, options = {} }) {
+    async add(connection, { plugin, kind, name, data, options = {}, cacheNotification }) {
       const fields = {
         id: randomUUIDv7(),
         plugin,
@@ -50,7 +55,8 @@ export function createOutbox(seal: Seal): Outbox {
         seal.sign(fields),
       ];
       try {
-        await connection.query(addRow, values);
+        if (cacheNotification === undefined) await connection.query(addRow, values);
+        else await connection.query(addRowAndNotify, [...values, cacheNotification]);
       } catch (error) {
         throw toDatabaseError(error, 'outbox_add');
       }

@@ -4,7 +4,7 @@ import { deadLetterQueue } from './queue-names.ts';
 
 export interface QueuesOptions {
   readonly boss: PgBoss;
-  readonly config: Pick<Config, 'jobRetryLimit' | 'jobRetryDelayMs' | 'jobTimeoutMs'>;
+  readonly config: Pick<Config, 'jobRetryLimit' | 'jobRetryDelayMs' | 'jobTimeoutMs' | 'jobHeartbeatSeconds'>;
 }
 
 export interface Queues {
@@ -16,7 +16,7 @@ const day = 86_400;
 /** Longest back-off. An hour keeps five default retries within a minute and a hundred within days. */
 const retryDelaySecondsMax = 3600;
 /** A handler is cut off at the job's deadline; the claim must outlive that, and the transaction's end. */
-const expirySlackSeconds = 15;
+export const expirySlackSeconds = 15;
 
 /**
  * Queues are `exclusive`: at most one unfinished job for each key. Jobs sent without a key get their own id as key, so
@@ -30,6 +30,7 @@ export function createQueues({ boss, config }: QueuesOptions): Queues {
     retryBackoff: true,
     retryDelayMax: retryDelaySecondsMax,
     expireInSeconds: Math.ceil(config.jobTimeoutMs / 1000) + expirySlackSeconds,
+    heartbeatSeconds: config.jobHeartbeatSeconds,
     retentionSeconds: 14 * day,
     deleteAfterSeconds: 1 * day,
     notify: true,

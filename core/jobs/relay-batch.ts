@@ -1,9 +1,9 @@
 /** One step of the relay: rows leave the outbox and enter the queues in the same transaction, or neither. */
 import type pg from 'pg';
 import type { JobInsert, PgBoss } from 'pg-boss';
-import type { DomainEvent, SendOptions } from '#plugin-api';
+import type { SendOptions } from '#plugin-api';
 import { onClient } from './boss.ts';
-import type { EventEnvelope, JobEnvelope } from './job-envelope.ts';
+import type { EventEnvelope, JobEnvelope, StoredEvent } from './job-envelope.ts';
 import { eventQueue } from './queue-names.ts';
 import type { Queues } from './queues.ts';
 import type { Seal } from './seal.ts';
@@ -105,7 +105,7 @@ function toJob(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
 }
 
 function toDelivery(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
-  const event: DomainEvent<unknown> = {
+  const event: StoredEvent = {
     id: row.id,
     name: row.name,
     data: JSON.parse(row.data),

@@ -106,8 +106,16 @@ class Connection implements BrokerConnection {
     this.#subscriptions.share(isShared);
   }
 
-  async publish(topic: string, payload: string, { qos, retain }: PublishOptions): Promise<void> {
-    await this.#client.publishAsync(topic, payload, { qos, retain });
+  async publish(topic: string, payload: string, { qos, retain, expirySeconds }: PublishOptions): Promise<void> {
+    if (expirySeconds === undefined) {
+      await this.#client.publishAsync(topic, payload, { qos, retain });
+    } else if (this.#version === 5) {
+      const properties = { messageExpiryInterval: expirySeconds };
+      await this.#client.publishAsync(topic, payload, { qos, retain, properties });
+    } else {
+      // MQTT 3.1.1 cannot tell when a message expires: of quality of service 0, the broker keeps it for nobody.
+      await this.#client.publishAsync(topic, payload, { qos: 0, retain });
+    }
   }
 
   async stop(): Promise<void> {

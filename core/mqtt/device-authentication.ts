@@ -2,7 +2,7 @@ import type { AedesOptions } from 'aedes';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Credentials } from './credentials.ts';
 import type { DeviceDirectory } from './device-directory.ts';
-import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
+import { createFailureLimit, type FailureLimit } from '#core/cache/failure-limit.ts';
 import type { MessageConnection } from './message-connection.ts';
 
 /** Return codes of CONNACK (MQTT 3.1.1 §3.2.2.3). */

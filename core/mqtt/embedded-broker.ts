@@ -11,7 +11,8 @@ import { createDeviceSubscriptions } from './device-subscriptions.ts';
 import { createDirectDeviceMessages } from './direct-device-messages.ts';
 import { MessageConnection, type MessageConnectionOptions } from './message-connection.ts';
 import { createDeviceDirectory, type DeviceDirectory } from './device-directory.ts';
-import { createFailureLimit, type FailureLimit } from './failure-limit.ts';
+import { createExpiringMessages, type ExpiringMessages } from './expiring-messages.ts';
+import { createFailureLimit, type FailureLimit } from '#core/cache/failure-limit.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
@@ -25,6 +26,8 @@ export interface EmbeddedBrokerOptions {
   readonly failureLimit?: FailureLimit;
   /** Messages of one device in flight. @default 1000 */
   readonly windowMax?: number;
+  /** The clock by which messages expire. @default Date.now */
+  readonly now?: () => number;
 }
 
 const connectTimeoutMs = 10_000;
@@ -33,6 +36,8 @@ const drainTimeoutMs = 10_000;
 /** Longer than one and a half times the longest keep-alive that apps use by default (OwnTracks: an hour). */
 const idleTimeoutMs = 2 * 3_600_000;
 const retainedTopicsMax = 10_000;
+/** In a SUBACK: the subscription was not made [MQTT-3.9.3-2]. */
+const refusedQos = 128;
 
 export function createEmbeddedBroker(options: EmbeddedBrokerOptions): MqttTransport {
   return new EmbeddedBroker(options);
@@ -53,6 +58,8 @@ class EmbeddedBroker implements MqttTransport {
   readonly #ackDuration: Histogram;
   readonly #retainedTopics = new Set<string>();
   readonly #subscriptions = createDeviceSubscriptions();
+  readonly #expiring: ExpiringMessages;
+  readonly #now: () => number;
   readonly #direct: NonNullable<MessageConnectionOptions['direct']>;
   #server: Server | undefined;
 
@@ -60,6 +67,8 @@ class EmbeddedBroker implements MqttTransport {
     const { config, telemetry, credentials } = options;
     const { metrics } = telemetry;
     this.#options = options;
+    this.#now = options.now ?? Date.now;
+    this.#expiring = createExpiringMessages({ now: this.#now });
     this.#dropped = metrics.counter('returnit_mqtt_messages_dropped_total');
     this.#ackDuration = metrics.histogram('returnit_mqtt_ack_duration_seconds');
     this.#budget = createInflightBudget({
@@ -143,8 +152,16 @@ class EmbeddedBroker implements MqttTransport {
     this.#directory.disconnect(username);
   }
 
-  async publish(topic: string, payload: string, { qos, retain }: PublishOptions): Promise<void> {
+  async publish(topic: string, payload: string, { qos, retain, expirySeconds }: PublishOptions): Promise<void> {
     if (retain) this.#countRetained(topic, payload);
+    // Kept before it is sent: who subscribes in between gets it twice rather than never, as quality of service 1 allows.
+    if (expirySeconds !== undefined && qos === 1) {
+      this.#expiring.keep({
+        topic,
+        payload: Buffer.from(payload),
+        expiresAtMs: this.#now() + expirySeconds * 1000,
+      });
+    }
     this.#routeOwn(topic, payload);
     const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos, retain, dup: false } as const;
     await new Promise<void>((resolve, reject) => {
@@ -185,6 +202,18 @@ class EmbeddedBroker implements MqttTransport {
     this.#router.route(new IncomingMessage({ ...content, retained: false, duplicate: false, onEnd }));
   }
 
+  /** A device is back: what was published meanwhile and has not expired. */
+  #handOut(subscriptions: readonly { readonly topic: string; readonly qos: number }[], client: Client): void {
+    const granted = subscriptions.filter(({ qos }) => qos < refusedQos);
+    for (const { topic: filter, qos } of granted) {
+      for (const { topic, payload } of this.#expiring.matching(filter)) {
+        const packet = { cmd: 'publish', topic, payload, qos: qos === 0 ? 0 : 1, retain: false, dup: false } as const;
+        // A failure ends the connection, and the device subscribes again.
+        client.publish(packet, () => undefined);
+      }
+    }
+  }
+
   #countRetained(topic: string, payload: string): void {
     const topics = this.#retainedTopics;
     // An empty retained message removes the one before it [MQTT-3.3.1-10].
@@ -197,6 +226,9 @@ class EmbeddedBroker implements MqttTransport {
   #listen(): void {
     const log = this.#options.telemetry.logger.child({ component: 'mqtt' });
     const emitter: EventEmitter = this.#aedes;
+    emitter.on('subscribe', (subscriptions: readonly { topic: string; qos: number }[], client: Client) =>
+      this.#handOut(subscriptions, client),
+    );
     emitter.on('unsubscribe', (filters: readonly string[], client: Client) => {
       const connection = this.#directory.find(client.conn);
       if (connection !== undefined) this.#subscriptions.remove(connection, filters);

@@ -14,6 +14,8 @@ export interface MessageSink {
 export interface PublishOptions {
   readonly qos: 0 | 1;
   readonly retain: boolean;
+  /** After so many seconds nobody gets it any more. Not with `retain`. @default never */
+  readonly expirySeconds?: number;
 }
 
 /** The broker as the capability sees it: the embedded one or an external one. */

@@ -35,6 +35,18 @@ export interface SubscribeOptions {
   readonly handOverRefused?: boolean;
 }
 
+export interface PublishOptions {
+  /** @default 0 */
+  readonly qos?: 0 | 1;
+  /** @default false */
+  readonly retain?: boolean;
+  /**
+   * Of quality of service 1: so long the message waits for devices that are away; after that nobody gets it. Whole seconds,
+   * at most a day; not with `retain`. @default it waits for nobody at the embedded broker, and as the session says at another
+   */
+  readonly expirySeconds?: number;
+}
+
 export interface DeviceCredentials {
   readonly username: string;
   /** Shown once; the core stores a hash. */
@@ -48,11 +60,7 @@ export interface Mqtt {
     options: SubscribeOptions,
     handler: (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>,
   ): void;
-  publish(
-    topic: string,
-    payload: object | string,
-    options?: { readonly qos?: 0 | 1; readonly retain?: boolean },
-  ): Promise<void>;
+  publish(topic: string, payload: object | string, options?: PublishOptions): Promise<void>;
   /** Creates or replaces the credentials of a device, which may then publish and subscribe to these filters alone. */
   issueCredentials(device: {
     readonly username: string;

@@ -1,12 +1,12 @@
 import { Type } from 'typebox';
-import type { HttpReply, PluginContext } from '#plugin-api';
-import { accessOf, activeDevicesMax, Device, DeviceId, DeviceList, DriverId, IssuedDevice } from './driver.ts';
-import { refuse } from './errors.ts';
-import { countOtherDevices, listDevices, revokeDevice, upsertDevice } from './store/devices.ts';
+import type { HttpReply, PluginContext, Transaction } from '#plugin-api';
+import { accessOf, activeDevicesMax, Device, DeviceId, DeviceList, IssuedDevice, offersTopicOf } from './device.ts';
+import { DriverId, DriverParams } from './driver.ts';
+import { driverNotFound, refuse } from './errors.ts';
+import { countOtherDevices, findActiveDevice, listDevices, revokeDevice, upsertDevice } from './store/devices.ts';
 import { findDriver, lockDriver } from './store/drivers.ts';
 
 const closed = { additionalProperties: false } as const;
-const DriverParams = Type.Object({ driverId: DriverId }, closed);
 const DeviceParams = Type.Object({ driverId: DriverId, deviceId: DeviceId }, closed);
 const NewDevice = Type.Object({ deviceId: DeviceId }, closed);
 
@@ -36,7 +36,7 @@ export function registerDeviceRoutes(ctx: PluginContext): void {
       response: { 200: DeviceList },
     },
     async ({ params: { driverId } }) => {
-      if ((await findDriver(ctx.db, driverId)) === undefined) return unknownDriver(driverId);
+      if ((await findDriver(ctx.db, driverId)) === undefined) return driverNotFound(driverId);
       return { status: 200, body: { devices: await listDevices(ctx.db, driverId) } };
     },
   );
@@ -56,14 +56,27 @@ export function registerDeviceRoutes(ctx: PluginContext): void {
         if (revoked !== undefined) await ctx.mqtt.revokeCredentials(revoked.username);
         return revoked;
       });
-      return device === undefined
-        ? refuse('DEVICE_NOT_FOUND', `Driver '${driverId}' has no device '${deviceId}'`)
-        : { status: 200, body: device };
+      return device === undefined ? deviceNotFound(driverId, deviceId) : { status: 200, body: device };
     },
+  );
+
+  ctx.http.post(
+    '/drivers/{driverId}/devices/{deviceId}/rotate',
+    {
+      summary: "Replaces a device's password at once; the new one is shown this once",
+      roles: ['driver', 'ops'],
+      params: DeviceParams,
+      response: { 200: IssuedDevice },
+    },
+    ({ principal, params: { driverId, deviceId } }) =>
+      principal.role === 'driver' && principal.id !== driverId
+        ? driverNotFound(driverId)
+        : rotate(ctx, { driverId, deviceId, issuedBy: principal.id }),
   );
 }
 
-const unknownDriver = (driverId: string): HttpReply => refuse('DRIVER_NOT_FOUND', `No driver '${driverId}' exists`);
+const deviceNotFound = (driverId: string, deviceId: string): HttpReply =>
+  refuse('DEVICE_NOT_FOUND', `Driver '${driverId}' has no device '${deviceId}' in use`);
 
 interface Issue {
   readonly driverId: string;
@@ -72,10 +85,13 @@ interface Issue {
 }
 
 async function issue(ctx: PluginContext, { driverId, deviceId, issuedBy }: Issue): Promise<HttpReply> {
-  const access = accessOf(driverId, deviceId);
   return ctx.db.transaction(async (tx): Promise<HttpReply> => {
     // Locked, so that two requests at once do not both get the last place.
-    if (!(await lockDriver(tx, driverId))) return unknownDriver(driverId);
+    const driver = await lockDriver(tx, driverId);
+    if (driver === undefined) return driverNotFound(driverId);
+    if (driver.status !== 'approved') {
+      return refuse('DRIVER_NOT_APPROVED', `Driver '${driverId}' is ${driver.status}: its devices may not connect`);
+    }
     const { active, known } = await countOtherDevices(tx, driverId, deviceId);
     if (active >= activeDevicesMax || known >= knownDevicesMax) {
       return refuse(
@@ -83,16 +99,29 @@ async function issue(ctx: PluginContext, { driverId, deviceId, issuedBy }: Issue
         `Driver '${driverId}' has ${active} devices in use and ${known} in all: ${activeDevicesMax} and ${knownDevicesMax} are the limits`,
       );
     }
-    await upsertDevice(tx, { driverId, deviceId, username: access.username, issuedBy });
-    // Last, and before the commit: credentials whose device is not recorded were never shown to anybody.
-    const { username, password } = await ctx.mqtt.issueCredentials({
-      username: access.username,
-      publish: access.publish,
-    });
-    return {
-      status: 201,
-      headers: { 'cache-control': 'no-store' },
-      body: { deviceId, username, password, topic: access.topic },
-    };
+    return { status: 201, ...(await write(ctx, tx, { driverId, deviceId, issuedBy })) };
   });
+}
+
+/** The password before is worth nothing from then on, and whoever is connected with it is disconnected. */
+async function rotate(ctx: PluginContext, { driverId, deviceId, issuedBy }: Issue): Promise<HttpReply> {
+  return ctx.db.transaction(async (tx): Promise<HttpReply> => {
+    // Locked, so that a suspension at the same moment is not undone.
+    await lockDriver(tx, driverId);
+    if ((await findActiveDevice(tx, driverId, deviceId)) === undefined) return deviceNotFound(driverId, deviceId);
+    return { status: 200, ...(await write(ctx, tx, { driverId, deviceId, issuedBy })) };
+  });
+}
+
+async function write(
+  ctx: PluginContext,
+  tx: Transaction,
+  { driverId, deviceId, issuedBy }: Issue,
+): Promise<{ readonly body: unknown; readonly headers: Readonly<Record<string, string>> }> {
+  const { topic, ...access } = accessOf(driverId, deviceId);
+  await upsertDevice(tx, { driverId, deviceId, username: access.username, issuedBy });
+  // Last, and before the commit: credentials whose device is not recorded were never shown to anybody.
+  const { username, password } = await ctx.mqtt.issueCredentials(access);
+  const body = { deviceId, username, password, topic, offersTopic: offersTopicOf(driverId) };
+  return { headers: { 'cache-control': 'no-store' }, body };
 }

@@ -1,4 +1,6 @@
 import { Type, type Static } from 'typebox';
+import { DocumentKind, NewDocument } from './document.ts';
+import { Capacity, Vehicle } from './vehicle.ts';
 
 const closed = { additionalProperties: false } as const;
 const instant = Type.String({ format: 'date-time', maxLength: 40 });
@@ -6,26 +8,57 @@ const nullableInstant = Type.Union([instant, Type.Null()]);
 
 /** Part of MQTT topics and user names: no separators of either. */
 export const DriverId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
-export const DeviceId = Type.String({ pattern: '^[a-z0-9-]{1,32}$' });
+export const DriverParams = Type.Object({ driverId: DriverId }, closed);
+const Name = Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,100}$' });
 
-export const Vehicle = Type.Enum(['bicycle', 'cargo_bike', 'car', 'van']);
+/** Names of routes beside `/drivers/{driverId}`: a driver of such a name could not be asked for. */
+export const reservedIds: readonly string[] = ['offers', 'assignments'];
+
+export const driverStatuses = ['applied', 'approved', 'suspended'] as const;
+export type DriverStatus = (typeof driverStatuses)[number];
 
 export const NewDriver = Type.Object(
   {
     driverId: Type.Optional(DriverId),
-    name: Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,100}$' }),
+    name: Name,
     vehicle: Vehicle,
+    capacity: Type.Optional(Capacity),
+    autoAccept: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'An employed driver: takes each offer at once. Ops alone may say so',
+      }),
+    ),
+    documents: Type.Optional(
+      Type.Array(Type.Object({ kind: DocumentKind, ...NewDocument.properties }, closed), { maxItems: 4 }),
+    ),
   },
   closed,
 );
 export type NewDriver = Static<typeof NewDriver>;
+
+export const DriverChange = Type.Object(
+  {
+    name: Type.Optional(Name),
+    vehicle: Type.Optional(Vehicle),
+    capacity: Type.Optional(Type.Union([Capacity, Type.Null()])),
+    autoAccept: Type.Optional(Type.Boolean()),
+  },
+  { ...closed, minProperties: 1 },
+);
+export type DriverChange = Static<typeof DriverChange>;
 
 export const Driver = Type.Object(
   {
     driverId: DriverId,
     name: Type.String({ maxLength: 100 }),
     vehicle: Vehicle,
+    capacity: Capacity,
+    status: Type.Enum([...driverStatuses]),
+    statusReason: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+    autoAccept: Type.Boolean(),
     onShift: Type.Boolean(),
+    onBreak: Type.Boolean(),
     shiftChangedAt: nullableInstant,
     createdAt: instant,
   },
@@ -41,61 +74,33 @@ export const DriverPage = Type.Object(
   closed,
 );
 
-export const Device = Type.Object(
+export const DriverStory = Type.Object(
   {
-    deviceId: DeviceId,
-    username: Type.String({ maxLength: 100 }),
-    issuedAt: instant,
-    revokedAt: nullableInstant,
+    ...Driver.properties,
+    history: Type.Array(
+      Type.Object(
+        {
+          status: Type.Enum([...driverStatuses]),
+          reason: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
+          byKind: Type.String({ maxLength: 20 }),
+          byId: Type.String({ maxLength: 200 }),
+          at: instant,
+        },
+        closed,
+      ),
+      { maxItems: 100 },
+    ),
   },
   closed,
 );
-export type Device = Static<typeof Device>;
+export type StatusChange = Static<typeof DriverStory>['history'][number];
 
-export const IssuedDevice = Type.Object(
-  {
-    deviceId: DeviceId,
-    username: Type.String({ maxLength: 100 }),
-    password: Type.String({ maxLength: 200, description: 'Shown this once' }),
-    topic: Type.String({ maxLength: 200, description: 'Where the device publishes its location' }),
-  },
-  closed,
-);
+export type StatusAction = 'approve' | 'suspend';
 
-export const DeviceList = Type.Object({ devices: Type.Array(Device, { maxItems: 100 }) }, closed);
+export type StatusTransition = { readonly kind: 'moved'; readonly to: DriverStatus } | { readonly kind: 'unchanged' };
 
-/** Devices of one driver with credentials that work. */
-export const activeDevicesMax = 5;
-
-export interface DeviceAccess {
-  readonly username: string;
-  readonly topic: string;
-  readonly publish: readonly string[];
-}
-
-/**
- * A device publishes under its own driver only: our format, and OwnTracks under its own name. The app's own default is
- * `owntracks/<user name>/<what the phone calls itself>`, and beside its positions it tells of more than that one level
- * deeper, which nobody takes.
- */
-export function accessOf(driverId: string, deviceId: string): DeviceAccess {
-  const topic = `drivers/${driverId}/location`;
-  const username = `${driverId}.${deviceId}`;
-  const ownTracks = [`owntracks/${driverId}/${deviceId}`, `owntracks/${username}/+`];
-  return {
-    username,
-    topic,
-    publish: [topic, `drivers/${driverId}/status`, ...ownTracks, ...ownTracks.map((each) => `${each}/+`)],
-  };
-}
-
-/** Pages are in the order of ids, so a driver who registers meanwhile never shifts one. */
-export function toCursor(driverId: string): string {
-  return Buffer.from(`1:${driverId}`).toString('base64url');
-}
-
-/** The id in a cursor; undefined when it is not one of ours. */
-export function fromCursor(cursor: string): string | undefined {
-  const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  return /^1:[A-Za-z0-9_-]{1,64}$/.test(text) ? text.slice(2) : undefined;
+/** applied → approved ↔ suspended; an application can be turned down by suspending it. */
+export function changeStatus(status: DriverStatus, action: StatusAction): StatusTransition {
+  const to = action === 'approve' ? 'approved' : 'suspended';
+  return status === to ? { kind: 'unchanged' } : { kind: 'moved', to };
 }

@@ -1,42 +1,166 @@
 import type { PluginContext, Transaction } from '#plugin-api';
 import { toPlace } from './assignment.ts';
-import { tryAssign, tryWaiting } from './dispatch.ts';
-import { endAssignment, insertWaiting } from './store/assignments.ts';
+import { beginTries, dispatch, tryWaiting, type DispatchTools } from './dispatch.ts';
+import { countDispatched } from './dispatch-metrics.ts';
+import type { CloseReason } from './offer.ts';
+import { insertStep } from './store/assignments.ts';
 import { findDriver } from './store/drivers.ts';
+import {
+  endAssignment,
+  failAssignment,
+  lockForEvent,
+  pickUpAssignment,
+  scheduleAssignment,
+  type Before,
+  type OrderFacts,
+} from './store/order-events.ts';
+import { withdrawOffers } from './unassigning.ts';
 
-/** The part of `order.scheduled` that matters here. */
-export interface OrderScheduled {
-  readonly orderId: string;
-  readonly customerId: string;
-  readonly pickup: { readonly lat: number; readonly lon: number };
-  readonly pickupWindow: { readonly end: string };
+interface Point {
+  readonly lat: number;
+  readonly lon: number;
 }
 
-export function registerEvents(ctx: PluginContext, now: () => number): void {
-  ctx.events.on<OrderScheduled>('order.scheduled', async ({ data }, tx) => {
-    const { orderId, customerId, pickup, pickupWindow } = data;
-    const isNew = await insertWaiting(tx, {
-      orderId,
-      customerId,
-      pickup: toPlace(pickup),
-      windowEnd: pickupWindow.end,
-    });
-    if (!isNew) return;
-    const outcome = await tryAssign(tx, { orderId, attempt: 0 }, now);
-    ctx.metrics.increment('returnit_assignments_total', { outcome });
-  });
+/** The part of an order's events that matters here. What an older publisher does not tell has its usual value. */
+export interface OrderEvent {
+  readonly orderId: string;
+  readonly customerId: string;
+  readonly partnerId?: string | null;
+  readonly driverId?: string | null;
+  readonly attempt?: number;
+  readonly pickup: Point;
+  readonly pickupWindow: { readonly start?: string; readonly end: string };
+  readonly destination?: Point | null;
+  readonly parcels?: number;
+  readonly volumeL?: number | null;
+  readonly reason?: string;
+}
 
-  for (const event of ['order.cancelled', 'order.completed']) {
-    ctx.events.on<{ readonly orderId: string }>(event, ({ data }, tx) => release(tx, data.orderId));
+export function toFacts(event: OrderEvent): OrderFacts {
+  const { orderId, customerId, partnerId = null, attempt = 1, pickupWindow, destination, parcels = 1 } = event;
+  return {
+    orderId,
+    customerId,
+    partnerId,
+    attempt,
+    pickup: toPlace(event.pickup),
+    windowStart: pickupWindow.start ?? null,
+    windowEnd: pickupWindow.end,
+    destination: destination === undefined || destination === null ? null : toPlace(destination),
+    parcels: Math.max(1, parcels),
+    volumeL: event.volumeL ?? null,
+  };
+}
+
+export function registerEvents(ctx: PluginContext, tools: DispatchTools): void {
+  ctx.events.on<OrderEvent>('order.scheduled', ({ data }, tx) => schedule(ctx, tx, { order: toFacts(data), tools }));
+  ctx.events.on<OrderEvent>('order.picked_up', ({ data }, tx) => pickUp(ctx, tx, data));
+  ctx.events.on<OrderEvent>('order.pickup_failed', ({ data }, tx) => fail(tx, data));
+  for (const [name, reason] of [
+    ['order.cancelled', 'cancelled'],
+    ['order.delivered', 'delivered'],
+    ['order.completed', 'completed'],
+  ] as const) {
+    ctx.events.on<OrderEvent>(name, ({ data }, tx) => end(tx, data, reason));
   }
 
   ctx.events.on<{ readonly driverId: string }>('driver.located', async ({ data }, tx) => {
     const driver = await findDriver(tx, data.driverId);
-    if (driver?.onShift === true) await tryWaiting(tx);
+    if (driver?.onShift === true && !driver.onBreak) await tryWaiting(tx);
   });
 }
 
-async function release(tx: Transaction, orderId: string): Promise<void> {
-  const driverId = await endAssignment(tx, orderId);
-  if (driverId !== undefined) await tryWaiting(tx);
+async function schedule(
+  ctx: PluginContext,
+  tx: Transaction,
+  { order, tools }: { readonly order: OrderFacts; readonly tools: DispatchTools },
+): Promise<void> {
+  const { orderId } = order;
+  const before = await lockForEvent(tx, orderId);
+  const scheduled = await scheduleAssignment(tx, order);
+  if (scheduled === undefined) return;
+  await withdrawOffers(tx, orderId, 'rescheduled');
+  await recordEnd(tx, { orderId, before, step: 'failed', reason: 'rescheduled' });
+  if (scheduled.status === 'held') return;
+  const { round } = scheduled;
+  // Of an order that others may hold the lock of, drivers are not to be locked now: a job does it in everybody's order.
+  if (!scheduled.isNew) return beginTries(tx, orderId, round);
+  countDispatched(ctx, await dispatch(tx, { orderId, round, tries: 0 }, tools));
+}
+
+/** Who has the parcels has the order, even if it was taken from that driver for its silence a moment before. */
+async function pickUp(ctx: PluginContext, tx: Transaction, event: OrderEvent): Promise<void> {
+  const { orderId, driverId = null } = event;
+  if (driverId === null || (await findDriver(tx, driverId)) === undefined) {
+    ctx.log.warn('an order was picked up by nobody who is known here', { orderId });
+    return;
+  }
+  const before = await lockForEvent(tx, orderId);
+  const sequence = await pickUpAssignment(tx, { ...toFacts(event), driverId });
+  if (sequence === undefined) return;
+  await withdrawOffers(tx, orderId, 'taken');
+  if (before?.driverId === driverId) return;
+  const { customerId, attempt = 1 } = event;
+  await insertStep(tx, {
+    orderId,
+    sequence,
+    step: 'assigned',
+    attempt,
+    driverId,
+    byKind: 'system',
+    byId: 'orders',
+    reason: 'picked_up',
+  });
+  const other = before?.driverId ?? null;
+  if (other === null) return;
+  await tx.events.publish('driver.unassigned', {
+    orderId,
+    customerId,
+    driverId: other,
+    attempt,
+    sequence,
+    reason: 'withdrawn',
+  });
+}
+
+async function fail(tx: Transaction, event: OrderEvent): Promise<void> {
+  const { orderId, customerId, attempt = 1, reason = 'pickup failed' } = event;
+  const before = await lockForEvent(tx, orderId);
+  if ((await failAssignment(tx, { orderId, customerId, attempt })) === undefined) return;
+  await withdrawOffers(tx, orderId, 'pickup_failed');
+  await recordEnd(tx, { orderId, before, step: 'failed', reason });
+  if (before?.driverId !== null && before !== undefined) await tryWaiting(tx);
+}
+
+async function end(tx: Transaction, event: OrderEvent, reason: 'cancelled' | 'delivered' | 'completed'): Promise<void> {
+  const { orderId, customerId = null, attempt = 1 } = event as Partial<OrderEvent> & { readonly orderId: string };
+  const before = await lockForEvent(tx, orderId);
+  if ((await endAssignment(tx, { orderId, customerId, attempt })) === undefined) return;
+  const closing: CloseReason = reason === 'cancelled' ? 'cancelled' : 'taken';
+  await withdrawOffers(tx, orderId, closing);
+  await recordEnd(tx, { orderId, before, step: 'ended', reason });
+  if (before?.driverId !== null && before !== undefined) await tryWaiting(tx);
+}
+
+interface End {
+  readonly orderId: string;
+  readonly before: Before | undefined;
+  readonly step: 'failed' | 'ended';
+  readonly reason: string;
+}
+
+/** Of what was heard of before: an order that is over before it was known has no story here. */
+async function recordEnd(tx: Transaction, { orderId, before, step, reason }: End): Promise<void> {
+  if (before === undefined || before.status === 'failed') return;
+  const { attempt, sequence, driverId } = before;
+  await insertStep(tx, {
+    orderId,
+    sequence: sequence + 1,
+    step,
+    attempt,
+    driverId,
+    byKind: 'system',
+    byId: 'orders',
+    reason: reason.slice(0, 200),
+  });
 }

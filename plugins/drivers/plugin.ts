@@ -1,15 +1,32 @@
 import type { Plugin } from '#plugin-api';
-import { registerDeviceRoutes } from './device-routes.ts';
+import { registerDeviceKeeping } from './device-keeping.ts';
 import { registerEvents } from './events.ts';
+import { startFigures, type Figures } from './figures.ts';
+import { createFreeDrivers } from './free-drivers.ts';
 import { registerJobs } from './jobs.ts';
+import { openOptimiser } from './open-optimiser.ts';
+import { registerPushing } from './pushing.ts';
 import { registerRoutes } from './routes.ts';
+import { readSettings } from './settings.ts';
+
+let figures: Figures | undefined;
 
 export const plugin: Plugin = {
-  setup(ctx) {
+  async setup(ctx) {
     const now = (): number => Date.now();
-    registerRoutes(ctx);
-    registerDeviceRoutes(ctx);
-    registerEvents(ctx, now);
-    registerJobs(ctx, now);
+    const monotonicMs = (): number => performance.now();
+    const settings = readSettings(ctx.env);
+    const freeDrivers = createFreeDrivers({ settings, now: monotonicMs });
+    const tools = { settings, freeDrivers, now, monotonicMs };
+    await figures?.stop();
+    registerRoutes(ctx, { settings, now, optimiser: await openOptimiser(ctx, settings, monotonicMs) });
+    registerEvents(ctx, tools);
+    registerJobs(ctx, tools);
+    registerPushing(ctx, now);
+    registerDeviceKeeping(ctx);
+    figures = startFigures(ctx);
+  },
+  async stop() {
+    await figures?.stop();
   },
 };

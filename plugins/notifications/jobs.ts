@@ -1,28 +1,23 @@
-import type { PluginContext, Queryable } from '#plugin-api';
-import type { Channel } from './channel.ts';
-import { findUnsent, markSent } from './store.ts';
+import type { PluginContext } from '#plugin-api';
+import { sendQueues } from './composing.ts';
+import { forgetOld } from './retention.ts';
+import { send, type SendingOptions } from './sending.ts';
 
-export function registerJobs(ctx: PluginContext, channels: readonly Channel[]): void {
-  ctx.jobs.work<{ readonly notificationId: string }>('notifications.send', async ({ data }) => {
-    const result = await send(ctx.db, channels, data.notificationId);
-    ctx.metrics.increment('returnit_notifications_total', result);
-  });
-}
+const retentionQueue = 'notifications.retention';
 
-export interface SendResult extends Readonly<Record<string, string>> {
-  readonly channel: string;
-  readonly outcome: 'sent' | 'repeated';
-}
-
-/** Sends, then records it: after a crash in between a message may come twice, but none is lost. */
-export async function send(db: Queryable, channels: readonly Channel[], notificationId: string): Promise<SendResult> {
-  const message = await findUnsent(db, notificationId);
-  if (message === undefined) return { channel: 'none', outcome: 'repeated' };
-  const channel = channels.find(({ name }) => name === message.channel);
-  if (channel === undefined)
-    throw new Error(`Cannot send notification '${notificationId}': no channel '${message.channel}'`);
-  const { role, recipientId, template, title, body } = message;
-  await channel.send({ id: notificationId, recipient: { role, id: recipientId }, template, title, body });
-  await markSent(db, notificationId);
-  return { channel: channel.name, outcome: 'sent' };
+export function registerJobs(ctx: PluginContext, options: SendingOptions): void {
+  const { settings, now } = options;
+  for (const queue of Object.values(sendQueues)) {
+    ctx.jobs.work<{ readonly notificationId: string }>(
+      queue,
+      ({ data }) => send(ctx, options, { notificationId: data.notificationId, queue }),
+      { concurrency: settings.concurrency },
+    );
+  }
+  ctx.jobs.work(
+    retentionQueue,
+    ({ signal }) => forgetOld(ctx, { nowMs: now(), retentionMs: settings.retentionMs, signal }),
+    { concurrency: 1 },
+  );
+  ctx.jobs.schedule(retentionQueue, '23 * * * *');
 }

@@ -1,65 +1,52 @@
 import { Type, type Static } from 'typebox';
 
+const Time = Type.String({ format: 'date-time', maxLength: 40 });
+const orNull = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()]);
+const Name = Type.String({ maxLength: 64 });
+
+const common = {
+  notificationId: Name,
+  orderId: orNull(Type.String({ maxLength: 200 })),
+  template: Name,
+  channel: Name,
+  /** pending, held (quiet hours), sending, sent, failed, dropped */
+  state: Name,
+  createdAt: Time,
+  sentAt: orNull(Time),
+};
+
+/** As whoever was told sees it. */
 export const Notification = Type.Object(
+  { ...common, title: Type.String({ maxLength: 200 }), body: Type.String({ maxLength: 2000 }) },
+  { additionalProperties: false },
+);
+
+/** As ops sees it: how it went, and not what it says. */
+export const DeliveredNotification = Type.Object(
   {
-    notificationId: Type.String({ maxLength: 64 }),
-    orderId: Type.String({ maxLength: 128 }),
-    template: Type.String({ maxLength: 64 }),
-    title: Type.String({ maxLength: 200 }),
-    body: Type.String({ maxLength: 2000 }),
-    createdAt: Type.String({ format: 'date-time', maxLength: 40 }),
-    sentAt: Type.Union([Type.String({ format: 'date-time', maxLength: 40 }), Type.Null()]),
+    ...common,
+    recipientRole: Name,
+    recipientId: Type.String({ maxLength: 200 }),
+    eventId: Type.String({ maxLength: 200 }),
+    eventAt: Time,
+    locale: Name,
+    attempts: Type.Integer({ minimum: 0 }),
+    lastError: orNull(Type.String({ maxLength: 300 })),
+    dropReason: orNull(Name),
+    dueAt: orNull(Time),
+    fallbackOf: orNull(Name),
   },
   { additionalProperties: false },
 );
-export type Notification = Static<typeof Notification>;
 
 export const NotificationPage = Type.Object(
   {
-    notifications: Type.Array(Notification, { maxItems: 100 }),
+    notifications: Type.Array(Type.Union([Notification, DeliveredNotification]), { maxItems: 100 }),
     nextCursor: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
   },
   { additionalProperties: false },
 );
-
-export interface Recipient {
-  readonly role: 'customer' | 'driver';
-  readonly id: string;
-}
-
-/** What the events that people are told of have in common. */
-export interface EventFacts {
-  readonly orderId: string;
-  readonly customerId?: string | null;
-  readonly driverId?: string | null;
-  readonly reason?: string;
-  /** Of `driver.unavailable`: nobody looks for a driver any more. */
-  readonly final?: boolean;
-}
-
-/** The events that people are told of, and who is. */
-export const audience = {
-  'order.created': 'customer',
-  'order.scheduled': 'customer',
-  'order.assigned': 'customer',
-  'order.started': 'customer',
-  'order.picked_up': 'customer',
-  'order.delivered': 'customer',
-  'order.completed': 'customer',
-  'order.cancelled': 'customer',
-  'payment.declined': 'customer',
-  'payment.failed': 'customer',
-  'driver.assigned': 'driver',
-  'driver.unavailable': 'customer',
-} as const satisfies Record<string, Recipient['role']>;
-export type NotifiedEvent = keyof typeof audience;
-
-/** Undefined when the event names nobody to tell, such as an order without a customer. */
-export function recipientOf(event: NotifiedEvent, facts: EventFacts): Recipient | undefined {
-  const role = audience[event];
-  const id = role === 'driver' ? facts.driverId : facts.customerId;
-  return id === undefined || id === null ? undefined : { role, id };
-}
+export type NotificationPage = Static<typeof NotificationPage>;
 
 /** Where a page ended: the sequence in which notifications were made. */
 export function toCursor(sequence: string): string {

@@ -1,17 +1,12 @@
 import type { Plugin } from '#plugin-api';
-import { createLogChannel } from './channel.ts';
-import { registerEvents } from './events.ts';
-import { registerJobs } from './jobs.ts';
-import { registerRoutes } from './routes.ts';
+import { openChannels } from './channels/open-channels.ts';
+import { register } from './register.ts';
+import { readSettings } from './settings.ts';
 
 export const plugin: Plugin = {
-  setup(ctx) {
-    const channels = [createLogChannel(ctx.log)];
-    registerRoutes(ctx);
-    registerEvents(
-      ctx,
-      channels.map(({ name }) => name),
-    );
-    registerJobs(ctx, channels);
+  async setup(ctx) {
+    const now = (): number => Date.now();
+    const settings = readSettings(ctx.env);
+    register(ctx, { settings, channels: await openChannels(ctx, settings, now), now });
   },
 };

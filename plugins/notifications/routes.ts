@@ -2,10 +2,11 @@ import { Type } from 'typebox';
 import type { PluginContext } from '#plugin-api';
 import { refuse } from './errors.ts';
 import { fromCursor, NotificationPage, toCursor } from './notification.ts';
-import { listNotifications } from './store.ts';
+import { listDeliveries, listOwn } from './store/listing.ts';
 
 const ListQuery = Type.Object(
   {
+    orderId: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: 20 })),
     cursor: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
   },
@@ -16,8 +17,8 @@ export function registerRoutes(ctx: PluginContext): void {
   ctx.http.get(
     '/notifications',
     {
-      summary: 'What the caller was told, newest first',
-      roles: ['customer', 'driver'],
+      summary: 'What the caller was told, newest first; for ops, how all messages went',
+      roles: ['customer', 'driver', 'ops'],
       query: ListQuery,
       response: { 200: NotificationPage },
     },
@@ -27,14 +28,18 @@ export function registerRoutes(ctx: PluginContext): void {
         return refuse('NOTIFICATION_CURSOR_INVALID', "'cursor' must be a 'nextCursor' of an earlier page");
       }
       const limit = query.limit ?? 20;
-      const role = principal.role === 'driver' ? 'driver' : 'customer';
-      const rows = await listNotifications(ctx.db, { recipient: { role, id: principal.id }, before, limit: limit + 1 });
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
+      const page = { before, orderId: query.orderId ?? null, limit: limit + 1 };
+      const { id, role } = principal;
+      const rows =
+        role === 'ops'
+          ? await listDeliveries(ctx.db, page)
+          : await listOwn(ctx.db, { role: role === 'driver' ? 'driver' : 'customer', id }, page);
+      const shown = rows.slice(0, limit);
+      const last = shown.at(-1);
       return {
         status: 200,
         body: {
-          notifications: page.map(({ sequence: _sequence, ...notification }) => notification),
+          notifications: shown.map(({ sequence: _sequence, ...notification }) => notification),
           nextCursor: rows.length > limit && last !== undefined ? toCursor(last.sequence) : null,
         },
       };

@@ -1,60 +1,44 @@
-import type { OrderErrorCode } from './errors.ts';
-import type { NewOrder, Price } from './order.ts';
-
-const dayMs = 86_400_000;
-export const windowLengthMaxMs = 7 * dayMs;
-export const windowAheadMaxMs = 90 * dayMs;
-/** A customer who takes a while to fill in the form, or whose clock is slow, still gets "now". */
-export const windowPastToleranceMs = 15 * 60_000;
+import type { Refusal } from './errors.ts';
+import type { NewOrder } from './order.ts';
+import { parcelsMax, toNewParcels } from './parcel.ts';
+import { checkWindow } from './window.ts';
 
 export const defaultPaymentMethod = 'tok_default';
 
-const pickupFeeMinor = 590;
-const furtherItemFeeMinor = 100;
-
-export interface Refusal {
-  readonly code: OrderErrorCode;
-  readonly detail: string;
-}
-
 /** What the schema cannot say of a booking. */
 export function checkBooking(booking: NewOrder, nowMs: number): Refusal | undefined {
-  for (const [name, { lat, lon }] of [
+  return checkPlaces(booking) ?? checkParcels(booking) ?? checkWindow(booking.pickupWindow, nowMs);
+}
+
+function checkPlaces(booking: NewOrder): Refusal | undefined {
+  for (const [name, place] of [
     ['pickup', booking.pickup],
     ['destination.address', booking.destination.address],
   ] as const) {
-    if (lat === 0 && lon === 0) {
-      return {
-        code: 'ORDER_ADDRESS_INVALID',
-        detail: `'${name}' must have the coordinates of the address: they are 0, 0, what failed geocoding gives`,
-      };
-    }
+    const refusal = checkPlace(name, place);
+    if (refusal !== undefined) return refusal;
   }
-  return checkWindow(booking.pickupWindow, nowMs);
-}
-
-function checkWindow(window: NewOrder['pickupWindow'], nowMs: number): Refusal | undefined {
-  const startMs = Date.parse(window.start);
-  const endMs = Date.parse(window.end);
-  const refused = (detail: string): Refusal => ({ code: 'ORDER_WINDOW_INVALID', detail });
-  if (!Number.isFinite(startMs) || !Number.isFinite(endMs)) {
-    return refused("'pickupWindow' must have two points in time, such as 2026-05-04T09:00:00Z");
-  }
-  if (endMs <= startMs) return refused("'pickupWindow.end' must be after 'pickupWindow.start'");
-  if (endMs - startMs > windowLengthMaxMs) return refused("'pickupWindow' must not be longer than 7 days");
-  if (startMs < nowMs - windowPastToleranceMs || endMs <= nowMs) {
-    return refused(
-      "'pickupWindow' must not lie in the past: 'start' may be 15 minutes ago at most, 'end' must be ahead",
-    );
-  }
-  if (startMs > nowMs + windowAheadMaxMs) return refused("'pickupWindow.start' must be within the next 90 days");
   return undefined;
 }
 
-/** A flat fee for the way, and a little for each further item. */
-export function priceOf(items: NewOrder['items']): Price {
-  const count = items.reduce((sum, item) => sum + item.quantity, 0);
-  return { amountMinor: pickupFeeMinor + furtherItemFeeMinor * (count - 1), currency: 'EUR' };
+export function checkPlace(
+  name: string,
+  { lat, lon }: { readonly lat: number; readonly lon: number },
+): Refusal | undefined {
+  if (lat !== 0 || lon !== 0) return undefined;
+  return {
+    code: 'ORDER_ADDRESS_INVALID',
+    detail: `'${name}' must have the coordinates of the address: they are 0, 0, what failed geocoding gives`,
+  };
+}
+
+function checkParcels(booking: NewOrder): Refusal | undefined {
+  const refused = (detail: string): Refusal => ({ code: 'ORDER_PARCELS_INVALID', detail });
+  if ((booking.parcels === undefined) === (booking.items === undefined)) {
+    return refused("There must be either 'parcels' or 'items'");
+  }
+  const count = toNewParcels(booking).length;
+  return count > parcelsMax ? refused(`An order has at most ${parcelsMax} parcels: these are ${count}`) : undefined;
 }
 
 export interface Ownership {
@@ -64,7 +48,7 @@ export interface Ownership {
 
 /** A customer books for himself, a partner for one of its customers. */
 export function ownershipOf(
-  booking: NewOrder,
+  booking: Pick<NewOrder, 'customerId'>,
   principal: { readonly id: string; readonly role: string },
 ): Ownership | Refusal {
   if (principal.role === 'partner') {

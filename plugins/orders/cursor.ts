@@ -1,13 +1,15 @@
-const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+import type { Position } from './store/list.ts';
 
-/** Where a page ended. Ids are made in the order of time (UUID version 7), so a new order never shifts a later page. */
-export function toCursor(orderId: string): string {
-  return Buffer.from(`1:${orderId}`).toString('base64url');
+const pattern = /^2:(\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z):([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+/** Where a page ended, for the client to send back. */
+export function toCursor({ createdAt, orderId }: Position): string {
+  return Buffer.from(`2:${createdAt}:${orderId}`).toString('base64url');
 }
 
-/** The id in a cursor; undefined when it is not one of ours. */
-export function fromCursor(cursor: string): string | undefined {
-  const text = Buffer.from(cursor, 'base64url').toString('utf8');
-  const orderId = text.slice(2);
-  return text.startsWith('1:') && uuidPattern.test(orderId) ? orderId : undefined;
+/** The position in a cursor; undefined when it is not one of ours. */
+export function fromCursor(cursor: string): Position | undefined {
+  const [, createdAt, orderId] = pattern.exec(Buffer.from(cursor, 'base64url').toString('utf8')) ?? [];
+  if (createdAt === undefined || orderId === undefined || Number.isNaN(Date.parse(createdAt))) return undefined;
+  return { createdAt, orderId };
 }

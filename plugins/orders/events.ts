@@ -1,56 +1,113 @@
-import type { PluginContext, Transaction } from '#plugin-api';
-import { takeStep, type Step } from './progress.ts';
+import type { DomainEvent, PluginContext, Transaction } from '#plugin-api';
+import { followAssignment } from './assigning.ts';
+import type { Actor, OrderAction } from './lifecycle.ts';
+import { takeStep, takeStepOf, type Step, type StepRules } from './progress.ts';
+import type { Settings } from './settings.ts';
+import { countStep } from './step-metrics.ts';
+import { lockOrder } from './store/orders.ts';
+import type { StoredOrder } from './store/rows.ts';
 
-interface PaymentRefused {
+interface OfOrder {
   readonly orderId: string;
-  readonly reason: string;
 }
 
-interface DriverAssigned {
-  readonly orderId: string;
+interface PaymentNews extends OfOrder {
+  /** Why it was declined, or failed. */
+  readonly reason?: string;
+}
+
+interface AssignmentData extends OfOrder {
   readonly driverId: string;
+  /** Missing in events from before orders could be assigned again. */
+  readonly attempt?: number;
+  readonly sequence?: number;
+  readonly reason?: string;
 }
 
-export function registerEvents(ctx: PluginContext): void {
-  ctx.events.on<{ readonly orderId: string }>('payment.authorised', (event, tx) =>
-    follow(ctx, tx, {
-      orderId: event.data.orderId,
-      action: 'schedule',
-      actor: { kind: 'system', id: 'payments' },
-    }),
-  );
+interface DriverArrived extends OfOrder {
+  readonly driverId: string;
+  readonly stop: string;
+  /** When the driver was there. */
+  readonly at: string;
+}
 
-  for (const outcome of ['declined', 'failed']) {
-    ctx.events.on<PaymentRefused>(`payment.${outcome}`, (event, tx) =>
-      follow(ctx, tx, {
-        orderId: event.data.orderId,
-        action: 'cancel',
-        actor: { kind: 'system', id: 'payments' },
-        reason: `payment ${outcome}: ${event.data.reason}`.slice(0, 200),
-      }),
-    );
+export interface EventOptions {
+  readonly settings: Settings;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+const payments: Actor = { kind: 'system', id: 'payments' };
+const tracking: Actor = { kind: 'system', id: 'tracking' };
+
+/** Of a handler that needs nothing but the event: who moves the order, and how. */
+const paymentSteps: Readonly<Record<string, (news: PaymentNews) => Pick<Step, 'action' | 'reason'>>> = {
+  'payment.authorised': () => ({ action: 'schedule' }),
+  'payment.captured': () => ({ action: 'complete' }),
+  'payment.declined': ({ reason }) => ({ action: 'cancel', reason: toReason('declined', reason) }),
+  'payment.failed': ({ reason }) => ({ action: 'cancel', reason: toReason('failed', reason) }),
+};
+
+const toReason = (outcome: string, reason = 'no reason'): string => `payment ${outcome}: ${reason}`.slice(0, 200);
+
+export function registerEvents(ctx: PluginContext, { settings, now }: EventOptions): void {
+  const rules = (): StepRules => ({ settings, nowMs: now() });
+
+  for (const [event, toStep] of Object.entries(paymentSteps)) {
+    ctx.events.on<PaymentNews>(event, async ({ data, traceId }, tx) => {
+      const { orderId } = data;
+      const step = { ...toStep(data), orderId, actor: payments, traceId };
+      const outcome = await takeStep(tx, step, rules());
+      countStep(ctx, { action: step.action, outcome, nowMs: now() });
+      logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
+    });
   }
 
-  ctx.events.on<DriverAssigned>('driver.assigned', (event, tx) =>
-    follow(ctx, tx, {
-      orderId: event.data.orderId,
-      action: 'assign',
-      actor: { kind: 'system', id: 'drivers' },
-      driverId: event.data.driverId,
-    }),
-  );
+  for (const [kind, action] of [
+    ['assigned', 'assign'],
+    ['unassigned', 'unassign'],
+  ] as const) {
+    ctx.events.on<AssignmentData>(`driver.${kind}`, async ({ data, traceId }, tx) => {
+      const { orderId, driverId, attempt, sequence = 1, reason } = data;
+      const news = { kind, driverId, attempt, sequence };
+      const { kind: outcome } = await followAssignment(tx, { orderId, news, reason, traceId }, rules());
+      ctx.metrics.increment('returnit_orders_steps_total', { action, outcome });
+      logUnmoved(ctx, { orderId, action, outcome });
+    });
+  }
+
+  ctx.events.on<DriverArrived>('driver.arrived', (event, tx) => arrive(ctx, tx, { event, rules: rules() }));
+}
+
+async function arrive(
+  ctx: PluginContext,
+  tx: Transaction,
+  { event, rules }: { readonly event: DomainEvent<DriverArrived>; readonly rules: StepRules },
+): Promise<void> {
+  const { orderId, stop } = event.data;
+  if (stop !== 'pickup') return;
+  const stored = await lockOrder(tx, orderId);
+  const step = { orderId, action: 'arrive', actor: tracking, traceId: event.traceId } as const;
+  const outcome =
+    stored !== undefined && isOfThisTry(stored, event.data)
+      ? await takeStepOf(tx, stored, { step, rules })
+      : ({ kind: 'missing' } as const);
+  countStep(ctx, { action: 'arrive', outcome, nowMs: rules.nowMs });
+  logUnmoved(ctx, { orderId, action: 'arrive', outcome: outcome.kind });
+}
+
+/** Whether the driver whom the order has now was there since it has it: a late event may be of an earlier try. */
+function isOfThisTry({ order, assignedAt }: StoredOrder, { driverId, at }: DriverArrived): boolean {
+  return order.driverId === driverId && assignedAt !== null && Date.parse(at) >= Date.parse(assignedAt);
 }
 
 /**
  * An event may come when the order has gone another way, such as cancelled while it was paid for. That is no failure:
  * `order.cancelled` was published, and whoever holds money or a driver for the order lets go of it then.
  */
-async function follow(ctx: PluginContext, tx: Transaction, step: Step): Promise<void> {
-  const outcome = await takeStep(tx, step);
-  if (outcome.kind === 'raced')
-    throw new Error(`Cannot ${step.action} order '${step.orderId}': others keep changing it`);
-  ctx.metrics.increment('returnit_orders_steps_total', { action: step.action, outcome: outcome.kind });
-  if (outcome.kind === 'moved') return;
-  const { orderId, action } = step;
-  ctx.log.info('event did not move the order', { orderId, action, outcome: outcome.kind });
+function logUnmoved(
+  ctx: PluginContext,
+  fields: { readonly orderId: string; readonly action: OrderAction; readonly outcome: string },
+): void {
+  if (fields.outcome !== 'moved') ctx.log.info('event did not move the order', fields);
 }

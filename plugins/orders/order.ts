@@ -1,15 +1,14 @@
 import { Type, type Static } from 'typebox';
 import { orderStatuses } from './lifecycle.ts';
+import { Item, NewParcel, Parcel, parcelsMax } from './parcel.ts';
+import { Price } from './price.ts';
+import { ProofRequired } from './requirement.ts';
+import { closed, id, instant, line, lines, nullableText, principalId } from './text-schemas.ts';
 
-const closed = { additionalProperties: false } as const;
-
-/** One line of text that begins with something visible: no control characters, of which Postgres refuses NUL. */
-const line = (maxLength: number) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\u0000-\\u0020\\u007f][^\\u0000-\\u001f\\u007f]*$' });
-
-const instant = Type.String({ format: 'date-time', maxLength: 40 });
-const id = Type.String({ minLength: 1, maxLength: 128 });
 const nullable = <T extends typeof id>(schema: T) => Type.Union([schema, Type.Null()]);
+
+export const lat = Type.Number({ minimum: -90, maximum: 90 });
+export const lon = Type.Number({ minimum: -180, maximum: 180 });
 
 export const Address = Type.Object(
   {
@@ -19,23 +18,21 @@ export const Address = Type.Object(
     region: line(100),
     postalCode: line(20),
     country: Type.String({ pattern: '^[A-Z]{2}$', description: 'ISO 3166-1 alpha-2' }),
-    lat: Type.Number({ minimum: -90, maximum: 90 }),
-    lon: Type.Number({ minimum: -180, maximum: 180 }),
+    lat,
+    lon,
   },
   closed,
 );
 
 export const PickupWindow = Type.Object({ start: instant, end: instant }, closed);
+export type PickupWindow = Static<typeof PickupWindow>;
 
-export const Item = Type.Object(
-  { description: line(200), quantity: Type.Integer({ minimum: 1, maximum: 100 }) },
-  closed,
-);
+export const destinationKinds = ['store', 'carrier', 'warehouse'] as const;
+export const DestinationKind = Type.Enum([...destinationKinds]);
 
-export const Destination = Type.Object(
-  { kind: Type.Union([Type.Literal('store'), Type.Literal('carrier')]), name: line(100), address: Address },
-  closed,
-);
+export const Destination = Type.Object({ kind: DestinationKind, name: line(100), address: Address }, closed);
+
+export const Notes = lines(1000);
 
 export const NewOrder = Type.Object(
   {
@@ -45,13 +42,18 @@ export const NewOrder = Type.Object(
         description: 'Chosen by the client: the same reference and content again answers the same order',
       }),
     ),
-    customerId: Type.Optional(
-      Type.String({ pattern: '^[A-Za-z0-9._:@|-]{1,128}$', description: 'Of a partner only: whose order it is' }),
-    ),
+    customerId: Type.Optional(principalId('Of a partner only: whose order it is')),
     pickup: Address,
     pickupWindow: PickupWindow,
-    items: Type.Array(Item, { minItems: 1, maxItems: 50 }),
+    parcels: Type.Optional(Type.Array(NewParcel, { minItems: 1, maxItems: parcelsMax })),
+    items: Type.Optional(
+      Type.Array(Item, { minItems: 1, maxItems: parcelsMax, description: 'Instead of `parcels`: each piece is one' }),
+    ),
     destination: Destination,
+    retailer: Type.Optional(line(100)),
+    orderReference: Type.Optional(line(64, { description: "The retailer's number of the purchase" })),
+    notes: Type.Optional(Notes),
+    quoteId: Type.Optional(Type.String({ format: 'uuid', description: 'Of POST /orders/quotes: its price is taken' })),
     paymentMethod: Type.Optional(
       Type.String({ pattern: '^tok_[a-z0-9_]{1,60}$', description: "The payment provider's token" }),
     ),
@@ -60,27 +62,30 @@ export const NewOrder = Type.Object(
 );
 export type NewOrder = Static<typeof NewOrder>;
 
-export const Price = Type.Object(
-  { amountMinor: Type.Integer({ minimum: 0 }), currency: Type.String({ pattern: '^[A-Z]{3}$' }) },
-  closed,
-);
-export type Price = Static<typeof Price>;
-
 export const Status = Type.Enum([...orderStatuses]);
 
 const summaryFields = {
   orderId: id,
+  version: Type.Integer({ minimum: 1, description: 'What the ETag says' }),
   reference: nullable(id),
   status: Status,
+  attempt: Type.Integer({ minimum: 1, description: 'Which try to pick the parcels up this is' }),
   customerId: id,
   partnerId: nullable(id),
   driverId: nullable(id),
   pickup: Address,
   pickupWindow: PickupWindow,
-  items: Type.Array(Item, { maxItems: 50 }),
+  // More than can be booked: what was booked as items with quantities had no such limit.
+  parcels: Type.Array(Parcel, { maxItems: 5000 }),
   destination: Destination,
+  retailer: nullableText,
+  orderReference: nullableText,
+  notes: nullableText,
+  proofRequired: ProofRequired,
   price: Price,
-  cancelReason: nullable(Type.String({ maxLength: 200 })),
+  quoteId: nullable(id),
+  cancelReason: nullableText,
+  failureReason: nullableText,
   createdAt: instant,
   updatedAt: instant,
 };
@@ -91,11 +96,13 @@ export type Order = Static<typeof Order>;
 export const HistoryStep = Type.Object(
   {
     sequence: Type.Integer({ minimum: 1 }),
+    action: nullable(id),
     from: nullable(id),
     to: Status,
     actorKind: id,
     actorId: id,
-    reason: nullable(Type.String({ maxLength: 200 })),
+    reason: nullableText,
+    traceId: nullable(id),
     occurredAt: instant,
   },
   closed,
@@ -103,7 +110,7 @@ export const HistoryStep = Type.Object(
 export type HistoryStep = Static<typeof HistoryStep>;
 
 export const OrderWithHistory = Type.Object(
-  { ...summaryFields, history: Type.Array(HistoryStep, { maxItems: 100 }) },
+  { ...summaryFields, history: Type.Array(HistoryStep, { maxItems: 1000 }) },
   closed,
 );
 

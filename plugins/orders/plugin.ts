@@ -1,10 +1,13 @@
 import type { Plugin } from '#plugin-api';
 import { registerEvents } from './events.ts';
 import { registerRoutes } from './routes.ts';
+import { readSettings } from './settings.ts';
 
 export const plugin: Plugin = {
   setup(ctx) {
-    registerRoutes(ctx, () => Date.now());
-    registerEvents(ctx);
+    const settings = readSettings(ctx.env);
+    const now = (): number => Date.now();
+    registerRoutes({ ctx, settings, now });
+    registerEvents(ctx, { settings, now });
   },
 };

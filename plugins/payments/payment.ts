@@ -1,69 +1,90 @@
+/** Payments as the API shows them. */
 import { Type, type Static } from 'typebox';
-import type { Authorisation } from './provider.ts';
+import { operationKinds, operationStatuses } from './operation.ts';
+import { paymentStatuses } from './payment-state.ts';
 
-/**
- * pending -> authorised -> voiding -> voided, or pending -> declined.
- * cancelled: the order was cancelled before the provider was asked. cancelling: nobody wants the answer any more, because
- * the order was cancelled meanwhile or has waited long enough, so that it decides between cancelled (declined) and voiding
- * (authorised).
- */
-export const paymentStatuses = [
-  'pending',
-  'authorised',
-  'declined',
-  'cancelling',
-  'cancelled',
-  'voiding',
-  'voided',
-] as const;
-export type PaymentStatus = (typeof paymentStatuses)[number];
-
+const closed = { additionalProperties: false } as const;
 const instant = Type.String({ format: 'date-time', maxLength: 40 });
+const id = Type.String({ maxLength: 200 });
+const reason = Type.String({ maxLength: 200 });
+const minor = Type.Integer({ minimum: 0, description: "In the currency's smallest unit" });
+const nullable = <T extends typeof id>(schema: T) => Type.Union([schema, Type.Null()]);
 
-export const Payment = Type.Object(
-  {
-    paymentId: Type.String({ maxLength: 64 }),
-    orderId: Type.String({ maxLength: 128 }),
-    status: Type.Enum([...paymentStatuses]),
-    amountMinor: Type.Integer({ minimum: 0 }),
-    currency: Type.String({ maxLength: 3 }),
-    declineReason: Type.Union([Type.String({ maxLength: 200 }), Type.Null()]),
-    createdAt: instant,
-    updatedAt: instant,
-  },
-  { additionalProperties: false },
-);
+const paymentFields = {
+  paymentId: id,
+  orderId: id,
+  status: Type.Enum([...paymentStatuses]),
+  amountMinor: minor,
+  capturedMinor: minor,
+  refundedMinor: minor,
+  currency: Type.String({ maxLength: 3 }),
+  declineReason: nullable(reason),
+  createdAt: instant,
+  updatedAt: instant,
+};
+
+export const Payment = Type.Object(paymentFields, closed);
 export type Payment = Static<typeof Payment>;
 
-export const PaymentList = Type.Object(
-  { payments: Type.Array(Payment, { maxItems: 10 }) },
-  { additionalProperties: false },
+export const PaymentList = Type.Object({ payments: Type.Array(Payment, { maxItems: 10 }) }, closed);
+
+export const ShownOperation = Type.Object(
+  {
+    operationId: id,
+    kind: Type.Enum([...operationKinds]),
+    number: Type.Integer({ minimum: 1 }),
+    idempotencyKey: id,
+    amountMinor: minor,
+    currency: Type.String({ maxLength: 3 }),
+    status: Type.Enum([...operationStatuses]),
+    asks: Type.Integer({ minimum: 0, description: 'How often the provider was asked' }),
+    askedAt: nullable(instant),
+    answeredAt: nullable(instant),
+    providerReference: nullable(id),
+    failureReason: nullable(reason),
+    requestedBy: id,
+    reason: nullable(reason),
+    createdAt: instant,
+  },
+  closed,
+);
+export type ShownOperation = Static<typeof ShownOperation>;
+
+const Dispute = Type.Object(
+  {
+    disputeId: id,
+    state: Type.Enum(['opened', 'won', 'lost']),
+    amountMinor: minor,
+    reason,
+    openedAt: instant,
+    closedAt: nullable(instant),
+  },
+  closed,
 );
 
-/**
- * The provider's key belongs to the operation on the order, not to a row or an attempt: whatever is delivered,
- * restarted or retried, the provider sees one operation.
- */
-export function operationKey(orderId: string, operation: 'authorise' | 'void'): string {
-  return `order:${orderId}:${operation}`;
-}
+export const PaymentDetail = Type.Object(
+  {
+    ...paymentFields,
+    customerId: nullable(id),
+    partnerId: nullable(id),
+    provider: id,
+    providerReference: nullable(id),
+    wish: Type.Enum(['hold', 'capture', 'fee', 'release']),
+    feeMinor: Type.Union([minor, Type.Null()]),
+    failureReason: nullable(reason),
+    isOwed: Type.Boolean({ description: 'Delivered and not paid' }),
+    version: Type.Integer({ minimum: 1 }),
+    operations: Type.Array(ShownOperation, { maxItems: 1000 }),
+    disputes: Type.Array(Dispute, { maxItems: 100 }),
+  },
+  closed,
+);
 
-/**
- * With back-off from 1 s doubling to an hour, the attempts that an order waits for outlast an outage of the provider of
- * about 3 hours. The further ones go on for days: only the provider can tell whether it holds the money.
- */
-export const authorisation = { attemptsWaitedFor: 15, retryLimit: 100 } as const;
-
-export type Settlement =
-  | { readonly to: 'authorised'; readonly reference: string }
-  | { readonly to: 'voiding'; readonly reference: string }
-  | { readonly to: 'declined'; readonly reason: string }
-  | { readonly to: 'cancelled'; readonly reason: string };
-
-/** What the provider's answer makes of a payment that was waiting for it. */
-export function settle(status: 'pending' | 'cancelling', answer: Authorisation): Settlement {
-  if (answer.kind === 'authorised') {
-    return { to: status === 'pending' ? 'authorised' : 'voiding', reference: answer.reference };
-  }
-  return { to: status === 'pending' ? 'declined' : 'cancelled', reason: answer.reason };
-}
+export const NewRefund = Type.Object(
+  {
+    amountMinor: Type.Integer({ minimum: 1, maximum: 2_147_483_647, description: "In the currency's smallest unit" }),
+    reason: Type.Optional(Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\u0000-\\u001f\\u007f]*$' })),
+  },
+  closed,
+);
+export type NewRefund = Static<typeof NewRefund>;

@@ -15,6 +15,9 @@ const OsmAndQuery = Type.Object(
   open,
 );
 const Text = Type.String();
+const OwnTracksText = Type.String({
+  examples: ['{"_type":"location","lat":40.7484,"lon":-73.9857,"tst":1798797600,"tid":"D1","acc":8}'],
+});
 const NoMessages = Type.Array(Type.Object({}), { maxItems: 0, description: 'Messages for the app: none' });
 const Taken = Type.Object(
   { outcome: Type.Enum(['accepted', 'ignored', 'rejected']), reason: Type.Optional(Type.String({ maxLength: 40 })) },
@@ -60,7 +63,7 @@ export function registerPhoneRoutes(ctx: PluginContext, intake: Intake, now: () 
       summary: "OwnTracks in HTTP mode: a phone's messages, with its device credentials",
       roles: 'device',
       query: OwnTracksQuery,
-      body: Text,
+      body: OwnTracksText,
       bodyAs: 'text',
       response: { 200: NoMessages },
     },

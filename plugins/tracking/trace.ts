@@ -107,7 +107,20 @@ export function keyAt(
   };
 }
 
-export const toInstant = (timeMs: number): string => new Date(timeMs).toISOString();
+const dayMs = 86_400_000;
+let lastDay = { number: Number.NaN, prefix: '' };
+const pad = (number: number, digits: number): string => String(number).padStart(digits, '0');
+
+/** As `toISOString()`, in a third of the time: the fixes of an answer are of the same day or two. */
+export function toInstant(timeMs: number): string {
+  const number = Math.floor(timeMs / dayMs);
+  if (number !== lastDay.number) lastDay = { number, prefix: new Date(number * dayMs).toISOString().slice(0, 11) };
+  const ofDay = timeMs - number * dayMs;
+  const seconds = Math.floor(ofDay / 1000);
+  const minutes = Math.floor(seconds / 60);
+  const clock = `${pad(Math.floor(minutes / 60), 2)}:${pad(minutes % 60, 2)}:${pad(seconds % 60, 2)}`;
+  return `${lastDay.prefix}${clock}.${pad(ofDay % 1000, 3)}Z`;
+}
 
 function createColumns(capacity: number): Columns {
   const rest = columnNames.slice(1).map((name) => [name, new Int32Array(capacity)] as const);

@@ -50,7 +50,7 @@ export type Visibility =
   | { readonly kind: 'hidden'; readonly reason: string };
 
 /** Those whom the driver is on the way to: from then to the completion, and at no other time. */
-const underWay = { name: "'on the way'", statuses: new Set(['on_the_way', 'picked_up', 'delivered']) };
+const underWay = { name: "'on the way'", statuses: new Set(['on_the_way', 'arrived', 'picked_up', 'delivered']) };
 /** Those who organise the way: from the assignment on. */
 const assigned = { name: 'the assignment', statuses: new Set(['assigned', ...underWay.statuses]) };
 

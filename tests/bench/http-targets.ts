@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { coreFlags } from '../../bin/core-flags.mjs';
+import { findOrderWithHistoryStatement } from '../../plugins/orders/store/orders.ts';
 import { startTestServer } from '../support/test-server.ts';
 import type { BaselineSetup } from './koa-baseline.ts';
 
@@ -38,7 +39,7 @@ export async function startHttpTargets(options: { readonly nodeFlags?: readonly 
     const start = { dataDir, databaseUrl: postgres.url, nodeFlags: options.nodeFlags ?? [] };
     const platform = await startPlatform(start, children);
     const orderId = await bookOrder(platform);
-    const setup = { url: postgres.url, poolMax, statement: await orderStatement() };
+    const setup = { url: postgres.url, poolMax, statement: orderStatement() };
     const baseline = await startBaseline(setup, children);
     const [ours, other] = children.map((child) => child.pid ?? 0);
     return {
@@ -115,20 +116,10 @@ async function bookOrder({ api, token }: Platform): Promise<string> {
   return orderId;
 }
 
-/** The statement itself is read from the plugin, so that both sides run the same one. */
-async function orderStatement(): Promise<{ name: string; text: string }> {
-  const source = await readFile(path.join(root, 'plugins/orders/store.ts'), 'utf8');
-  const columns = /const columns = `([^`]+)`/.exec(source)?.[1];
-  const text = /name: 'find_order_with_history',\s+text: `([^`]+)`/.exec(source)?.[1];
-  if (columns === undefined || text === undefined)
-    throw new Error('plugins/orders/store.ts has no find_order_with_history');
-  return {
-    name: 'find_order_with_history',
-    text: text
-      .replace('${columns}', columns)
-      .replaceAll(' orders ', ' orders.orders ')
-      .replace('from order_history', 'from orders.order_history'),
-  };
+/** The plugin's own statement, so that both sides run the same one; the baseline's search path has no schema of a plugin. */
+function orderStatement(): { name: string; text: string } {
+  const { name, text } = findOrderWithHistoryStatement;
+  return { name, text: text.replaceAll(/\bfrom (orders|order_history|order_parcels)\b/g, 'from orders.$1') };
 }
 
 async function startBaseline(setup: BaselineSetup, children: ChildProcess[]): Promise<string> {

@@ -41,8 +41,8 @@ describe('arrivals on two nodes', { skip: skipWithoutMosquitto }, () => {
     const orderId = randomUUIDv7();
     await nodes.pool.query(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'customer', 'c1', 'c1', $2, 'on_the_way', $3, now(), now() + interval '1 hour', '[]', $4, 1, 'EUR')`,
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'customer', 'c1', 'c1', $2, 'on_the_way', $3, now(), now() + interval '1 hour', $4, 1, 'EUR')`,
       [orderId, driverId, pickup, { kind: 'store', address: pickup }],
     );
     await nodes.pool.query(

@@ -68,7 +68,7 @@ describe('bad requests', () => {
       422,
       'VALIDATION_FAILED',
     ],
-    ['no items', () => ({ body: bookingWith((b) => Object.assign(b, { items: [] })) }), 422, 'VALIDATION_FAILED'],
+    ['no parcels', () => ({ body: bookingWith((b) => Object.assign(b, { parcels: [] })) }), 422, 'VALIDATION_FAILED'],
     ['a NUL', () => ({ raw: text.replace('Springfield', String.raw`Spring\u0000field`) }), 422, 'VALIDATION_FAILED'],
     [
       'half a character',

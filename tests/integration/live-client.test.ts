@@ -93,12 +93,18 @@ describe('live-client in Chromium', { skip, timeout: 180_000 }, () => {
   const resumed = async (transport: string): Promise<number> =>
     platform.sample('returnit_live_resumes_total', { transport, outcome: 'current' });
 
-  it('is served with a hash by which it is asked for again', async () => {
+  it('is asked for again by its tag at one address, and kept for a year at the one with its hash', async () => {
     const url = `${platform.app.addresses.api}/live-client.js`;
     const first = await fetch(url);
     assert.equal(first.status, 200);
     assert.match(first.headers.get('content-type') ?? '', /^text\/javascript/);
-    assert.equal(first.headers.get('cache-control'), 'public, max-age=300');
+    assert.equal(first.headers.get('cache-control'), 'no-cache');
+    const hashed = first.headers.get('content-location') ?? '';
+    assert.match(hashed, /^\/assets\/live-client\.[\w-]{16}\.js$/);
+    const kept = await fetch(new URL(hashed, url));
+    assert.equal(kept.headers.get('cache-control'), 'public, max-age=31536000, immutable');
+    assert.equal(await kept.text(), await first.text());
+    assert.equal((await fetch(new URL(hashed.replace(/\.[\w-]{16}\./, `.${'0'.repeat(16)}.`), url))).status, 404);
     const again = await fetch(url, { headers: { 'if-none-match': first.headers.get('etag') ?? '' } });
     assert.equal(again.status, 304);
   });

@@ -77,7 +77,7 @@ describe('an order on the platform', () => {
     const { orders } = await customer.ok<{ orders: Order[] }>('GET', '/orders');
     assert.equal(orders.length, 1);
     const other = await customer.request('POST', '/orders', {
-      body: { ...body, items: [{ description: 'Hat', quantity: 1 }] },
+      body: { ...body, parcels: [{ description: 'Hat' }] },
     });
     assert.deepEqual([other.status, other.body.code], [409, 'ORDER_REFERENCE_CONFLICT']);
   });

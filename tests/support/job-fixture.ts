@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { createInvalidations } from '#core/cache/invalidation.ts';
 import type { Config } from '#core/config/settings.ts';
 import type { Database } from '#core/database/database.ts';
 import { preparePlugins } from '#core/database/plugin-roles.ts';
@@ -61,7 +62,8 @@ export async function createJobFixture(plugins: readonly string[], config: Parti
         telemetry,
         onForged: (row) => forged.push(row),
       });
-      const deps = { jobs, transactions, config: fixture.config, telemetry };
+      const invalidations = createInvalidations({ caches: [], telemetry });
+      const deps = { jobs, transactions, invalidations, config: fixture.config, telemetry };
       const node = { jobs, forged, events: createEventsCapability(deps), work: createJobsCapability(deps) };
       nodes.push(node);
       return node;

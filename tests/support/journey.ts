@@ -49,7 +49,7 @@ export function bookingAt(place: Place, extra: Readonly<Record<string, unknown>>
   return {
     pickup: address(place, '1 Main Street'),
     pickupWindow: { start: new Date(nowMs).toISOString(), end: new Date(nowMs + 2 * hourMs).toISOString() },
-    items: [{ description: 'Shoes, size 42', quantity: 2 }],
+    parcels: [{ description: 'Shoes, size 42' }, { description: 'Shoes, size 43', weightGrams: 900 }],
     destination: { kind: 'store', name: 'The Store', address: address(near(place, 20), '99 Store Street') },
     ...extra,
   };
@@ -84,10 +84,15 @@ export interface Device {
   close(): Promise<void>;
 }
 
-/** Registers a driver, puts it on shift and connects its phone; no position is sent yet. */
+/** Registers a driver who takes each offer at once, puts it on shift and connects its phone; no position is sent yet. */
 export async function connectDriver(platform: TestPlatform, driverId: string): Promise<Device> {
   const ops = await platform.as('ops', 'dispatcher');
-  await ops.ok('POST', '/drivers', { driverId, name: `Driver ${driverId}`, vehicle: 'van' });
+  await ops.ok('POST', '/drivers', {
+    driverId,
+    name: `Driver ${driverId}`,
+    vehicle: 'van',
+    autoAccept: true,
+  });
   const credentials = await ops.ok<{ username: string; password: string }>('POST', `/drivers/${driverId}/devices`, {
     deviceId: 'phone',
   });

@@ -5,6 +5,8 @@ import formatsPlugin from 'ajv-formats';
 
 interface Content {
   readonly schema?: object;
+  /** Matches the schema. */
+  readonly example?: unknown;
 }
 
 interface DocumentedResponse {
@@ -16,7 +18,15 @@ export interface Operation {
   readonly operationId: string;
   readonly tags: readonly string[];
   readonly 'x-roles': readonly string[];
-  readonly parameters: readonly { readonly name: string; readonly in: 'path' | 'query'; readonly required: boolean }[];
+  /** What an API key must hold for it. */
+  readonly 'x-scope'?: string;
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly in: 'path' | 'query' | 'header';
+    readonly required: boolean;
+    readonly schema: object;
+    readonly example?: unknown;
+  }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, Content>> };
   readonly responses: Readonly<Record<string, DocumentedResponse>>;
 }

@@ -70,7 +70,8 @@ export async function driveOrder({ platform, place, name }: JourneyOptions): Pro
       'created > scheduled by system payments',
       'scheduled > assigned by system drivers',
       `assigned > on_the_way by driver driver-${name}`,
-      `on_the_way > picked_up by driver driver-${name}`,
+      `on_the_way > arrived by driver driver-${name}`,
+      `arrived > picked_up by driver driver-${name}`,
       `picked_up > delivered by driver driver-${name}`,
       `delivered > completed by driver driver-${name}`,
     ],
@@ -97,6 +98,7 @@ async function assertStored(
 
 const steps = [
   ['start', 'on_the_way'],
+  ['arrive', 'arrived'],
   ['pickup', 'picked_up'],
   ['deliver', 'delivered'],
   ['complete', 'completed'],
@@ -108,6 +110,7 @@ const told = [
   'driver.unavailable',
   'order.assigned',
   'order.started',
+  'order.arrived',
   'order.picked_up',
   'order.delivered',
 ];

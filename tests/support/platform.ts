@@ -16,6 +16,8 @@ export interface PlatformOptions {
   readonly config?: Partial<Config>;
   /** Plugins of tests/fixtures/platform, in a copy of the project; all that they ask for is granted. */
   readonly fixtures?: readonly string[];
+  /** Hosts that plugins may reach beside those that they ask for; with `fixtures`. */
+  readonly netHosts?: Readonly<Record<string, readonly string[]>>;
   /** @default a new one, removed at stop */
   readonly dataDir?: string;
 }
@@ -51,6 +53,8 @@ export interface TestPlatform {
   /** Waits until a plugin has died this often, ever. */
   died(plugin: string, times: number): Promise<void>;
   deathsOf(plugin: string): number;
+  /** `kill -9` of the plugin's process; resolves when that is known. */
+  kill(plugin: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -58,7 +62,10 @@ export interface TestPlatform {
 export async function startPlatform(options: PlatformOptions = {}): Promise<TestPlatform> {
   const ownDir = options.dataDir === undefined ? await mkdtemp(join(tmpdir(), 'returnit-platform-')) : undefined;
   const dataDir = options.dataDir ?? ownDir ?? '';
-  const project = options.fixtures === undefined ? undefined : await copyProject({ fixtures: options.fixtures });
+  const project =
+    options.fixtures === undefined
+      ? undefined
+      : await copyProject({ fixtures: options.fixtures, netHosts: options.netHosts ?? {} });
   const written: string[] = [];
   const logs: LogLine[] = [];
   const config = loadConfig(
@@ -113,6 +120,12 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
       await until(`${plugin} is ${state}`, () => app.plugins().find(({ name }) => name === plugin)?.state === state);
     },
     deathsOf,
+    async kill(plugin) {
+      const before = deathsOf(plugin);
+      const ready = logs.findLast(({ msg }) => msg === `plugin ${plugin} is ready`);
+      process.kill(Number(ready?.['pid']), 'SIGKILL');
+      await until(`${plugin} has died`, () => deathsOf(plugin) > before);
+    },
     async died(plugin, times) {
       await until(`${plugin} has died ${times} times`, () => deathsOf(plugin) >= times);
     },

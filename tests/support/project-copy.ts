@@ -1,5 +1,5 @@
 /** A project folder of a test's own: plugins, their lock and their grants can be what the test needs. */
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { discoverPlugins } from '#core/plugin-host/manifest/discovery.ts';
@@ -14,6 +14,8 @@ export interface ProjectCopyOptions {
   readonly fixtures?: readonly string[];
   /** Plugins whose requests are not granted. @default none */
   readonly ungranted?: readonly string[];
+  /** Hosts that plugins ask for beside those of their manifests: a test's server has a port of its own. */
+  readonly netHosts?: Readonly<Record<string, readonly string[]>>;
   /** With the core and the command line, to be run as a program. @default false */
   readonly withCore?: boolean;
 }
@@ -31,6 +33,7 @@ export async function copyProject(options: ProjectCopyOptions = {}): Promise<Pro
   for (const name of options.fixtures ?? []) {
     await cp(join(fixturePlugins, name), join(plugins, name), { recursive: true });
   }
+  for (const [name, hosts] of Object.entries(options.netHosts ?? {})) await askForHosts(join(plugins, name), hosts);
   const found = await discoverPlugins({ folders: [{ source: 'project', path: plugins }] });
   const entries = await Promise.all(
     found.map(async (plugin) => [lockKey(plugin), await createLockEntry(plugin)] as const),
@@ -45,4 +48,11 @@ export async function copyProject(options: ProjectCopyOptions = {}): Promise<Pro
     await cp(join(projectDir, 'package.json'), join(dir, 'package.json'));
   }
   return { dir, remove: () => rm(dir, { recursive: true, force: true }) };
+}
+
+async function askForHosts(folder: string, hosts: readonly string[]): Promise<void> {
+  const path = join(folder, 'plugin.json');
+  const manifest = JSON.parse(await readFile(path, 'utf8')) as { permissions: { net: { hosts: string[] } } };
+  manifest.permissions.net.hosts.push(...hosts);
+  await writeFile(path, JSON.stringify(manifest));
 }

@@ -51,6 +51,7 @@ async function driveOne(client: MqttClient, route: readonly RoutePoint[], option
   const endMs = route.at(-1)?.offsetMs ?? 0;
   const steps: (readonly [atMs: number, verb: string])[] = [
     [0, 'start'],
+    [endMs / 3, 'arrive'],
     [endMs / 3, 'pickup'],
     [endMs, 'deliver'],
     [endMs, 'complete'],
@@ -89,7 +90,7 @@ function bookOrder(route: readonly RoutePoint[], { customer }: DemoDriverOptions
   return customer<Order>('POST', '/orders', {
     pickup: address(positionAt(route, endMs / 3), '1 Demo Street'),
     pickupWindow: { start: new Date().toISOString(), end: new Date(Date.now() + 2 * hourMs).toISOString() },
-    items: [{ description: 'Shoes, size 42', quantity: 1 }],
+    parcels: [{ description: 'Shoes, size 42' }],
     destination: { kind: 'store', name: 'Demo Store', address: address(positionAt(route, endMs), '99 Demo Avenue') },
   });
 }

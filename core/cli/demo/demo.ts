@@ -85,7 +85,7 @@ export async function startDemo(options: DemoOptions): Promise<RunningDemo> {
 async function prepareDriver(ops: Send, driverId: string): Promise<{ username: string; password: string }> {
   const { drivers } = await ops<{ drivers: readonly { driverId: string }[] }>('GET', '/drivers?limit=100');
   if (!drivers.some((driver) => driver.driverId === driverId)) {
-    await ops('POST', '/drivers', { driverId, name: driverId, vehicle: 'van' });
+    await ops('POST', '/drivers', { driverId, name: driverId, vehicle: 'van', autoAccept: true });
   }
   const credentials = await ops<{ username: string; password: string }>('POST', `/drivers/${driverId}/devices`, {
     deviceId: 'phone',

@@ -1,9 +1,11 @@
 import type { Principal } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Authenticator } from '../authentication.ts';
+import { isApiKey, type ApiKeys } from '../api-keys/api-keys.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
-import type { HttpStep } from '../http-context.ts';
+import type { HttpContext, HttpStep } from '../http-context.ts';
 import { RequestRefusal } from '../request-refusal.ts';
+import { assertScope, createApiKeyAdmission } from './api-key.ts';
 import { createDeviceAdmission, type DeviceAuthenticationOptions } from './device-authentication.ts';
 
 const anonymous: Principal = Object.freeze({ id: 'anonymous', role: 'anonymous' });
@@ -13,12 +15,24 @@ const realm = 'Bearer realm="returnit"';
 export interface AuthenticationOptions extends Omit<DeviceAuthenticationOptions, 'attempts'> {
   readonly authenticator: Pick<Authenticator, 'verify'>;
   readonly metrics: Metrics;
+  /** @default none are taken */
+  readonly apiKeys?: ApiKeys | undefined;
 }
 
 /** Who calls, and whether the route is for them. A token that is sent must be valid, on public routes as well. */
-export function authentication({ authenticator, metrics, ...devices }: AuthenticationOptions): HttpStep {
+export function authentication({ authenticator, metrics, apiKeys, ...devices }: AuthenticationOptions): HttpStep {
   const attempts = metrics.counter('returnit_http_device_authentications_total');
   const admitDevice = createDeviceAdmission({ ...devices, attempts });
+  const admitKey =
+    apiKeys === undefined ? undefined : createApiKeyAdmission({ apiKeys, trustedProxies: devices.trustedProxies });
+
+  async function verify(ctx: HttpContext, header: string): Promise<Principal> {
+    const token = bearer.exec(header)?.[1];
+    if (token === undefined)
+      throw unauthenticated('Cannot accept the header "Authorization": it must be "Bearer <token>"', 'invalid_request');
+    return admitKey !== undefined && isApiKey(token) ? admitKey(ctx, token) : verifyToken(authenticator, token);
+  }
+
   return async (ctx) => {
     const { route } = ctx.state;
     if (route.roles === 'device') {
@@ -26,7 +40,7 @@ export function authentication({ authenticator, metrics, ...devices }: Authentic
       return undefined;
     }
     const header = ctx.req.headers.authorization;
-    const principal = header === undefined ? anonymous : await verify(authenticator, header);
+    const principal = header === undefined ? anonymous : await verify(ctx, header);
     if (route.roles !== 'public') {
       if (principal.role === 'anonymous') {
         throw new RequestRefusal(
@@ -43,16 +57,14 @@ export function authentication({ authenticator, metrics, ...devices }: Authentic
           `Cannot ${route.name} as ${principal.role}: it is for ${route.roles.join(', ')}`,
         );
       }
+      assertScope(ctx);
     }
     ctx.state.principal = principal;
     return undefined;
   };
 }
 
-async function verify(authenticator: Pick<Authenticator, 'verify'>, header: string): Promise<Principal> {
-  const token = bearer.exec(header)?.[1];
-  if (token === undefined)
-    throw unauthenticated('Cannot accept the header "Authorization": it must be "Bearer <token>"', 'invalid_request');
+async function verifyToken(authenticator: Pick<Authenticator, 'verify'>, token: string): Promise<Principal> {
   try {
     return await authenticator.verify(token);
   } catch (error) {

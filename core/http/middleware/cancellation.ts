@@ -7,7 +7,10 @@ export interface RequestInFlight {
   readonly response: ServerResponse;
 }
 
-/** A signal that is aborted when the client goes away before its answer is complete, or when the server stops for good. */
+/**
+ * A signal that is aborted when the client goes away before its answer is complete, or when the server stops for good.
+ * A request with an idempotency key is carried through without its client, who asks again and gets the answer.
+ */
 export function cancellation(inFlight: Set<RequestInFlight>): HttpStep {
   return (ctx) => {
     const controller = new AbortController();
@@ -17,7 +20,7 @@ export function cancellation(inFlight: Set<RequestInFlight>): HttpStep {
       inFlight.delete(request);
       if (res.writableFinished) return;
       ctx.state.isAborted = true;
-      controller.abort();
+      if (ctx.state.idempotencyKey === undefined) controller.abort();
     });
     inFlight.add(request);
     ctx.state.signal = controller.signal;

@@ -2,6 +2,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
+import { discardRest } from '../discard-rest.ts';
 import { toProblem } from '../problem-details.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import { sendAnswer } from '../send-answer.ts';
@@ -15,9 +16,23 @@ export function problems(logger: Logger, steps: readonly HttpStep[]): HttpMiddle
         if ((result instanceof Promise ? await result : result) === 'answered') return;
       }
     } catch (error) {
+      // Whoever read the body reads no more: what is left of it can be discarded.
+      ctx.state.upload?.end();
       answer(ctx, error, logger);
+    } finally {
+      finishUpload(ctx);
     }
   };
+}
+
+/** The answer was complete before the body was: the connection is for the next request only if the rest comes soon. */
+function finishUpload({ state, req, res }: HttpContext): void {
+  if (state.upload === undefined) return;
+  state.upload.end();
+  if (req.complete || !res.writableEnded) return;
+  discardRest(req, () => {
+    if (!req.complete) req.socket.destroy();
+  });
 }
 
 function answer(ctx: HttpContext, error: unknown, logger: Logger): void {

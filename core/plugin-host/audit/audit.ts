@@ -38,13 +38,15 @@ export interface Audit {
     /** Who and how: `kim: returnit plugins grant`. */
     readonly rule: string;
   }): void;
-  /** A plugin has given somebody outside access (credentials of a device, a share link), or has taken it back. */
+  /** Somebody outside was given access (credentials of a device, a share link, an API key), or it was taken back. */
   accessChanged(change: {
     readonly plugin: PluginIdentity;
     /** `capability.method`. */
     readonly method: string;
     readonly decision: 'issue' | 'withdraw';
     readonly resource: string;
+    /** Who and how, where no plugin did it. @default granted to the plugin */
+    readonly rule?: string;
   }): void;
   /** Writes what is still counted, and makes everything durable. */
   stop(): void;
@@ -116,10 +118,8 @@ export function createAudit(options: CreateAuditOptions): Audit {
     grantChanged({ plugin, access, decision, rule }) {
       append(toEntry({ plugin, ...access, decision, rule, source: 'operator' }));
     },
-    accessChanged({ plugin, method, decision, resource }) {
-      append(
-        toEntry({ plugin, permission: method, resource, decision, rule: 'granted to the plugin', source: 'door' }),
-      );
+    accessChanged({ plugin, method, decision, resource, rule = 'granted to the plugin' }) {
+      append(toEntry({ plugin, permission: method, resource, decision, rule, source: 'door' }));
     },
     stop() {
       budgets.flush();

@@ -11,8 +11,16 @@ const SetArgs = Type.Object(
   { additionalProperties: false },
 );
 
+export interface CacheCapability extends Capability {
+  /** Of all plugins. */
+  clear(): void;
+}
+
 /** A cache of its own for each plugin: none can read, or crowd out, another's entries. It outlives the plugin's process. */
-export function createCacheCapability(options: { readonly config: Config; readonly metrics: Metrics }): Capability {
+export function createCacheCapability(options: {
+  readonly config: Config;
+  readonly metrics: Metrics;
+}): CacheCapability {
   const { config, metrics } = options;
   const caches = new Map<string, MemoryCache>();
   const cacheOf = (plugin: string): MemoryCache =>
@@ -28,6 +36,9 @@ export function createCacheCapability(options: { readonly config: Config; readon
     );
   return {
     name: 'cache',
+    clear() {
+      for (const cache of caches.values()) cache.clear();
+    },
     methods: {
       get: method<{ key: string }>({
         args: GetArgs,

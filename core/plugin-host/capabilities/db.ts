@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type pg from 'pg';
-import type { SqlValue, Statement } from '#plugin-api';
+import type { QueryCacheOptions, SqlValue, Statement } from '#plugin-api';
 import type { Config } from '#core/config/settings.ts';
 import { acquireConnection } from '#core/database/acquire-connection.ts';
 import { runCapped, type CappedResult } from '#core/database/capped-query.ts';
@@ -11,6 +11,8 @@ import type { Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { method, type Call, type Capability } from '../capability.ts';
+import { cacheProperties, keyFieldPattern } from './cache-arguments.ts';
+import { queryCached, toResult, type QueryCache } from './query-cache.ts';
 import { createStatementNames, type KnownStatement } from './statement-names.ts';
 
 const Tx = Type.String({ minLength: 1, maxLength: 100 });
@@ -27,6 +29,22 @@ const QueryArgs = Type.Object(
     ),
     values: Type.Array(Type.Unknown(), { maxItems: 65_535 }),
     tx: Type.Optional(Tx),
+    cache: Type.Optional(
+      Type.Object(
+        {
+          ...cacheProperties,
+          keyedBy: Type.Optional(
+            Type.Unsafe<Record<string, string>>({
+              type: 'object',
+              propertyNames: { pattern: keyFieldPattern },
+              additionalProperties: { type: 'string', maxLength: 200 },
+              maxProperties: 1,
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -35,6 +53,7 @@ interface QueryInput {
   readonly statement: Statement;
   readonly values: readonly SqlValue[];
   readonly tx?: string;
+  readonly cache?: QueryCacheOptions;
 }
 
 /** Of the frame that carries the result, for what is not the result. */
@@ -47,6 +66,7 @@ export interface DbCapabilityOptions {
   readonly transactions: Transactions;
   readonly telemetry: Telemetry;
   readonly config: Pick<Config, 'dbRowsMax' | 'pluginFrameMaxBytes'>;
+  readonly queryCache: QueryCache;
 }
 
 /** A plugin's own schema, as its own role: Postgres decides what it may reach, so there is no permission to ask for. */
@@ -59,10 +79,17 @@ export function createDbCapability(options: DbCapabilityOptions): Capability {
     methods: {
       query: method<QueryInput>({
         args: QueryArgs,
-        async run({ statement, values, tx }, call) {
+        async run({ statement, values, tx, cache }, call) {
           const known = names.admit(call.instance.plugin.name, statement);
-          const { rows, rowCount } = await runStatement({ statement: known, values, tx }, call);
-          return { rows, rowCount };
+          const run = (): Promise<CappedResult> => runStatement({ statement: known, values, tx }, call);
+          if (cache === undefined) return toResult(await run());
+          if (tx !== undefined) {
+            throw new AppError(
+              'INVALID_CALL',
+              `Cannot keep the result of "${known.name}": it is read in a transaction`,
+            );
+          }
+          return queryCached(options.queryCache, { plugin: call.instance.plugin.name, statement, values, cache }, run);
         },
       }),
       begin: method<Record<string, never>>({

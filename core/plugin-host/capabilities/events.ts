@@ -1,21 +1,25 @@
 import { Type } from 'typebox';
-import type { DomainEvent } from '#plugin-api';
+import type { Invalidations } from '#core/cache/invalidation.ts';
 import type { Config } from '#core/config/settings.ts';
 import type { Transactions } from '#core/database/transactions.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { takeFromInbox } from '#core/jobs/inbox.ts';
+import type { StoredEvent } from '#core/jobs/job-envelope.ts';
 import type { JobSystem } from '#core/jobs/job-system.ts';
 import { eventPattern, eventQueue, nameLengthMax } from '#core/jobs/queue-names.ts';
 import { createSlots, type Slots } from '#core/jobs/slots.ts';
 import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
 import type { Worker } from '#core/jobs/worker.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { currentTraceId } from '#core/telemetry/tracing.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Capability } from '../capability.ts';
 
 export interface EventsCapabilityOptions {
   readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'work'>;
-  readonly transactions: Pick<Transactions, 'begin' | 'use' | 'commit' | 'rollback'>;
+  readonly transactions: Pick<Transactions, 'begin' | 'use' | 'onCommit' | 'commit' | 'rollback'>;
+  /** Told of what is published, so that nothing is answered that it has made untrue. */
+  readonly invalidations: Pick<Invalidations, 'announce'>;
   readonly config: Pick<Config, 'jobTimeoutMs' | 'eventConcurrency'>;
   readonly telemetry: Telemetry;
 }
@@ -37,7 +41,7 @@ const transactionSlackMs = 5000;
 
 /** Events of plugins: published through the outbox, handled in a transaction that also records the event's id. */
 export function createEventsCapability(options: EventsCapabilityOptions): EventsCapability {
-  const { jobs, transactions, config } = options;
+  const { jobs, config } = options;
   const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, Worker> }>();
 
   async function on(instance: PluginInstance, event: string, handler: number): Promise<void> {
@@ -51,7 +55,7 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
       plugin,
       slots: held.slots,
       gone: instance.gone,
-      handle: ({ data }) => deliver(options, { instance, handler, event: data as DomainEvent<unknown> }),
+      handle: ({ data }) => deliver(options, { instance, handler, event: data as StoredEvent }),
     });
     const earlier = held.workers.get(event);
     held.workers.set(event, worker);
@@ -61,13 +65,11 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
   return {
     name: 'events',
     methods: {
-      publish: method<{ event: string; data: object; tx?: string }>({
+      publish: method<Published>({
         args: PublishArgs,
         access: ({ event }) => [{ permission: 'events', resource: `publish ${event}` }],
-        async run({ event, data, tx }, { instance, signal }) {
-          const entry = { plugin: instance.plugin.name, kind: 'event', name: event, data } as const;
-          if (tx === undefined) await jobs.outbox.add(jobs.pool, entry);
-          else await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+        async run(published, { instance, signal }) {
+          await publish(options, published, { instance, signal });
           return null;
         },
       }),
@@ -87,10 +89,37 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
   };
 }
 
+interface Published {
+  readonly event: string;
+  readonly data: object;
+  readonly tx?: string;
+}
+
+async function publish(
+  { jobs, transactions, invalidations }: EventsCapabilityOptions,
+  { event, data, tx }: Published,
+  { instance, signal }: { readonly instance: PluginInstance; readonly signal: AbortSignal },
+): Promise<void> {
+  const announcement = invalidations.announce(event, data);
+  const entry = {
+    plugin: instance.plugin.name,
+    kind: 'event',
+    name: event,
+    data,
+    cacheNotification: announcement.payload,
+  } as const;
+  if (tx === undefined) {
+    await jobs.outbox.add(jobs.pool, entry).finally(announcement.over);
+    return;
+  }
+  await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+  transactions.onCommit(instance, tx, announcement.over);
+}
+
 interface Delivery {
   readonly instance: PluginInstance;
   readonly handler: number;
-  readonly event: DomainEvent<unknown>;
+  readonly event: StoredEvent;
 }
 
 /**
@@ -107,7 +136,8 @@ async function deliver(options: EventsCapabilityOptions, { instance, handler, ev
     const tx = await transactions.begin(instance, { timeoutMs, signal: instance.gone });
     try {
       const isFirst = await transactions.use(instance, tx, (client) => takeFromInbox(client, event.id));
-      if (isFirst) await instance.handle(handler, { event, tx }, { timeoutMs: config.jobTimeoutMs });
+      const input = { event: { ...event, traceId: currentTraceId() }, tx };
+      if (isFirst) await instance.handle(handler, input, { timeoutMs: config.jobTimeoutMs });
       await transactions.commit(instance, tx);
       outcome = isFirst ? 'handled' : 'duplicate';
     } catch (error) {

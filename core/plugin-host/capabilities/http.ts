@@ -2,16 +2,22 @@ import { Type } from 'typebox';
 import type { Config } from '#core/config/settings.ts';
 import { roles } from '#core/http/authentication.ts';
 import { createPluginRun } from '#core/http/plugin-request.ts';
-import { streamedContentType } from '#core/http/plugin-reply.ts';
+import { createPluginBodies, type PluginBodies } from '#core/http/body/plugin-bodies.ts';
 import type { RouteTable } from '#core/http/route-table.ts';
-import type { Outage, RouteRoles, Verb } from '#core/http/route.ts';
+import type { Outage, RouteDefinition, RouteRoles, Verb } from '#core/http/route.ts';
+import { streamedContentType } from '#core/http/streamed-type.ts';
+import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
 import { method, type Capability } from '../capability.ts';
+import { cacheProperties, keyFieldPattern } from './cache-arguments.ts';
 import type { SupervisorState } from '../supervisor/supervisor-state.ts';
 
 export interface HttpCapabilityOptions {
   readonly routeTable: RouteTable;
-  readonly config: Pick<Config, 'httpRequestTimeoutMs' | 'pluginRestartDelayMs'>;
+  readonly config: Pick<
+    Config,
+    'httpRequestTimeoutMs' | 'httpLinesTimeoutMs' | 'httpUploadMaxBytes' | 'pluginRestartDelayMs'
+  >;
   /** The plugin's own limit of a call; the shorter of the two holds. @default the request's limit */
   readonly callTimeoutMsOf?: (plugin: string) => number;
   /** @default every plugin restarts by itself */
@@ -42,7 +48,14 @@ const routeArgs = Type.Object(
     params: Type.Optional(JsonObject),
     query: Type.Optional(JsonObject),
     body: Type.Optional(JsonObject),
-    bodyAs: Type.Optional(Type.Union([Type.Literal('json'), Type.Literal('text')])),
+    bodyAs: Type.Optional(Type.Enum(['json', 'text', 'bytes', 'lines'])),
+    contentTypes: Type.Optional(
+      Type.Array(Type.String({ pattern: '^[a-z]+/[a-z0-9][a-z0-9.+-]*$', maxLength: 100 }), {
+        minItems: 1,
+        maxItems: 16,
+      }),
+    ),
+    bodyMaxBytes: Type.Optional(Type.Integer({ minimum: 1 })),
     response: Type.Unsafe<Record<string, object>>({
       type: 'object',
       additionalProperties: { type: 'object' },
@@ -50,6 +63,9 @@ const routeArgs = Type.Object(
       maxProperties: 16,
     }),
     handler: Type.Integer({ minimum: 0 }),
+    idempotency: Type.Optional(Type.Boolean()),
+    requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000 })),
+    budget: Type.Optional(Type.Literal('orders')),
     streams: Type.Optional(
       Type.Object(
         {
@@ -62,14 +78,28 @@ const routeArgs = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    cache: Type.Optional(
+      Type.Object(
+        {
+          ...cacheProperties,
+          keyedBy: Type.Optional(Type.String({ pattern: keyFieldPattern })),
+          varyBy: Type.Optional(
+            Type.Array(Type.String({ pattern: '^[a-z][a-z0-9-]{0,60}$' }), { minItems: 1, maxItems: 5 }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
   },
   { additionalProperties: false },
 );
 
+const bodyArgs = Type.Object({ body: Type.Integer({ minimum: 1 }) }, { additionalProperties: false });
+
 /** `ctx.http`: routes. A route's schemas are compiled here, once; a restart of the plugin replaces its routes. */
 export function createHttpCapability(options: HttpCapabilityOptions): Capability {
-  const { routeTable, config } = options;
-  const unavailableRetrySeconds = Math.ceil(config.pluginRestartDelayMs / 1000);
+  const bodies = new WeakMap<PluginInstance, PluginBodies>();
+  const bodiesOf = (instance: PluginInstance): PluginBodies => bodies.getOrInsertComputed(instance, createPluginBodies);
   return {
     name: 'http',
     methods: {
@@ -82,38 +112,66 @@ export function createHttpCapability(options: HttpCapabilityOptions): Capability
             : []),
         ],
         run: (args, { instance }) => {
-          const { name } = instance.plugin;
-          routeTable.add({
-            verb: args.verb.toUpperCase() as Verb,
-            path: args.path,
-            owner: {
-              name,
-              id: instance.id,
-              gone: instance.gone,
-              outage: () => toOutage(options.stateOf?.(name)),
-            },
-            summary: args.summary,
-            roles: args.roles as RouteRoles,
-            credentialsInQuery: args.credentialsInQuery ?? false,
-            params: args.params,
-            query: args.query,
-            body: args.body,
-            bodyAs: args.bodyAs ?? 'json',
-            response: args.response,
-            streams: args.streams?.contentTypes,
-            run: createPluginRun({
-              target: instance,
-              handler: args.handler,
-              streamHandler: args.streams?.handler,
-              timeoutMs: Math.min(config.httpRequestTimeoutMs, options.callTimeoutMsOf?.(name) ?? Infinity),
-              unavailableRetrySeconds,
-            }),
-          });
+          options.routeTable.add(toDefinition(args, { instance, bodies: bodiesOf(instance) }, options));
           return null;
+        },
+      }),
+      // Of its own requests alone: there is no permission to ask for.
+      read: method<PluginCalls['http.read']['args']>({
+        args: bodyArgs,
+        run({ body }, { instance, deadlineMs }) {
+          // The process waits no longer than its own limit says.
+          const ownDeadlineMs = Date.now() + (options.callTimeoutMsOf?.(instance.plugin.name) ?? Infinity);
+          return bodiesOf(instance).read(body, Math.min(deadlineMs, ownDeadlineMs));
         },
       }),
     },
   };
+}
+
+function toDefinition(
+  args: RouteArgs,
+  { instance, bodies }: { readonly instance: PluginInstance; readonly bodies: PluginBodies },
+  { config, callTimeoutMsOf, stateOf }: HttpCapabilityOptions,
+): RouteDefinition {
+  const { name } = instance.plugin;
+  const callTimeoutMs = callTimeoutMsOf?.(name) ?? Infinity;
+  const timeoutMs = Math.min(config.httpRequestTimeoutMs, callTimeoutMs);
+  return {
+    verb: args.verb.toUpperCase() as Verb,
+    path: args.path,
+    owner: { name, id: instance.id, gone: instance.gone, outage: () => toOutage(stateOf?.(name)) },
+    summary: args.summary,
+    roles: args.roles as RouteRoles,
+    credentialsInQuery: args.credentialsInQuery ?? false,
+    params: args.params,
+    query: args.query,
+    body: args.body,
+    bodyAs: args.bodyAs ?? 'json',
+    contentTypes: args.contentTypes,
+    bodyMaxBytes: Math.min(args.bodyMaxBytes ?? Infinity, config.httpUploadMaxBytes),
+    response: args.response,
+    streams: args.streams?.contentTypes,
+    cache: args.cache,
+    idempotency: args.idempotency,
+    requestsPerMinute: args.requestsPerMinute,
+    budget: args.budget,
+    run: createPluginRun({
+      target: instance,
+      handler: args.handler,
+      streamHandler: args.streams?.handler,
+      timeoutMs,
+      handleTimeoutMs: timeoutMs + arrivalMs(args.bodyAs, config),
+      bodies,
+      unavailableRetrySeconds: Math.ceil(config.pluginRestartDelayMs / 1000),
+    }),
+  };
+}
+
+/** How long a handler may be waiting for its body. */
+function arrivalMs(form: RouteArgs['bodyAs'], config: HttpCapabilityOptions['config']): number {
+  if (form === 'bytes') return config.httpRequestTimeoutMs;
+  return form === 'lines' ? config.httpLinesTimeoutMs : 0;
 }
 
 /** As long as an operator takes at the very least. */

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
+import type { Batcher } from '#core/mqtt/batcher.ts';
+import { createBatcher } from '#core/mqtt/batching.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import { usernamePattern } from '#core/mqtt/device-username.ts';
 import { isReserved, reservedLevel } from '#core/mqtt/reserved-topic.ts';
@@ -19,6 +20,7 @@ const subscriptionsPerPluginMax = 50;
 /** JSON writes one byte of a payload as up to six (`\u0000`), and each message has fields of its own. */
 const jsonGrowthMax = 6;
 const frameReserveBytes = 1024;
+const expirySecondsMax = 86_400;
 
 const Filter = Type.String({ minLength: 1, maxLength: 1000 });
 const Username = Type.String({ pattern: usernamePattern });
@@ -39,6 +41,7 @@ const PublishSchema = Type.Object(
     payload: Type.String(),
     qos: Type.Union([Type.Literal(0), Type.Literal(1)]),
     retain: Type.Boolean(),
+    expirySeconds: Type.Optional(Type.Integer({ minimum: 1, maximum: expirySecondsMax })),
   },
   { additionalProperties: false },
 );
@@ -128,14 +131,20 @@ class Subscriptions {
       payloadMaxBytes: payloadsMaxBytes,
       waitingMax: Math.ceil(config.mqttInflightMax / 2),
       retryDelayMs: config.mqttRetryDelayMs,
+      promptPerSecond: config.mqttPromptPerSecond,
+      promptBurst: config.mqttPromptBurst,
+      backlogShare: config.mqttBacklogShare,
     });
   }
 }
 
-function assertPublishable({ topic, payload }: PublishArgs, bytesMax: number): void {
+function assertPublishable({ topic, payload, retain, expirySeconds }: PublishArgs, bytesMax: number): void {
   if (!isTopic(topic) || topic.startsWith('$') || isReserved(topic)) {
     const rule = `a topic has no '+' or '#' and begins neither with '$' nor with '${reservedLevel}/'`;
     throw new AppError('INVALID_CALL', `Cannot publish to "${topic}": ${rule}`);
+  }
+  if (retain && expirySeconds !== undefined) {
+    throw new AppError('INVALID_CALL', `Cannot publish to "${topic}": a message that expires is not retained`);
   }
   const bytes = Buffer.byteLength(payload);
   if (bytes > bytesMax) {

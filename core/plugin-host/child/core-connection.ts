@@ -7,6 +7,9 @@ import type { ThreadBoot } from './boot.ts';
 import { Handlers } from './handlers.ts';
 import { toPluginError } from './plugin-error.ts';
 
+/** What a handler knows of the call that it answers. */
+export type HandlerCall = Pick<IncomingCall, 'signal' | 'cancel' | 'timeoutMs'>;
+
 /** The typed way to the core. A call made while a handler runs joins the handler's trace. */
 export interface CoreConnection {
   call<M extends keyof PluginCalls>(
@@ -20,9 +23,11 @@ export interface CoreConnection {
     kind: M,
     run: (
       input: HandlerCalls[M]['input'],
-      call: Pick<IncomingCall, 'signal' | 'cancel'>,
+      call: HandlerCall,
     ) => HandlerCalls[M]['result'] | Promise<HandlerCalls[M]['result']>,
   ): number;
+  /** Of the handler's call in which this is asked; undefined outside of one. */
+  traceId(): string | undefined;
   onStop(stop: () => Promise<void>): void;
   bootFailed(error: unknown): void;
 }
@@ -51,6 +56,8 @@ export function connectCore(boot: ThreadBoot): CoreConnection {
       >,
     note: (method, args) => peer.note(method, args, answering.getStore()?.origin),
     handler: (_kind, run) => handlers.add(run),
+    // The peer has checked its form: `00-<trace>-<span>-<flags>`.
+    traceId: () => answering.getStore()?.traceparent?.split('-')[1],
     onStop: (stop) => handlers.onStop(stop),
     bootFailed(error) {
       // Out of every promise, so that the supervisor reports it as the end of the thread.

@@ -2,7 +2,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { HandleArgs } from '../protocol/frame.ts';
 import type { IncomingCall } from '../protocol/incoming-calls.ts';
 
-export type Handler = (input: never, call: Pick<IncomingCall, 'signal' | 'cancel'>) => unknown;
+export type Handler = (input: never, call: Pick<IncomingCall, 'signal' | 'cancel' | 'timeoutMs'>) => unknown;
 
 /** What the plugin registered, by the number under which the core calls it, and the calls that are running. */
 export class Handlers {

@@ -78,6 +78,9 @@ const PermissionsSchema = Type.Object(
     net: Type.Optional(
       Type.Object({ hosts: resources(expectedForm('net')), why: Why, optional: Type.Optional(Optional) }, closed),
     ),
+    mail: Type.Optional(
+      Type.Object({ domains: resources(`Whom mail may be sent to: ${expectedForm('mail')}`), why: Why }, closed),
+    ),
     env: Type.Optional(Type.Object({ names: resources(expectedForm('env')), why: Why }, closed)),
     read: Type.Optional(
       Type.Object({ paths: resources('Files or folders outside the own folder, read with node:fs'), why: Why }, closed),

@@ -124,6 +124,7 @@ const members: Readonly<Record<GrantablePermission, readonly (readonly [member: 
   ],
   live: [['channels', '']],
   net: [['hosts', '']],
+  mail: [['domains', '']],
   env: [['names', '']],
   read: [['paths', '']],
 };

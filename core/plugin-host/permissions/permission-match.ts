@@ -10,6 +10,7 @@
  * | `mqtt`   | `subscribe drivers/+/location`, `publish …`, `issue …` | what the filter contains, verb by verb |
  * | `live`   | `orders/{orderId}/position`, `orders/*` | `{name}` is one segment, a final `*` one or more |
  * | `net`    | see permission-net.ts | |
+ * | `mail`   | `example.com`, `*.example.com`, `*` | a domain of recipients; `*.` is all below it |
  * | `env`    | `STRIPE_KEY`, `STRIPE_*` | a final `*` is any rest |
  * | `read`   | `assets/templates` | itself and what lies below |
  */
@@ -37,6 +38,8 @@ export function covers(permission: GrantablePermission, outer: string, inner: st
       const [netOuter, netInner] = [parseNetResource(a.rest), parseNetResource(b.rest)];
       return netOuter !== undefined && netInner !== undefined && netCovers(netOuter, netInner);
     }
+    case 'mail':
+      return a.rest.startsWith('*') ? b.rest.endsWith(a.rest.slice(1)) : a.rest === b.rest;
     case 'env':
       return a.rest.endsWith('*') ? b.rest.startsWith(a.rest.slice(0, -1)) : a.rest === b.rest;
     case 'read':

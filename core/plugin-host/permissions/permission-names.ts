@@ -1,7 +1,7 @@
 import type { PermissionName } from '#plugin-api';
 
 /** What a plugin may ask for. */
-export const permissionNames = ['http', 'db', 'jobs', 'events', 'mqtt', 'live', 'net', 'env', 'read'] as const;
+export const permissionNames = ['http', 'db', 'jobs', 'events', 'mqtt', 'live', 'net', 'mail', 'env', 'read'] as const;
 export type GrantablePermission = (typeof permissionNames)[number];
 
 /** Deno's other permissions: they exist so that a manifest that asks for them is refused by name, with what to use instead. */

@@ -41,6 +41,10 @@ const forms: Record<GrantablePermission, Form> = {
     pattern: /^[^\s]+$/,
     expected: '"host:port" such as "api.stripe.com:443", "*.example.com:443", or a block such as "10.0.0.0/8:443"',
   },
+  mail: {
+    pattern: /^(\*|(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+)$/,
+    expected: 'a domain of recipients in lower case such as "example.com" or "*.example.com", or "*"',
+  },
   env: { pattern: /^([A-Za-z_][A-Za-z0-9_]*\*?|\*)$/, expected: 'a variable such as "STRIPE_KEY" or "STRIPE_*"' },
   read: {
     pattern: /^(?!.*(^|\/)\.\.?(\/|$))\/?[^\0*]+$/,

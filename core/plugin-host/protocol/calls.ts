@@ -2,12 +2,16 @@
  * Every call that a plugin's thread can make of the core: method, arguments, result. The one interface both sides are
  * typed from. The core still checks each call against the method's JSON Schema: these types say nothing of a hostile sender.
  */
+import type { BodyPiece } from '#core/http/body/body-stream.ts';
 import type {
+  BodyForm,
   DeviceCredentials,
   DomainEvent,
   HttpReply,
   MqttMessage,
   PermissionName,
+  QueryCacheOptions,
+  RouteCacheOptions,
   Principal,
   ShareLink,
   SendOptions,
@@ -31,17 +35,25 @@ export interface PluginCalls {
       params?: object;
       query?: object;
       body?: object;
-      bodyAs?: 'json' | 'text';
+      bodyAs?: BodyForm;
+      contentTypes?: readonly string[];
+      bodyMaxBytes?: number;
       response: Readonly<Record<string, object>>;
       handler: number;
       /** Content types of streams, and the handler that is asked for their pieces. */
       streams?: { contentTypes: readonly string[]; handler: number };
+      cache?: RouteCacheOptions;
+      idempotency?: boolean;
+      requestsPerMinute?: number;
+      budget?: 'orders';
     };
     result: null;
   };
+  /** The next piece of a body that a request brought under this number. */
+  'http.read': { args: { body: number }; result: BodyPiece };
   /** `tx` names a transaction of this process opened with `db.begin`, or one handed to an event handler. */
   'db.query': {
-    args: { statement: Statement; values: readonly SqlValue[]; tx?: string };
+    args: { statement: Statement; values: readonly SqlValue[]; tx?: string; cache?: QueryCacheOptions };
     result: { rows: readonly unknown[]; rowCount: number };
   };
   'db.begin': { args: Record<string, never>; result: { tx: string } };
@@ -63,7 +75,10 @@ export interface PluginCalls {
     };
     result: null;
   };
-  'mqtt.publish': { args: { topic: string; payload: string; qos: 0 | 1; retain: boolean }; result: null };
+  'mqtt.publish': {
+    args: { topic: string; payload: string; qos: 0 | 1; retain: boolean; expirySeconds?: number };
+    result: null;
+  };
   'mqtt.issueCredentials': {
     args: { username: string; publish: readonly string[]; subscribe: readonly string[] };
     result: DeviceCredentials;
@@ -97,6 +112,18 @@ export interface PluginCalls {
       body: string;
     };
   };
+  'mail.send': {
+    args: {
+      to: string;
+      subject: string;
+      text: string;
+      html?: string;
+      messageId: string;
+      headers: readonly (readonly [string, string])[];
+    };
+    result: { messageId: string };
+  };
+  'mail.configured': { args: Record<string, never>; result: { configured: boolean } };
   'permissions.query': {
     args: { name: PermissionName; resource: string };
     result: { state: 'granted' | 'denied' | 'prompt' };
@@ -121,6 +148,13 @@ export interface PluginNotes {
 /** A reply whose body is fetched piece by piece: `stream` names it to the process that answered. */
 export type StreamHead = Omit<StreamReply, 'stream'> & { readonly stream: number };
 
+/** Without bytes, and not done: the plugin waits for the client's body. */
+export interface StreamPiece {
+  /** Base64. */
+  readonly bytes: string;
+  readonly done: boolean;
+}
+
 /** What the core hands to a handler, by the way it was registered; and what the handler answers. */
 export interface HandlerCalls {
   'http.route': {
@@ -128,6 +162,7 @@ export interface HandlerCalls {
       principal: Principal;
       params: unknown;
       query: unknown;
+      /** Of bytes and lines the number under which they are fetched. */
       body: unknown;
       headers: Readonly<Record<string, string>>;
       id: string;
@@ -137,7 +172,7 @@ export interface HandlerCalls {
   /** The next piece of a stream, or its end before it is complete. */
   'http.stream': {
     input: { stream: number; end?: true };
-    result: { text: string; done: boolean };
+    result: StreamPiece;
   };
   'jobs.work': { input: { id: string; queue: string; data: unknown; attempt: number }; result: null };
   /** `tx` is open while the handler runs; the core commits it when the handler resolves. */

@@ -1,10 +1,10 @@
-import type { MetricDefinition } from './definition.ts';
+import { each, type MetricDefinition } from './definition.ts';
 
 export const cacheMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_cache_requests_total',
     type: 'counter',
-    help: 'Look-ups, by result (hit, miss)',
+    help: 'Look-ups, by cache (object, response, query) and result (hit, miss, bypass: nobody would hear of a change)',
     unit: 'requests',
     labels: ['cache', 'plugin', 'result'],
     partition: 'plugin',
@@ -30,9 +30,43 @@ export const cacheMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_cache_entries_max',
     type: 'gauge',
-    help: 'Entries that may be kept',
+    help: 'Entries that may be kept; of the caches that all plugins share, under the plugin core',
     unit: 'entries',
     labels: ['cache', 'plugin'],
+    owner: 'cache',
+  },
+  {
+    name: 'returnit_cache_invalidated_entries_total',
+    type: 'counter',
+    help: 'Entries removed because an event said that they are no longer true',
+    unit: 'entries',
+    labels: ['cache', 'plugin'],
+    partition: 'plugin',
+    owner: 'cache',
+  },
+  {
+    name: 'returnit_cache_invalidations_sent_total',
+    type: 'counter',
+    help: 'Events of this node that were told to the caches of all nodes',
+    unit: 'events',
+    labels: [],
+    owner: 'cache',
+  },
+  {
+    name: 'returnit_cache_invalidations_received_total',
+    type: 'counter',
+    help: 'Events of other nodes that the caches of this one were told of',
+    unit: 'events',
+    labels: [],
+    owner: 'cache',
+  },
+  {
+    name: 'returnit_cache_clears_total',
+    type: 'counter',
+    help: 'Times that all was forgotten: the heap was nearly full (memory), notifications may have been lost (reconnect) or could not be read (unreadable)',
+    unit: 'clears',
+    labels: ['reason'],
+    initial: each('reason', ['memory', 'reconnect', 'unreadable']),
     owner: 'cache',
   },
 ];

@@ -57,6 +57,14 @@ export const jobMetrics: readonly MetricDefinition[] = [
     owner: 'jobs',
   },
   {
+    name: 'returnit_job_dead_letters_total',
+    type: 'counter',
+    help: 'Dead letters that operators took out, by what they did: replayed, dropped',
+    unit: 'jobs',
+    labels: ['queue', 'action'],
+    owner: 'jobs',
+  },
+  {
     name: 'returnit_job_last_success_timestamp_seconds',
     type: 'gauge',
     help: 'When a scheduled queue last completed a job',

@@ -1,168 +1,135 @@
 import type { Queryable, Statement } from '#plugin-api';
+import type { Assignment, AssignmentStatus, AssignmentStep } from '../assignment.ts';
 
-export interface AssignmentToInsert {
-  readonly orderId: string;
-  readonly customerId: string;
-  readonly pickup: { readonly lat: number; readonly lon: number };
-  readonly windowEnd: string;
+export const assignmentColumns = `order_id as "orderId", customer_id as "customerId", status, driver_id as "driverId", attempt,
+  sequence, parcels, hold_reason as "holdReason", waiting_since as "waitingSince", unavailable_at as "unavailableSince",
+  assigned_at as "assignedAt", picked_up_at as "pickedUpAt", created_at as "createdAt", ended_at as "endedAt",
+  pickup_lat as "pickupLat", pickup_lon as "pickupLon", window_start as "windowStart", window_end as "windowEnd",
+  destination_lat as "destinationLat", destination_lon as "destinationLon", version, round, volume_l as "volumeL"`;
+
+export interface StoredAssignment extends Omit<Assignment, 'pickup' | 'pickupWindow' | 'destination'> {
+  readonly pickupLat: number | null;
+  readonly pickupLon: number | null;
+  readonly windowStart: string | null;
+  readonly windowEnd: string | null;
+  readonly destinationLat: number | null;
+  readonly destinationLon: number | null;
+  readonly volumeL: number | null;
+  readonly version: number;
+  readonly round: number;
 }
 
-const insertWaitingStatement: Statement = {
-  name: 'insert_waiting_assignment',
-  text: `insert into assignments (order_id, customer_id, status, pickup_lat, pickup_lon, window_end)
-    values ($1, $2, 'waiting', $3, $4, $5)
-    on conflict (order_id) do nothing`,
+const toPlace = (lat: number | null, lon: number | null): Assignment['pickup'] =>
+  lat === null || lon === null ? null : { lat, lon };
+
+/** As it is shown. */
+export function toAssignment(stored: StoredAssignment): Assignment {
+  const { pickupLat, pickupLon, windowStart, windowEnd, destinationLat, destinationLon, ...rest } = stored;
+  const { version: _version, round: _round, volumeL: _volumeL, ...shown } = rest;
+  return {
+    ...shown,
+    pickup: toPlace(pickupLat, pickupLon),
+    pickupWindow: { start: windowStart, end: windowEnd },
+    destination: toPlace(destinationLat, destinationLon),
+  };
+}
+
+const findAssignmentStatement: Statement = {
+  name: 'find_assignment',
+  text: `select ${assignmentColumns} from driver_assignments where order_id = $1`,
 };
 
-/** False when the order is known, or was over before it was heard of. */
-export async function insertWaiting(db: Queryable, order: AssignmentToInsert): Promise<boolean> {
-  const { rowCount } = await db.query(insertWaitingStatement, [
-    order.orderId,
-    order.customerId,
-    order.pickup.lat,
-    order.pickup.lon,
-    order.windowEnd,
-  ]);
-  return rowCount === 1;
-}
-
-export interface WaitingAssignment {
-  readonly orderId: string;
-  readonly customerId: string;
-  readonly lat: number;
-  readonly lon: number;
-  readonly windowEnd: string;
-}
-
-const lockWaitingStatement: Statement = {
-  name: 'lock_waiting_assignment',
-  text: `select order_id as "orderId", customer_id as "customerId", pickup_lat as lat, pickup_lon as lon,
-      window_end as "windowEnd"
-    from assignments where order_id = $1 and status = 'waiting' for update`,
-};
-
-/** Undefined when the order no longer waits for a driver. Others who want it wait until this transaction ends. */
-export async function lockWaiting(db: Queryable, orderId: string): Promise<WaitingAssignment | undefined> {
-  const { rows } = await db.query<WaitingAssignment>(lockWaitingStatement, [orderId]);
+export async function findAssignment(db: Queryable, orderId: string): Promise<StoredAssignment | undefined> {
+  const { rows } = await db.query<StoredAssignment>(findAssignmentStatement, [orderId]);
   return rows[0];
 }
 
-export interface CandidateSearch {
-  readonly lat: number;
-  readonly lon: number;
-  readonly positionAgeMaxSeconds: number;
-  readonly ordersPerDriverMax: number;
-  readonly distanceMaxM: number;
+const lockAssignmentStatement: Statement = {
+  name: 'lock_assignment',
+  text: `select ${assignmentColumns} from driver_assignments where order_id = $1 for update`,
+};
+
+/** Others who want to change it wait until this transaction ends. Drivers are locked before it, by everybody. */
+export async function lockAssignment(db: Queryable, orderId: string): Promise<StoredAssignment | undefined> {
+  const { rows } = await db.query<StoredAssignment>(lockAssignmentStatement, [orderId]);
+  return rows[0];
+}
+
+const listActiveStatement: Statement = {
+  name: 'list_active_assignments',
+  text: `select ${assignmentColumns} from driver_assignments
+    where driver_id = $1 and status in ('assigned', 'accepted') order by assigned_at, order_id limit 200`,
+};
+
+/** What a driver carries or goes for. */
+export async function listActive(db: Queryable, driverId: string): Promise<readonly StoredAssignment[]> {
+  const { rows } = await db.query<StoredAssignment>(listActiveStatement, [driverId]);
+  return rows;
+}
+
+// One status at a time, so that a page is read from the index and not sorted.
+const listAssignmentsStatement: Statement = {
+  name: 'list_assignments',
+  text: `select ${assignmentColumns} from driver_assignments
+    where status = $1 and (created_at, order_id) < ($2::timestamptz, $3::text)
+    order by created_at desc, order_id desc limit $4`,
+};
+
+export interface AssignmentFilter {
+  readonly status: AssignmentStatus;
+  /** Where the page before ended: its last row. */
+  readonly before: { readonly createdAt: string; readonly id: string };
   readonly limit: number;
 }
 
-export interface Candidate {
-  readonly driverId: string;
-  readonly distanceM: number;
-}
-
-// Great-circle distance by the haversine formula on a sphere of the earth's mean radius (IUGG), 6 371 008.8 m.
-const listCandidatesStatement: Statement = {
-  name: 'list_nearest_drivers',
-  text: `with placed as (
-      select d.driver_id, 2 * 6371008.8 * asin(sqrt(least(1,
-          power(sin(radians(p.lat - $1) / 2), 2)
-          + cos(radians($1)) * cos(radians(p.lat)) * power(sin(radians(p.lon - $2) / 2), 2)))) as distance_m
-      from drivers d
-      join tracking.driver_position p on p.driver_id = d.driver_id
-      where d.on_shift and p.recorded_at > now() - make_interval(secs => $3)
-        and (select count(*) from assignments a where a.driver_id = d.driver_id and a.status = 'assigned') < $4
-    )
-    select driver_id as "driverId", distance_m as "distanceM"
-    from placed where distance_m <= $5 order by distance_m, driver_id limit $6`,
-};
-
-/** Drivers on shift with a fresh position and room for an order, nearest first. */
-export async function listCandidates(db: Queryable, search: CandidateSearch): Promise<readonly Candidate[]> {
-  const { rows } = await db.query<Candidate>(listCandidatesStatement, [
-    search.lat,
-    search.lon,
-    search.positionAgeMaxSeconds,
-    search.ordersPerDriverMax,
-    search.distanceMaxM,
-    search.limit,
+export async function listAssignments(db: Queryable, filter: AssignmentFilter): Promise<readonly StoredAssignment[]> {
+  const { status, before, limit } = filter;
+  const { rows } = await db.query<StoredAssignment>(listAssignmentsStatement, [
+    status,
+    before.createdAt,
+    before.id,
+    limit,
   ]);
   return rows;
 }
 
-const lockCandidatesStatement: Statement = {
-  name: 'lock_candidate_drivers',
-  text: `select driver_id as "driverId" from drivers where driver_id = any($1) and on_shift
-    order by driver_id for no key update`,
+const insertStepStatement: Statement = {
+  name: 'insert_assignment_step',
+  text: `insert into driver_assignment_steps (order_id, sequence, step, attempt, driver_id, by_kind, by_id, reason)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)`,
 };
 
-/** Locked in the order of ids by everybody, so that two assignments never wait for each other. */
-export async function lockCandidates(db: Queryable, driverIds: readonly string[]): Promise<ReadonlySet<string>> {
-  const { rows } = await db.query<{ driverId: string }>(lockCandidatesStatement, [driverIds]);
-  return new Set(rows.map((row) => row.driverId));
+export interface StepToInsert {
+  readonly orderId: string;
+  readonly sequence: number;
+  readonly step: 'assigned' | 'unassigned' | 'held' | 'released' | 'failed' | 'ended';
+  readonly attempt: number;
+  readonly driverId: string | null;
+  readonly byKind: string;
+  readonly byId: string;
+  readonly reason: string | null;
 }
 
-const assignDriverStatement: Statement = {
-  name: 'assign_driver',
-  text: `update assignments set status = 'assigned', driver_id = $2, assigned_at = now()
-    where order_id = $1 and status = 'waiting'
-      and (select count(*) from assignments a where a.driver_id = $2 and a.status = 'assigned') < $3`,
-};
-
-/** To be called with the driver locked: whoever else gives that driver an order has committed and is counted. */
-export async function assignDriver(
-  db: Queryable,
-  assignment: { readonly orderId: string; readonly driverId: string; readonly ordersPerDriverMax: number },
-): Promise<boolean> {
-  const { rowCount } = await db.query(assignDriverStatement, [
-    assignment.orderId,
-    assignment.driverId,
-    assignment.ordersPerDriverMax,
+export async function insertStep(db: Queryable, step: StepToInsert): Promise<void> {
+  await db.query(insertStepStatement, [
+    step.orderId,
+    step.sequence,
+    step.step,
+    step.attempt,
+    step.driverId,
+    step.byKind,
+    step.byId,
+    step.reason,
   ]);
-  return rowCount === 1;
 }
 
-const markUnavailableStatement: Statement = {
-  name: 'mark_driver_unavailable',
-  text: `update assignments set unavailable_at = now() where order_id = $1 and unavailable_at is null`,
+const listStepsStatement: Statement = {
+  name: 'list_assignment_steps',
+  text: `select step, sequence, attempt, driver_id as "driverId", by_kind as "byKind", by_id as "byId", reason, at
+    from driver_assignment_steps where order_id = $1 order by at limit 500`,
 };
 
-/** True the first time. */
-export async function markUnavailable(db: Queryable, orderId: string): Promise<boolean> {
-  const { rowCount } = await db.query(markUnavailableStatement, [orderId]);
-  return rowCount === 1;
-}
-
-const expireAssignmentStatement: Statement = {
-  name: 'expire_assignment',
-  text: `update assignments set status = 'expired', ended_at = now() where order_id = $1 and status = 'waiting'`,
-};
-
-export async function expireAssignment(db: Queryable, orderId: string): Promise<void> {
-  await db.query(expireAssignmentStatement, [orderId]);
-}
-
-const endAssignmentStatement: Statement = {
-  name: 'end_assignment',
-  text: `insert into assignments (order_id, status, ended_at) values ($1, 'ended', now())
-    on conflict (order_id) do update set status = 'ended', ended_at = now()
-      where assignments.status <> 'ended'
-    returning driver_id as "driverId"`,
-};
-
-/** The driver who is free of the order now, if it had one. An unknown order is recorded as over: events may overtake. */
-export async function endAssignment(db: Queryable, orderId: string): Promise<string | undefined> {
-  const { rows } = await db.query<{ driverId: string | null }>(endAssignmentStatement, [orderId]);
-  return rows[0]?.driverId ?? undefined;
-}
-
-const listWaitingStatement: Statement = {
-  name: 'list_waiting_assignments',
-  text: `select order_id as "orderId" from assignments where status = 'waiting' order by created_at limit $1`,
-};
-
-/** The orders that have waited longest. */
-export async function listWaiting(db: Queryable, limit: number): Promise<readonly string[]> {
-  const { rows } = await db.query<{ orderId: string }>(listWaitingStatement, [limit]);
-  return rows.map((row) => row.orderId);
+export async function listSteps(db: Queryable, orderId: string): Promise<readonly AssignmentStep[]> {
+  const { rows } = await db.query<AssignmentStep>(listStepsStatement, [orderId]);
+  return rows;
 }

@@ -1,5 +1,5 @@
 import type { Queryable, Statement } from '#plugin-api';
-import type { Device } from '../driver.ts';
+import type { Device } from '../device.ts';
 
 const columns = `device_id as "deviceId", username, issued_at as "issuedAt", revoked_at as "revokedAt"`;
 
@@ -37,6 +37,16 @@ export async function countOtherDevices(
   return rows[0] ?? { active: 0, known: 0 };
 }
 
+const findActiveDeviceStatement: Statement = {
+  name: 'find_active_device',
+  text: `select ${columns} from driver_devices where driver_id = $1 and device_id = $2 and revoked_at is null`,
+};
+
+export async function findActiveDevice(db: Queryable, driverId: string, deviceId: string): Promise<Device | undefined> {
+  const { rows } = await db.query<Device>(findActiveDeviceStatement, [driverId, deviceId]);
+  return rows[0];
+}
+
 const revokeDeviceStatement: Statement = {
   name: 'revoke_driver_device',
   text: `update driver_devices set revoked_at = coalesce(revoked_at, now()) where driver_id = $1 and device_id = $2
@@ -47,6 +57,17 @@ const revokeDeviceStatement: Statement = {
 export async function revokeDevice(db: Queryable, driverId: string, deviceId: string): Promise<Device | undefined> {
   const { rows } = await db.query<Device>(revokeDeviceStatement, [driverId, deviceId]);
   return rows[0];
+}
+
+const revokeDevicesStatement: Statement = {
+  name: 'revoke_driver_devices',
+  text: `update driver_devices set revoked_at = now() where driver_id = $1 and revoked_at is null returning username`,
+};
+
+/** The user names of those that were in use. */
+export async function revokeDevices(db: Queryable, driverId: string): Promise<readonly string[]> {
+  const { rows } = await db.query<{ username: string }>(revokeDevicesStatement, [driverId]);
+  return rows.map(({ username }) => username);
 }
 
 const listDevicesStatement: Statement = {

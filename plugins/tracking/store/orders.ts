@@ -3,8 +3,16 @@ import type { WatchedOrder } from '../visibility.ts';
 
 const trackOrderStatement: Statement = {
   name: 'track_order',
-  text: `insert into tracked_orders (order_id, driver_id, status, updated_at) values ($1, $2, 'active', $3)
-    on conflict (order_id) do nothing`,
+  text: `with tracked as (
+      insert into tracked_orders as t (order_id, driver_id, status, updated_at, version)
+      values ($1, $2, 'active', $3, $4)
+      on conflict (order_id) do update
+        set driver_id = excluded.driver_id, status = 'active', updated_at = excluded.updated_at,
+          version = excluded.version
+        where t.status <> 'closed' and t.version < excluded.version
+      returning order_id
+    )
+    delete from stop_visits v using tracked where v.order_id = tracked.order_id`,
 };
 
 export interface AssignedOrder {
@@ -12,11 +20,29 @@ export interface AssignedOrder {
   readonly driverId: string;
   /** Fixes from then on have to do with the order, however late this is learnt. */
   readonly assignedAt: string;
+  /** The order's: it grows with each of its steps. */
+  readonly version: number;
 }
 
-/** Does nothing for an order that is over: events may overtake each other. */
-export async function trackOrder(db: Queryable, { orderId, driverId, assignedAt }: AssignedOrder): Promise<void> {
-  await db.query(trackOrderStatement, [orderId, driverId, assignedAt]);
+/**
+ * Whoever had the order before has nothing to do with it any more, nor have visits of that time. Does nothing for an order
+ * that is over, or of which something newer is known: events may overtake each other.
+ */
+export async function trackOrder(db: Queryable, order: AssignedOrder): Promise<void> {
+  await db.query(trackOrderStatement, [order.orderId, order.driverId, order.assignedAt, order.version]);
+}
+
+const pauseOrderStatement: Statement = {
+  name: 'pause_tracked_order',
+  text: `insert into tracked_orders as t (order_id, status, version) values ($1, 'paused', $2)
+    on conflict (order_id) do update set status = 'paused', updated_at = now(), version = excluded.version
+      where t.status <> 'closed' and t.version < excluded.version`,
+};
+
+/** For an order that has no driver on its way. False when something newer is known. */
+export async function pauseOrder(db: Queryable, orderId: string, version: number): Promise<boolean> {
+  const { rowCount } = await db.query(pauseOrderStatement, [orderId, version]);
+  return rowCount === 1;
 }
 
 const closeOrderStatement: Statement = {

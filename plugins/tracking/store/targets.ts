@@ -15,7 +15,7 @@ const listTargetsStatement: Statement = {
     from orders.order_stops s
     left join stop_visits v on v.order_id = s.order_id::text and v.stop = s.stop
     where s.order_id = any($1::uuid[])
-      and ((s.status = 'on_the_way' and s.stop = 'pickup') or (s.status = 'picked_up' and s.stop = 'destination'))`,
+      and ((s.status in ('on_the_way', 'arrived') and s.stop = 'pickup') or (s.status = 'picked_up' and s.stop = 'destination'))`,
 };
 
 /** Where the drivers of these orders are going; none for an order whose driver has not set out or is done. */

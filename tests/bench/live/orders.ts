@@ -17,9 +17,9 @@ export async function putUnderWay(rig: Rig): Promise<readonly UnderWay[]> {
   await rig.database.with(async (client) => {
     await client.query(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, driver_id, status,
-        pickup, window_start, window_end, items, destination, amount_minor, currency)
+        pickup, window_start, window_end, destination, amount_minor, currency)
       select order_id, order_id::text, 'customer', customer_id, customer_id, driver_id, 'on_the_way',
-        '{"lat": 48.2, "lon": 11.7}', now(), now() + interval '2 hours', '[]',
+        '{"lat": 48.2, "lon": 11.7}', now(), now() + interval '2 hours',
         '{"kind": "store", "address": {"lat": 48.3, "lon": 11.8}}', 100, 'EUR'
       from unnest($1::uuid[], $2::text[], $3::text[]) as o (order_id, customer_id, driver_id)`,
       columns,

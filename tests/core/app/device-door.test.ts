@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { createDeviceDoor } from '#core/app/device-door.ts';
 import { createCredentials } from '#core/mqtt/credentials.ts';
 import type { CredentialRecord } from '#core/mqtt/credential-store.ts';
-import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
+import { createFailureLimit } from '#core/cache/failure-limit.ts';
 
 const record: CredentialRecord = {
   username: 'd1.phone',

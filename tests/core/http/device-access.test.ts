@@ -142,7 +142,7 @@ describe("devices' routes", () => {
     assert.deepEqual(operation?.['x-roles'], ['device']);
     assert.deepEqual(operation?.['requestBody'], {
       required: false,
-      content: { '*/*': { schema: { type: 'string' } } },
+      content: { '*/*': { schema: { type: 'string' }, example: 'example' } },
     });
     assert.deepEqual(document.paths['/by-url']?.['get']?.['security'], [
       { device: [] },

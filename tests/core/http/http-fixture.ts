@@ -7,15 +7,18 @@ import type { HttpReply, Role } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
+import type { BodyPiece } from '#core/http/body/body-stream.ts';
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import { createRouteTable, type RouteTable } from '#core/http/route-table.ts';
-import { createHttpServer, type HttpServer } from '#core/http/server.ts';
+import { createResponseCache, type ResponseCache } from '#core/http/response-cache.ts';
+import { createStaticAssets } from '#core/http/static-assets.ts';
+import { createHttpServer, type HttpServer, type HttpServerOptions } from '#core/http/server.ts';
 import { createHttpCapability, type HttpCapabilityOptions } from '#core/plugin-host/capabilities/http.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { HandlerCalls, PluginCalls } from '#core/plugin-host/protocol/calls.ts';
-import { createLogger } from '#core/telemetry/logger.ts';
-import { createMetrics } from '#core/telemetry/metrics.ts';
+import { createLogger, type Logger } from '#core/telemetry/logger.ts';
+import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
 import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
 import { callCapability } from '../../support/fake-instance.ts';
 
@@ -40,7 +43,7 @@ export function createFakePlugin(name = 'orders', id = `${name}-1`): FakePlugin 
   const process = new AbortController();
   const plugin: FakePlugin = {
     handler: () => ({ status: 200, body: { ok: true } }) satisfies HttpReply,
-    piece: () => ({ text: '', done: true }),
+    piece: () => ({ bytes: '', done: true }),
     inputs: [],
     die: () => process.abort(),
     instance: {
@@ -91,13 +94,19 @@ export interface HttpFixture {
   readonly port: number;
   readonly url: string;
   readonly table: RouteTable;
+  readonly responseCache: ResponseCache;
   readonly authenticator: Authenticator;
   readonly tracing: Tracing;
   readonly config: Config;
   /** Every log line so far. */
   readonly logs: Record<string, unknown>[];
   route(plugin: FakePlugin, route: Partial<PluginCalls['http.route']['args']>): Promise<unknown>;
-  request(path: string, init?: RequestInit & { readonly role?: Role; readonly json?: unknown }): Promise<Response>;
+  /** The next piece of a body that the plugin was given, as its process fetches it. */
+  read(plugin: FakePlugin, body: unknown): Promise<BodyPiece>;
+  request(
+    path: string,
+    init?: RequestInit & { readonly role?: Role; readonly subject?: string; readonly json?: unknown },
+  ): Promise<Response>;
   /** Sends these bytes and reads until the server closes. */
   raw(text: string): Promise<string>;
   openSocket(): Promise<Socket>;
@@ -105,9 +114,18 @@ export interface HttpFixture {
   stop(): Promise<void>;
 }
 
+/** Keys and limits, which most tests of HTTP do without. */
+export type Doors = Pick<HttpServerOptions, 'apiKeys' | 'budgets' | 'idempotency'>;
+export interface DoorParts {
+  readonly config: Config;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
 export async function startHttpFixture(
   overrides: Partial<Config> = {},
   stateOf: HttpCapabilityOptions['stateOf'] = () => 'ready',
+  doors: (parts: DoorParts) => Doors = () => ({}),
 ): Promise<HttpFixture> {
   const dataDir = await mkdtemp(join(tmpdir(), 'returnit-http-'));
   const config = loadConfig({}, { httpPort: 0, dataDir, logLevel: 'debug', ...overrides });
@@ -126,13 +144,17 @@ export async function startHttpFixture(
   });
   const authenticator = await createAuthenticator({ config });
   const table = createRouteTable();
+  const responseCache = createResponseCache(config, metrics);
   const http = createHttpServer({
     config,
     telemetry: { metrics, logger },
     routes: table,
     authenticator,
     authenticateDevice: fakeDevices,
+    responseCache,
+    assets: createStaticAssets(table),
     version: '1.2.3',
+    ...doors({ config, metrics, logger }),
   });
   const { port } = await http.start();
   const capability = createHttpCapability({ routeTable: table, config, stateOf });
@@ -150,6 +172,7 @@ export async function startHttpFixture(
     http,
     port,
     table,
+    responseCache,
     authenticator,
     tracing,
     config,
@@ -168,10 +191,15 @@ export async function startHttpFixture(
       };
       return callCapability(capability, plugin.instance, { method: 'route', args });
     },
-    async request(path, { role, json, ...init } = {}) {
+    read: (plugin, body) =>
+      callCapability(capability, plugin.instance, { method: 'read', args: { body } }) as Promise<BodyPiece>,
+    async request(path, { role, subject, json, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (role !== undefined)
-        headers.set('authorization', `Bearer ${await authenticator.issueToken({ role, subject: `${role}-1` })}`);
+        headers.set(
+          'authorization',
+          `Bearer ${await authenticator.issueToken({ role, subject: subject ?? `${role}-1` })}`,
+        );
       if (json !== undefined) headers.set('content-type', 'application/json');
       return fetch(`http://127.0.0.1:${port}${path}`, {
         ...init,

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { createAuthenticator } from '#core/http/authentication.ts';
 import { createRouteTable } from '#core/http/route-table.ts';
+import { createStaticAssets } from '#core/http/static-assets.ts';
 import { createHttpServer } from '#core/http/server.ts';
 import { createLogger } from '#core/telemetry/logger.ts';
 import { createMetrics } from '#core/telemetry/metrics.ts';
@@ -20,12 +21,15 @@ describe('createHttpServer()', () => {
 
   it('says which variable to change when the port is taken', async () => {
     const { config } = fixture;
+    const routes = createRouteTable();
     const other = createHttpServer({
       config: { ...config, httpPort: fixture.port },
       telemetry: { metrics: createMetrics({ labelSetsMax: 10 }), logger: createLogger({ level: 'silent' }) },
-      routes: createRouteTable(),
+      routes,
       authenticator: await createAuthenticator({ config }),
       authenticateDevice: () => Promise.resolve({ failure: 'unknown-user' }),
+      responseCache: fixture.responseCache,
+      assets: createStaticAssets(routes),
       version: '1',
     });
     await assert.rejects(other.start(), {

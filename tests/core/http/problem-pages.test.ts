@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { errorCodes, type ErrorDescription } from '#core/errors/codes.ts';
+import { errorCodes } from '#core/errors/codes.ts';
+import type { ErrorDescription } from '#core/errors/error-description.ts';
 import { prefersHtml } from '#core/http/accepts-html.ts';
 import { problemType } from '#core/errors/problem-type.ts';
 import { createOpenApiCheck, type OpenApi } from '../../support/openapi-check.ts';

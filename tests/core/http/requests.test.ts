@@ -20,7 +20,7 @@ describe('requests', () => {
     });
     assert.equal(response.status, 200);
     assert.deepEqual(await response.json(), { ok: true });
-    assert.equal(response.headers.get('cache-control'), 'no-store');
+    assert.equal(response.headers.get('cache-control'), 'no-cache, no-store, must-revalidate');
     assert.equal(response.headers.get('x-content-type-options'), 'nosniff');
     const input = plugin.inputs.at(-1);
     assert.deepEqual(input?.principal, { id: 'customer-1', role: 'customer' });

@@ -8,8 +8,8 @@ import { createFakePlugin, startHttpFixture, type FakePlugin, type HttpFixture }
 
 const type = 'application/geo+json';
 const get = 'GET /tracks HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
-const piece = (text: string) => ({ text, done: false });
-const end = { text: '', done: true };
+const piece = (text: string) => ({ bytes: Buffer.from(text).toString('base64'), done: false });
+const end = { bytes: '', done: true };
 
 describe('a streamed answer', () => {
   let fixture: HttpFixture;

@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import type { DomainEvent } from '#plugin-api';
+import { createInvalidations } from '#core/cache/invalidation.ts';
 import { createBoss } from '#core/jobs/boss.ts';
 import { createListener } from '#core/jobs/listener.ts';
 import { createOutbox } from '#core/jobs/outbox.ts';
@@ -46,7 +47,9 @@ describe('a relay that is killed again and again', () => {
       workers.add(worker);
       return worker;
     };
-    const events = createEventsCapability({ jobs: { outbox, pool, work }, transactions, config, telemetry });
+    const invalidations = createInvalidations({ caches: [], telemetry });
+    const deps = { jobs: { outbox, pool, work }, transactions, invalidations, config, telemetry };
+    const events = createEventsCapability(deps);
     const receiver = createFakeInstance('receiver');
     const sender = createFakeInstance('sender');
     const migration = await transactions.begin(receiver);

@@ -4,7 +4,7 @@ import { Pool } from 'pg';
 import { createListener } from '#core/jobs/listener.ts';
 import { createCredentialStore, credentialChannel } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Authentication, type Credentials } from '#core/mqtt/credentials.ts';
-import { createFailureLimit } from '#core/mqtt/failure-limit.ts';
+import { createFailureLimit } from '#core/cache/failure-limit.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { until } from './fixture.ts';

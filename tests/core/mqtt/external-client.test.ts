@@ -7,7 +7,8 @@ import mqtt, { type MqttClient } from 'mqtt';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
+import type { Batcher } from '#core/mqtt/batcher.ts';
+import { createBatcher } from '#core/mqtt/batching.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import { recordTelemetry, type TestTelemetry } from '../../support/record-telemetry.ts';
@@ -299,5 +300,17 @@ describe('createExternalClient()', () => {
     await device.publishAsync('drivers/d1/location', 'new', { qos: 1, retain: true });
     await until('the next arrives', () => seen.length === 2);
     assert.deepEqual(seen, ['kept true', 'new false']);
+    const qualities: unknown[] = [];
+    device.on('message', (_topic, payload, packet) => qualities.push([String(payload), packet.qos]));
+    await device.subscribeAsync('drivers/d1/offers', { qos: 1 });
+    for (const expiry of [{}, { expirySeconds: 30 }]) {
+      await node.transport.publish('drivers/d1/offers', 'offer', { qos: 1, retain: false, ...expiry });
+    }
+    await until('both have come', () => qualities.length === 2);
+    // It cannot be told when the second expires, so it may not keep that one for anybody.
+    assert.deepEqual(qualities, [
+      ['offer', 1],
+      ['offer', 0],
+    ]);
   });
 });

@@ -13,10 +13,10 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     assert.equal(await plugin.supervisor.start(), 'ready');
     assert.deepEqual(
       plugin.calls.map(({ method }) => method),
-      ['http.route', 'jobs.work', 'jobs.work'],
+      ['http.route', 'jobs.work', 'jobs.work', 'jobs.work'],
     );
     const [logged] = plugin.notes as { args: { fields?: object } }[];
-    assert.deepEqual(logged?.args.fields, { env: { ECHO_KEY: 'granted' } });
+    assert.deepEqual(logged?.args.fields, { env: { ECHO_KEY: 'granted' }, traceId: null });
     const reply = await plugin.supervisor.instance?.handle(1, { body: { value: 5 } });
     assert.deepEqual(reply, { status: 200, body: { value: 5 } });
   });
@@ -35,6 +35,34 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
       made.map((call) => call.traceparent),
       [traceparent, traceparent],
     );
+  });
+
+  it('tells each handler its own trace, also after calls that it waited for', { timeout }, async () => {
+    const traceIds = ['a', 'b', 'c'].map((digit) => digit.repeat(32));
+    const running: string[] = [...traceIds];
+    await using plugin = await supervisePlugin({
+      folder: 'echo',
+      currentTraceparent: () => `00-${running.shift()}-${'1'.repeat(16)}-01`,
+      invoke: ({ method }) => (method === 'cache.get' ? {} : null),
+    });
+    await plugin.supervisor.start();
+    await Promise.all(traceIds.map((_, index) => plugin.run('echo.calls', { count: index + 1 })));
+    const told = plugin.notes
+      .map(({ args }) => args as { message: string; fields: { traceId: string } })
+      .filter(({ message }) => message === 'called')
+      .map(({ fields }) => fields.traceId);
+    assert.deepEqual(told.toSorted(), traceIds);
+  });
+
+  it('hands over what a query says of being kept', { timeout }, async () => {
+    await using plugin = await supervisePlugin({ folder: 'echo', invoke: () => ({ rows: [], rowCount: 0 }) });
+    await plugin.supervisor.start();
+    await plugin.run('echo.cached', {});
+    assert.deepEqual(plugin.calls.find(({ method }) => method === 'db.query')?.args, {
+      statement: { name: 'find_echo', text: 'select $1' },
+      values: ['o1'],
+      cache: { invalidatedBy: ['order.*'], ttlMs: 1000, keyedBy: { orderId: 'o1' } },
+    });
   });
 
   it('quarantines after three deaths and comes back when released', { timeout }, async () => {

@@ -1,21 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Principal } from '#plugin-api';
-import { accessOf, activeDevicesMax } from '../../../plugins/drivers/driver.ts';
 import { plugin } from '../../../plugins/drivers/plugin.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
 
 const ops: Principal = { id: 'o1', role: 'ops' };
-
-const publishOfD1 = [
-  'drivers/d1/location',
-  'drivers/d1/status',
-  'owntracks/d1/phone',
-  'owntracks/d1.phone/+',
-  'owntracks/d1/phone/+',
-  'owntracks/d1.phone/+/+',
-];
 
 describe('drivers', () => {
   let data: PluginDatabase;
@@ -23,15 +13,16 @@ describe('drivers', () => {
   before(async () => {
     data = await createPluginDatabase('drivers', 'tracking');
   });
-  after(() => data.stop());
+  after(async () => {
+    await plugin.stop?.();
+    await data.stop();
+  });
   beforeEach(async () => {
-    await data.sql('truncate drivers, driver_devices, assignments');
+    await data.sql('truncate drivers, driver_devices, driver_status_changes, driver_shifts, driver_documents cascade');
     running = await runPlugin(plugin, data.db);
   });
 
   const register = (body: object): Promise<Reply> => running.request('POST /drivers', { principal: ops, body });
-  const issue = (driverId: string, deviceId: string): Promise<Reply> =>
-    running.request('POST /drivers/{driverId}/devices', { principal: ops, params: { driverId }, body: { deviceId } });
 
   it('registers a driver once', async () => {
     const first = await register({ name: 'Kim', vehicle: 'van' });
@@ -75,61 +66,47 @@ describe('drivers', () => {
     assert.equal(bad.code, 'DRIVER_CURSOR_INVALID');
   });
 
-  it('issues credentials with which a device publishes under its own driver only, and keeps no password', async () => {
-    await register({ driverId: 'd1', name: 'Kim', vehicle: 'van' });
-    const issued = await issue('d1', 'phone');
-    assert.equal(issued.status, 201);
-    assert.deepEqual(issued.body, {
-      deviceId: 'phone',
-      username: 'd1.phone',
-      password: 'shown-once',
-      topic: 'drivers/d1/location',
-    });
-    assert.deepEqual(running.recorded.credentials, [{ username: 'd1.phone', publish: publishOfD1 }]);
-    assert.doesNotMatch(JSON.stringify(await data.sql('select * from driver_devices')), /shown-once/);
-    assert.equal((await issue('nobody', 'phone')).code, 'DRIVER_NOT_FOUND');
-  });
-
-  it('bounds the devices of a driver, also when they are asked for at the same moment', async () => {
-    await register({ driverId: 'd1', name: 'Kim', vehicle: 'van' });
-    const replies = await Promise.all(
-      Array.from({ length: activeDevicesMax + 3 }, (_, index) => issue('d1', `phone-${index}`)),
-    );
-    assert.equal(replies.filter(({ status }) => status === 201).length, activeDevicesMax);
-    assert.equal(replies.filter(({ code }) => code === 'DEVICE_LIMIT_REACHED').length, 3);
-    const again = replies.findIndex(({ status }) => status === 201);
-    assert.equal((await issue('d1', `phone-${again}`)).status, 201);
-  });
-
-  it('revokes a device and makes room for another', async () => {
-    await register({ driverId: 'd1', name: 'Kim', vehicle: 'van' });
-    await issue('d1', 'phone');
-    const revoke = (deviceId: string): Promise<Reply> =>
-      running.request('DELETE /drivers/{driverId}/devices/{deviceId}', {
-        principal: ops,
-        params: { driverId: 'd1', deviceId },
+  it('answers a repeated registration as the first time, when it has a key', async () => {
+    const keyed = (principal: Principal, key: string): Promise<Reply> =>
+      running.request('POST /drivers', {
+        principal,
+        headers: { 'idempotency-key': key },
+        body: { name: 'Kim', vehicle: 'van' },
       });
-    const revoked = await revoke('phone');
-    assert.equal(typeof revoked.body['revokedAt'], 'string');
-    assert.deepEqual(running.recorded.revoked, ['d1.phone']);
-    assert.equal((await revoke('tablet')).code, 'DEVICE_NOT_FOUND');
-    const list = await running.request('GET /drivers/{driverId}/devices', {
-      principal: ops,
-      params: { driverId: 'd1' },
-    });
-    assert.equal((list.body['devices'] as unknown[]).length, 1);
-    await issue('d1', 'phone');
-    const [device] = await data.sql('select revoked_at from driver_devices');
-    assert.equal(device?.['revoked_at'], null);
+    const first = await keyed(ops, 'k1');
+    const again = await keyed(ops, 'k1');
+    assert.deepEqual([first.status, again.status], [201, 200]);
+    assert.equal(again.body['driverId'], first.body['driverId']);
+    assert.match(
+      String(first.body['driverId']),
+      /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    );
+    const others = [await keyed(ops, 'k2'), await keyed({ id: 'o2', role: 'ops' }, 'k1')];
+    assert.equal(new Set([first, ...others].map(({ body }) => body['driverId'])).size, 3);
   });
-});
 
-describe('accessOf()', () => {
-  it('names no topic of another driver', () => {
-    assert.deepEqual(accessOf('d1', 'phone'), {
-      username: 'd1.phone',
-      topic: 'drivers/d1/location',
-      publish: publishOfD1,
-    });
+  it('changes what ops says of a driver, unless it has changed meanwhile', async () => {
+    const { headers } = await register({ driverId: 'd1', name: 'Kim', vehicle: 'bicycle' });
+    const change = (body: object, etag?: string): Promise<Reply> =>
+      running.request('PATCH /drivers/{driverId}', {
+        principal: ops,
+        params: { driverId: 'd1' },
+        body,
+        headers: etag === undefined ? {} : { 'if-match': etag },
+      });
+    const etag = headers?.['etag'] ?? '';
+    const changed = await change({ capacity: { parcels: 9, volumeL: 90 }, autoAccept: true }, etag);
+    assert.deepEqual([changed.body['capacity'], changed.body['autoAccept']], [{ parcels: 9, volumeL: 90 }, true]);
+    const stale = await change({ name: 'Lou' }, etag);
+    assert.deepEqual([stale.status, stale.code], [412, 'DRIVER_CHANGED']);
+    const usual = await change({ vehicle: 'van', capacity: null });
+    assert.deepEqual(usual.body['capacity'], { parcels: 150, volumeL: 6000 });
+    assert.equal((await change({})).code, 'VALIDATION_FAILED');
+  });
+
+  it('keeps no driver whose id is the name of a route', async () => {
+    for (const driverId of ['offers', 'assignments']) {
+      assert.equal((await register({ driverId, name: 'x', vehicle: 'car' })).code, 'DRIVER_ID_RESERVED');
+    }
   });
 });

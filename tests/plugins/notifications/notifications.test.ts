@@ -1,118 +1,144 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { Channel } from '../../../plugins/notifications/channel.ts';
-import { notify } from '../../../plugins/notifications/events.ts';
-import { send } from '../../../plugins/notifications/jobs.ts';
-import {
-  audience,
-  fromCursor,
-  recipientOf,
-  toCursor,
-  type NotifiedEvent,
-} from '../../../plugins/notifications/notification.ts';
+import { createLogChannel } from '../../../plugins/notifications/channels/log.ts';
+import { fromCursor, toCursor } from '../../../plugins/notifications/notification.ts';
 import { plugin } from '../../../plugins/notifications/plugin.ts';
-import { render } from '../../../plugins/notifications/templates.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
-import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
+import { runPlugin, type Reply } from '../support/plugin-context.ts';
+import { createFakeChannel, startMessenger, type FakeChannel, type Messenger } from './messenger.ts';
 
 describe('notifications', () => {
   let data: PluginDatabase;
-  let running: RunningPlugin;
+  let email: FakeChannel;
+  let push: FakeChannel;
+  let messenger: Messenger;
   before(async () => {
     data = await createPluginDatabase('notifications');
   });
   after(() => data.stop());
   beforeEach(async () => {
-    await data.sql('truncate notifications');
-    running = await runPlugin(plugin, data.db);
+    await data.sql('truncate notifications, people, order_progress');
+    email = createFakeChannel('email');
+    push = createFakeChannel('push');
+    messenger = await startMessenger(data, [email, push, createFakeChannel('log')]);
   });
 
-  const jobs = () => data.find('notifications.send').map((job) => String(job.data['notificationId']));
-  const list = (id: string, query: object = {}, role: 'customer' | 'driver' = 'customer'): Promise<Reply> =>
-    running.request('GET /notifications', { principal: { id, role }, query });
+  const list = (id: string, query: object = {}, role: 'customer' | 'driver' | 'ops' = 'customer'): Promise<Reply> =>
+    messenger.running.request('GET /notifications', { principal: { id, role }, query });
+  const shown = async (reply: Promise<Reply>): Promise<Record<string, unknown>[]> =>
+    (await reply).body['notifications'] as Record<string, unknown>[];
 
-  it('makes one message of an event however often it is delivered, and sends it once', async () => {
-    const facts = { orderId: 'o1', customerId: 'c1' };
-    const before = jobs().length;
-    await Promise.all([1, 2, 3].map(() => running.deliver('order.created', facts, 'e1')));
-    const [notificationId = '', ...others] = jobs().slice(before);
-    assert.equal(others.length, 0);
-    await running.work('notifications.send', { notificationId });
-    await running.work('notifications.send', { notificationId });
-    assert.equal(running.counted('returnit_notifications_total', { channel: 'log', outcome: 'sent' }), 1);
-    assert.deepEqual(running.recorded.logs, [
-      {
-        level: 'info',
-        message: 'notification sent',
-        fields: { notificationId, recipientRole: 'customer', recipientId: 'c1', template: 'order.created' },
-      },
-    ]);
-    const [notification] = (await list('c1')).body['notifications'] as Record<string, unknown>[];
-    assert.equal(notification?.['title'], 'We have your booking');
-    assert.equal(typeof notification?.['sentAt'], 'string');
-  });
-
-  it('sends again what a channel could not, and leaves the other channel alone', async () => {
-    let failures = 1;
-    const sent: string[] = [];
-    const toChannel = (name: string, fails: () => boolean): Channel => ({
-      name,
-      send() {
-        if (fails()) return Promise.reject(new Error('no answer'));
-        sent.push(name);
-        return Promise.resolve();
-      },
-    });
-    const channels = [toChannel('mail', () => failures-- > 0), toChannel('push', () => false)];
-    const before = jobs().length;
-    await data.db.transaction((tx) =>
-      notify(tx, { id: 'e1', name: 'order.started', data: { orderId: 'o1', customerId: 'c1' } }, ['mail', 'push']),
+  it('makes one message of an event and channel however often it is delivered, and sends it once', async () => {
+    await messenger.prefer('c1', { email: 'anna@example.com', pushToken: 'token-of-anna' });
+    const facts = { orderId: 'o1', customerId: 'c1', version: 1, status: 'created' };
+    await Promise.all([1, 2, 3].map(() => messenger.deliver('order.created', facts, 'e1')));
+    await messenger.runAll();
+    await messenger.deliver('order.created', facts, 'e1');
+    await messenger.runAll();
+    assert.deepEqual([email.tries.length, push.tries.length], [1, 1]);
+    assert.equal(email.tries[0]?.address, 'anna@example.com');
+    assert.equal(messenger.counted('email', 'sent'), 1);
+    const own = await shown(list('c1'));
+    assert.deepEqual(
+      own.map(({ channel, state }) => [channel, state]),
+      [
+        ['email', 'sent'],
+        ['push', 'sent'],
+      ],
     );
-    const [mail = '', push = ''] = jobs().slice(before);
-    await assert.rejects(send(data.db, channels, mail), /no answer/);
-    await send(data.db, channels, push);
-    await send(data.db, channels, mail);
-    assert.deepEqual(sent, ['push', 'mail']);
+    assert.equal(own[0]?.['title'], 'We have your booking');
   });
 
-  it('shows everybody their own, newest first, page by page', async () => {
+  it('does nothing for a job that comes again after the message is sent, and says so', async () => {
+    await messenger.prefer('c1', { email: 'anna@example.com' });
+    await messenger.deliver('order.completed', { orderId: 'o1', customerId: 'c1' }, 'e1');
+    await messenger.runAll();
+    const [{ id: notificationId } = { id: '' }] = email.tries;
+    await messenger.running.work('notifications.send', { notificationId });
+    assert.equal(email.tries.length, 1);
+    assert.equal(messenger.counted('none', 'repeated'), 1);
+    assert.equal(messenger.running.recorded.observed.length, 1);
+  });
+
+  it('keeps in the log what is to be told when nobody can be reached, without what it says', async () => {
+    const lines: unknown[] = [];
+    const log = createLogChannel({ ...silent(), info: (...args) => void lines.push(args) });
+    const logged = await startMessenger(data, [log]);
+    await logged.deliver('order.created', { orderId: 'o1', customerId: 'c1' }, 'e1');
+    await logged.runAll();
+    const [own] = await shown(list('c1'));
+    const notificationId = own?.['notificationId'];
+    assert.deepEqual(lines, [
+      [
+        'notification sent',
+        { notificationId, recipientRole: 'customer', recipientId: 'c1', template: 'order.created' },
+      ],
+    ]);
+    assert.equal(typeof own?.['sentAt'], 'string');
+  });
+
+  it('shows everybody their own, newest first, page by page, and of one order', async () => {
     for (let index = 0; index < 3; index += 1) {
-      await running.deliver('order.started', { orderId: `o${index}`, customerId: 'c1' }, `e${index}`);
+      await messenger.deliver('order.started', { orderId: `o${index}`, customerId: 'c1' }, `e${index}`);
     }
-    await running.deliver('driver.assigned', { orderId: 'o1', driverId: 'c1', customerId: 'c9' }, 'e9');
+    await messenger.deliver('driver.assigned', { orderId: 'o1', driverId: 'c1', customerId: 'c9' }, 'e9');
     const first = await list('c1', { limit: 2 });
     const second = await list('c1', { limit: 2, cursor: first.body['nextCursor'] });
     const ids = [first, second]
       .flatMap(({ body }) => body['notifications'] as { orderId: string }[])
-      .map((n) => n.orderId);
+      .map(({ orderId }) => orderId);
     assert.deepEqual(ids, ['o2', 'o1', 'o0']);
     assert.equal(second.body['nextCursor'], null);
-    assert.equal(((await list('c1', {}, 'driver')).body['notifications'] as unknown[]).length, 1);
+    assert.equal((await shown(list('c1', {}, 'driver'))).length, 1);
     assert.deepEqual((await list('c9')).body, { notifications: [], nextCursor: null });
+    assert.deepEqual(
+      (await shown(list('c1', { orderId: 'o1' }))).map(({ orderId }) => orderId),
+      ['o1'],
+    );
     assert.equal((await list('c1', { cursor: '!' })).code, 'NOTIFICATION_CURSOR_INVALID');
   });
-});
 
-describe('render()', () => {
-  it('has a text for every event that somebody is told of', () => {
-    for (const event of Object.keys(audience) as NotifiedEvent[]) {
-      const { title, body } = render(event, { orderId: 'o1', reason: 'card_declined' });
-      assert.ok(title.length > 0 && title.length <= 200 && body.length > 0 && body.length <= 2000, event);
-      assert.doesNotMatch(title + body, /undefined|null/);
-    }
-    assert.match(render('order.cancelled', { orderId: 'o1', reason: 'r' }).body, /Reason: r\./);
-    assert.match(render('driver.unavailable', { orderId: 'o1', final: true }).title, /found no driver/);
+  it('shows ops how it went with an order, of everybody, and nothing of what it says', async () => {
+    await messenger.prefer('c1', { email: 'anna@example.com' });
+    email.script.push({ kind: 'refused', reason: 'MAIL_REFUSED 550 5.1.1' });
+    await messenger.deliver('order.delivered', { orderId: 'o1', customerId: 'c1', reason: 'secret words' }, 'e1');
+    await messenger.deliver('driver.assigned', { orderId: 'o1', driverId: 'd1', sequence: 1 }, 'e2');
+    await messenger.deliver('order.delivered', { orderId: 'o2', customerId: 'c1' }, 'e3');
+    await messenger.runAll();
+    const log = await shown(list('kim', { orderId: 'o1' }, 'ops'));
+    const seen = log.map(({ recipientId, channel, state, attempts, lastError }) =>
+      [recipientId, channel, state, attempts, lastError].join(' '),
+    );
+    assert.deepEqual(seen, ['d1 log sent 1 ', 'c1 email failed 1 MAIL_REFUSED 550 5.1.1']);
+    for (const entry of log) assert.ok(!('body' in entry) && !('title' in entry), JSON.stringify(entry));
+    assert.doesNotMatch(JSON.stringify(log), /anna@example\.com|secret words/);
+    assert.equal((await shown(list('kim', {}, 'ops'))).length, 3);
+  });
+
+  it('sets up with the log alone when nothing is configured', async () => {
+    const running = await runPlugin(plugin, data.db);
+    await running.deliver('order.created', { orderId: 'o1', customerId: 'c1' }, 'e1', new Date().toISOString());
+    const [job] = data.find('notifications.send').slice(-1);
+    await running.work('notifications.send', job?.data ?? {});
+    assert.equal(running.counted('returnit_notifications_total', { channel: 'log', outcome: 'sent' }), 1);
+  });
+
+  it('deletes what is older than it is kept, and counts it', async () => {
+    await messenger.deliver('order.created', { orderId: 'o1', customerId: 'c1', version: 1 }, 'e1');
+    await data.sql(`update notifications set created_at = '2026-01-01'`);
+    await messenger.deliver('order.created', { orderId: 'o2', customerId: 'c1', version: 1 }, 'e2');
+    await data.sql(`update order_progress set updated_at = '2026-01-01' where order_id = 'o1'`);
+    await messenger.running.work('notifications.retention', {});
+    assert.deepEqual(await data.sql('select order_id from notifications'), [{ order_id: 'o2' }]);
+    assert.deepEqual(await data.sql('select order_id from order_progress'), [{ order_id: 'o2' }]);
+    assert.equal(messenger.running.counted('returnit_notifications_forgotten_total', {}), 1);
   });
 });
 
-describe('recipientOf()', () => {
-  it('names the customer or the driver, or nobody', () => {
-    const facts = { orderId: 'o1', customerId: 'c1', driverId: 'd1' };
-    assert.deepEqual(recipientOf('order.assigned', facts), { role: 'customer', id: 'c1' });
-    assert.deepEqual(recipientOf('driver.assigned', facts), { role: 'driver', id: 'd1' });
-    assert.equal(recipientOf('payment.declined', { orderId: 'o1', customerId: null }), undefined);
-  });
-});
+function silent() {
+  const nothing = (): void => undefined;
+  return { debug: nothing, info: nothing, warn: nothing, error: nothing };
+}
 
 describe('toCursor() and fromCursor()', () => {
   it('carry a sequence there and back, and take nothing else', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { randomUUIDv7 } from 'node:crypto';
 import * as fc from 'fast-check';
-import { canonicalText, checkBooking, ownershipOf, priceOf } from '../../../plugins/orders/booking.ts';
+import { canonicalText, checkBooking, ownershipOf } from '../../../plugins/orders/booking.ts';
 import { fromCursor, toCursor } from '../../../plugins/orders/cursor.ts';
 import { toBooking } from './booking-fixture.ts';
 
@@ -45,6 +45,26 @@ describe('checkBooking()', () => {
   });
 });
 
+describe('checkBooking() on parcels', () => {
+  const pickupWindow = { start: at(60), end: at(120) };
+  const { items: _items, ...bare } = toBooking({ pickupWindow });
+
+  it('takes parcels, or items whose pieces are parcels, and not both or neither', () => {
+    const parcels = [{ description: 'Shoes' }];
+    const items = [{ description: 'Shoes', quantity: 50 }];
+    assert.equal(checkBooking({ ...bare, parcels }, now), undefined);
+    assert.equal(checkBooking({ ...bare, items }, now), undefined);
+    for (const wrong of [bare, { ...bare, parcels, items }]) {
+      assert.equal(checkBooking(wrong, now)?.code, 'ORDER_PARCELS_INVALID');
+    }
+  });
+
+  it('refuses more pieces than an order has parcels', () => {
+    const items = [25, 26].map((quantity) => ({ description: 'Shoes', quantity }));
+    assert.match(checkBooking({ ...bare, items }, now)?.detail ?? '', /at most 50 parcels: these are 51/);
+  });
+});
+
 describe('ownershipOf()', () => {
   it('gives an order to the customer who books it, and to the customer whom a partner names', () => {
     assert.deepEqual(ownershipOf(toBooking(), { id: 'c1', role: 'customer' }), { customerId: 'c1', partnerId: null });
@@ -56,19 +76,6 @@ describe('ownershipOf()', () => {
     const nameless = ownershipOf(toBooking(), { id: 'p1', role: 'partner' });
     const foreign = ownershipOf(toBooking({ customerId: 'c2' }), { id: 'c1', role: 'customer' });
     for (const owner of [nameless, foreign]) assert.equal('code' in owner && owner.code, 'ORDER_CUSTOMER_INVALID');
-  });
-});
-
-describe('priceOf()', () => {
-  it('asks for the way, and a little for each further item', () => {
-    assert.deepEqual(priceOf([{ description: 'a', quantity: 1 }]), { amountMinor: 590, currency: 'EUR' });
-    assert.equal(
-      priceOf([
-        { description: 'a', quantity: 2 },
-        { description: 'b', quantity: 1 },
-      ]).amountMinor,
-      790,
-    );
   });
 });
 
@@ -87,13 +94,16 @@ describe('canonicalText()', () => {
 });
 
 describe('toCursor() and fromCursor()', () => {
-  it('carry an id there and back', () => {
-    const orderId = randomUUIDv7();
-    assert.equal(fromCursor(toCursor(orderId)), orderId);
+  it('carry a position there and back, to the microsecond', () => {
+    const position = { createdAt: '2026-05-04T08:00:00.123456Z', orderId: randomUUIDv7() };
+    assert.deepEqual(fromCursor(toCursor(position)), position);
   });
 
   it('refuse whatever is not theirs', () => {
-    for (const cursor of ['', 'x', toCursor('1; drop table orders'), Buffer.from('2:abc').toString('base64url')]) {
+    const encode = (text: string): string => Buffer.from(text).toString('base64url');
+    const forged = toCursor({ createdAt: '2026-05-04T08:00:00.123456Z', orderId: '1; drop table orders' });
+    const impossible = toCursor({ createdAt: '2026-13-45T08:00:00.123456Z', orderId: randomUUIDv7() });
+    for (const cursor of ['', 'x', forged, impossible, encode(`1:${randomUUIDv7()}`), encode('2:abc')]) {
       assert.equal(fromCursor(cursor), undefined);
     }
     fc.assert(fc.property(fc.string(), (text) => fromCursor(text) === undefined));

@@ -1,268 +1,267 @@
 import assert from 'node:assert/strict';
-import { randomUUIDv7 } from 'node:crypto';
-import { after, before, beforeEach, describe, it } from 'node:test';
-import { giveUp, openPayment } from '../../../plugins/payments/events.ts';
-import { authorise, giveUpWaiting, voidPayment } from '../../../plugins/payments/jobs.ts';
-import { authorisation, operationKey, settle } from '../../../plugins/payments/payment.ts';
-import { plugin } from '../../../plugins/payments/plugin.ts';
-import type { Authorisation, AuthoriseRequest, PaymentProvider } from '../../../plugins/payments/provider.ts';
-import { sandboxLimitMinor, sandboxProvider } from '../../../plugins/payments/sandbox-provider.ts';
-import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
-import { runPlugin } from '../support/plugin-context.ts';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { sandboxLimitMinor } from '../../../plugins/payments/providers/sandbox-provider.ts';
+import { createPaymentsFixture, ops, type PaymentsFixture } from './payments-fixture.ts';
 
-const signal = new AbortController().signal;
-
-/** A provider that keeps its promise: one operation a key, however often it is asked. */
-function createRecordingProvider(answer: (request: AuthoriseRequest) => Authorisation | Promise<Authorisation>) {
-  const holds = new Map<string, Authorisation>();
-  const voids: string[] = [];
-  let asked = 0;
-  const provider: PaymentProvider = {
-    name: 'recording',
-    async authorise(request) {
-      asked += 1;
-      const known = holds.get(request.idempotencyKey) ?? (await answer(request));
-      holds.set(request.idempotencyKey, known);
-      return known;
-    },
-    void({ reference }) {
-      voids.push(reference);
-      return Promise.resolve();
-    },
-  };
-  return { provider, holds, voids, asked: () => asked };
-}
-
-const approve = (): Authorisation => ({ kind: 'authorised', reference: 'r1' });
+const byCustomer = { by: { kind: 'customer', id: 'c1' } };
 
 describe('payments', () => {
-  let data: PluginDatabase;
+  let pay: PaymentsFixture;
   before(async () => {
-    data = await createPluginDatabase('payments');
+    pay = await createPaymentsFixture();
   });
-  after(() => data.stop());
-  let orderId: string;
-  beforeEach(() => {
-    orderId = randomUUIDv7();
-  });
+  afterEach(() => pay.checkBooks());
+  after(() => pay.stop());
 
-  const toOrder = (method = 'tok_default') => ({
-    orderId,
-    customerId: 'c1',
-    partnerId: null,
-    payment: { amountMinor: 590, currency: 'EUR', method },
-  });
-  const open = (method?: string): Promise<void> => data.db.transaction((tx) => openPayment(tx, toOrder(method)));
-  const cancel = (): Promise<void> => data.db.transaction((tx) => giveUp(tx, orderId));
-  const statusOf = async (): Promise<unknown> =>
-    (await data.sql('select status from payments where order_id = $1', [orderId]))[0]?.['status'];
-  const sentFor = (): string[] =>
-    data.sent.filter((entry) => entry.data['orderId'] === orderId).map(({ name }) => name);
-  const run = (provider: PaymentProvider) => authorise(data.db, provider, { data: { orderId }, signal });
-
-  it('asks the provider for one operation whatever is delivered twice, also at the same time', async () => {
-    const recording = createRecordingProvider(approve);
-    await Promise.all([open(), open(), open()]);
-    assert.deepEqual(sentFor(), ['payments.authorise']);
-    await Promise.all(Array.from({ length: 5 }, () => run(recording.provider)));
-    assert.equal(await run(recording.provider), 'repeated');
-    assert.deepEqual([...recording.holds.keys()], [operationKey(orderId, 'authorise')]);
-    assert.deepEqual(sentFor(), ['payments.authorise', 'payment.authorised']);
-    assert.equal(await statusOf(), 'authorised');
-  });
-
-  it('asks again with the same key after a failure, and announces the outcome once', async () => {
-    let failures = 2;
-    const recording = createRecordingProvider(() => {
-      if (failures > 0) {
-        failures -= 1;
-        throw new Error('no answer');
-      }
-      return approve();
+  const booked = async (method?: string, amountMinor?: number): Promise<string> => {
+    const orderId = await pay.book({
+      ...(method === undefined ? {} : { method }),
+      ...(amountMinor === undefined ? {} : { amountMinor }),
     });
-    await open();
-    await assert.rejects(run(recording.provider), /no answer/);
-    await assert.rejects(run(recording.provider), /no answer/);
-    assert.equal(await statusOf(), 'pending');
-    assert.equal(await run(recording.provider), 'authorised');
-    assert.equal(recording.asked(), 3);
-    assert.equal(recording.holds.size, 1);
+    await pay.drain();
+    return orderId;
+  };
+  const delivered = async (method?: string, amountMinor?: number): Promise<string> => {
+    const orderId = await booked(method, amountMinor);
+    await pay.tell('order.delivered', orderId, { version: 7 });
+    await pay.drain();
+    return orderId;
+  };
+  const statusOf = async (orderId: string): Promise<string> => (await pay.paymentOf(orderId)).status;
+  const keysOf = async (orderId: string): Promise<string[]> =>
+    (await pay.paymentOf(orderId)).operations.map(({ kind, number, status }) => `${kind} ${number} ${status}`);
+
+  it('reserves at the booking, once, whatever is delivered twice and at the same time', async () => {
+    const orderId = await pay.book();
+    const created = {
+      customerId: 'c1',
+      partnerId: null,
+      payment: { amountMinor: 590, currency: 'EUR', method: 'tok_default' },
+    };
+    await Promise.all([1, 2, 3].map(() => pay.tell('order.created', orderId, created)));
+    await pay.drain();
+    const [operation] = (await pay.paymentOf(orderId)).operations;
+    const work = () => pay.running.work('payments.authorise', { operationId: operation?.operationId });
+    await Promise.all(Array.from({ length: 5 }, work));
+    const { status, operations } = await pay.paymentOf(orderId);
+    assert.equal(status, 'authorised');
+    assert.deepEqual(
+      operations.map(({ idempotencyKey }) => idempotencyKey),
+      [`order:${orderId}:authorise:1`],
+    );
+    assert.deepEqual(pay.eventsOf(orderId), ['payment.authorised']);
+    await pay.agree();
   });
 
-  it('announces a decline with its reason', async () => {
-    await open('tok_declined');
-    assert.equal(await run(sandboxProvider), 'declined');
-    const declined = data.find('payment.declined').at(-1);
-    assert.deepEqual(declined?.data, { orderId, customerId: 'c1', reason: 'card_declined' });
+  it('takes the money at the drop-off, and says how much', async () => {
+    const orderId = await delivered();
+    const { status, capturedMinor } = await pay.paymentOf(orderId);
+    assert.deepEqual([status, capturedMinor], ['captured', 590]);
+    assert.deepEqual(pay.eventsOf(orderId), ['payment.authorised', 'payment.captured']);
+    const data = pay.data.find('payment.captured').at(-1)?.data ?? {};
+    assert.deepEqual(
+      [data['orderId'], data['customerId'], data['amountMinor'], data['currency'], data['purpose']],
+      [orderId, 'c1', 590, 'EUR', 'order'],
+    );
+    assert.ok(pay.running.counted('returnit_payments_total', { operation: 'capture', outcome: 'captured' }) >= 1);
+    await pay.agree();
+  });
+
+  it('declines with the reason of each test card', async () => {
+    const cards = [
+      ['tok_declined', 'card_declined'],
+      ['tok_expired', 'card_expired'],
+      ['tok_insufficient_funds', 'insufficient_funds'],
+    ];
+    for (const [method, reason] of cards) {
+      const orderId = await booked(method);
+      const payment = await pay.paymentOf(orderId);
+      assert.deepEqual([payment.status, payment.declineReason], ['declined', reason]);
+      assert.equal(pay.data.find('payment.declined').at(-1)?.data['reason'], reason);
+      // What the order's cancellation then says changes nothing.
+      await pay.tell('order.cancelled', orderId, { from: 'created', by: { kind: 'system', id: 'payments' } });
+      await pay.drain();
+      assert.equal(await statusOf(orderId), 'declined');
+    }
+    assert.equal(await statusOf(await booked('tok_default', sandboxLimitMinor + 1)), 'declined');
+    assert.equal(await statusOf(await booked('tok_default', sandboxLimitMinor)), 'authorised');
+  });
+
+  it('gives the reservation back when the order is cancelled before a driver was assigned', async () => {
+    const orderId = await booked();
+    await pay.tell('order.cancelled', orderId, { from: 'scheduled', ...byCustomer });
+    await pay.tell('order.cancelled', orderId, { from: 'scheduled', ...byCustomer });
+    assert.equal(await statusOf(orderId), 'voiding');
+    await pay.drain();
+    assert.equal(await statusOf(orderId), 'voided');
+    assert.deepEqual(await keysOf(orderId), ['authorise 1 succeeded', 'void 1 succeeded']);
+    assert.deepEqual(pay.eventsOf(orderId), ['payment.authorised', 'payment.voided']);
+    await pay.agree();
+  });
+
+  it('keeps the fee of a cancellation by customer or partner from the assignment on, and releases the rest', async () => {
+    for (const from of ['assigned', 'on_the_way', 'arrived', 'pickup_failed']) {
+      for (const kind of ['customer', 'partner']) {
+        const orderId = await booked('tok_default', 591);
+        await pay.tell('order.cancelled', orderId, { from, by: { kind, id: 'x' }, version: 5 });
+        await pay.drain();
+        const { status, capturedMinor } = await pay.paymentOf(orderId);
+        assert.deepEqual([from, kind, status, capturedMinor], [from, kind, 'captured', 295]);
+        const data = pay.data.find('payment.captured').at(-1)?.data ?? {};
+        assert.deepEqual([data['amountMinor'], data['purpose']], [295, 'cancellation_fee']);
+      }
+    }
+    const [fees] = await pay.data.sql(
+      `select sum(amount_minor)::integer as sum from ledger_entries where account = 'fees'`,
+    );
+    assert.equal(fees?.['sum'], -8 * 295);
+    await pay.agree();
+  });
+
+  it('charges nothing for what ops and the system cancel, nor when nobody says who and from where', async () => {
+    for (const said of [
+      { from: 'assigned', by: { kind: 'ops' } },
+      { from: 'arrived', by: { kind: 'system' } },
+      {},
+      byCustomer,
+    ]) {
+      const orderId = await booked();
+      await pay.tell('order.cancelled', orderId, said);
+      await pay.drain();
+      assert.equal(await statusOf(orderId), 'voided');
+    }
   });
 
   it('does not ask for an order that was cancelled before', async () => {
-    const recording = createRecordingProvider(approve);
-    await open();
-    await cancel();
-    assert.equal(await statusOf(), 'cancelled');
-    assert.equal(await run(recording.provider), 'repeated');
-    assert.equal(recording.asked(), 0);
+    const orderId = await pay.book();
+    await pay.tell('order.cancelled', orderId, { from: 'created', ...byCustomer });
+    assert.equal(await statusOf(orderId), 'cancelled');
+    await pay.drain();
+    assert.deepEqual(await keysOf(orderId), ['authorise 1 superseded']);
+    assert.deepEqual(pay.eventsOf(orderId), []);
+    await pay.agree();
   });
 
-  it('opens nothing when the cancellation overtakes the booking', async () => {
-    await cancel();
-    await open();
-    assert.equal(await statusOf(), 'cancelled');
-    assert.deepEqual(sentFor(), []);
+  it('waives a fee that cannot be taken', async () => {
+    const orderId = await booked('tok_capture_fails');
+    await pay.tell('order.cancelled', orderId, { from: 'arrived', ...byCustomer, version: 6 });
+    await pay.drain();
+    assert.deepEqual(await keysOf(orderId), ['authorise 1 succeeded', 'capture 1 failed', 'void 1 succeeded']);
+    assert.equal(await statusOf(orderId), 'voided');
+    await pay.agree();
   });
 
-  it('gives the money back when the order is cancelled after the authorisation, once', async () => {
-    const recording = createRecordingProvider(approve);
-    await open();
-    await run(recording.provider);
-    await cancel();
-    await cancel();
-    const voidNow = () => voidPayment(data.db, recording.provider, { data: { orderId }, signal });
-    assert.equal(await voidNow(), 'voided');
-    assert.equal(await voidNow(), 'repeated');
-    assert.deepEqual(recording.voids, ['r1']);
-    assert.deepEqual(sentFor(), ['payments.authorise', 'payment.authorised', 'payments.void', 'payment.voided']);
+  it('says that a delivered order could not be paid, once; ops has it tried again under a new intent', async () => {
+    const orderId = await delivered('tok_capture_fails');
+    const payment = await pay.paymentOf(orderId);
+    assert.deepEqual(
+      [payment.status, payment.failureReason, payment.isOwed],
+      ['capture_failed', 'capture_refused', true],
+    );
+    assert.deepEqual(pay.eventsOf(orderId), ['payment.authorised', 'payment.capture_failed']);
+    await pay.tell('order.delivered', orderId, { version: 7 });
+    assert.deepEqual(pay.eventsOf(orderId), ['payment.authorised', 'payment.capture_failed']);
+    const retry = () =>
+      pay.running.request('POST /payments/{paymentId}/retry', {
+        principal: ops,
+        params: { paymentId: payment.paymentId },
+      });
+    assert.equal((await retry()).body['status'], 'capturing');
+    assert.equal((await retry()).code, 'PAYMENT_RETRY_REFUSED');
+    await pay.drain();
+    assert.equal(await statusOf(orderId), 'capture_failed');
+    await pay.data.sql(`update sandbox_payments set method = 'tok_default' where order_id = $1`, [orderId]);
+    await retry();
+    await pay.drain();
+    assert.deepEqual(await keysOf(orderId), [
+      'authorise 1 succeeded',
+      'capture 1 failed',
+      'capture 2 failed',
+      'capture 3 succeeded',
+    ]);
+    const paid = await pay.paymentOf(orderId);
+    assert.deepEqual([paid.status, paid.isOwed, paid.failureReason], ['captured', false, null]);
+    await pay.agree();
   });
 
-  it('gives the money back when the order is cancelled while the provider is asked', async () => {
-    const recording = createRecordingProvider(async () => {
-      await cancel();
-      return approve();
-    });
-    await open();
-    assert.equal(await run(recording.provider), 'voiding');
-    assert.deepEqual(sentFor(), ['payments.authorise', 'payments.void']);
-    assert.equal(await voidPayment(data.db, recording.provider, { data: { orderId }, signal }), 'voided');
+  it('makes a reservation anew that was lost before the drop-off, when ops says so', async () => {
+    const orderId = await booked();
+    await pay.data.sql(`update sandbox_payments set state = 'voided', reason = 'automatic' where order_id = $1`, [
+      orderId,
+    ]);
+    await pay.tell('order.delivered', orderId, { version: 7 });
+    await pay.drain();
+    const { paymentId, status, failureReason } = await pay.paymentOf(orderId);
+    assert.deepEqual([status, failureReason], ['capture_failed', 'automatic']);
+    await pay.running.request('POST /payments/{paymentId}/retry', { principal: ops, params: { paymentId } });
+    await pay.drain();
+    assert.deepEqual(await keysOf(orderId), [
+      'authorise 1 succeeded',
+      'capture 1 failed',
+      'authorise 2 succeeded',
+      'capture 2 succeeded',
+    ]);
+    assert.equal((await pay.paymentOf(orderId)).capturedMinor, 590);
+    await pay.data.sql('delete from sandbox_payments where state = $1 and order_id = $2', ['voided', orderId]);
+    await pay.agree();
   });
 
-  it('finds out about an authorisation that a crash hid, when the order was cancelled meanwhile', async () => {
-    // The provider holds the money, but the process died before it could write that down.
-    const recording = createRecordingProvider(approve);
-    const crashing: PaymentProvider = {
-      ...recording.provider,
-      async authorise(request) {
-        await recording.provider.authorise(request);
-        throw new Error('died');
-      },
+  it('does what events say that have overtaken the booking', async () => {
+    const created = {
+      customerId: 'c1',
+      partnerId: null,
+      payment: { amountMinor: 590, currency: 'EUR', method: 'tok_default' },
     };
-    await open();
-    await assert.rejects(run(crashing), /died/);
-    await cancel();
-    assert.equal(await statusOf(), 'cancelling');
-    assert.equal(await run(recording.provider), 'voiding');
-    assert.equal(recording.holds.size, 1);
+    const { randomUUID } = await import('node:crypto');
+    const cancelled = randomUUID();
+    await pay.tell('order.cancelled', cancelled, { from: 'created', ...byCustomer });
+    assert.equal(await statusOf(cancelled), 'cancelled');
+    await pay.tell('order.created', cancelled, created);
+    await pay.drain();
+    assert.equal(await statusOf(cancelled), 'cancelled');
+    assert.deepEqual(pay.eventsOf(cancelled), []);
+
+    const late = randomUUID();
+    await pay.tell('order.completed', late, { driverId: 'd-late', version: 8 });
+    await pay.tell('order.delivered', late, { version: 7 });
+    assert.equal(await statusOf(late), 'awaited');
+    await pay.tell('order.created', late, created);
+    await pay.drain();
+    assert.equal(await statusOf(late), 'captured');
+    const [share] = await pay.data.sql(
+      `select sum(amount_minor)::integer as sum from ledger_entries where account = 'driver_payable' and owner = 'd-late'`,
+    );
+    assert.equal(share?.['sum'], -413);
+    await pay.agree();
   });
 
-  it('ends the waiting of an order when the provider was away for too long, once', async () => {
-    const running = await runPlugin(plugin, data.db);
-    await open('tok_unavailable');
-    const work = (attempt: number) => running.work('payments.authorise', { orderId }, attempt);
-    const { attemptsWaitedFor, retryLimit } = authorisation;
-    await assert.rejects(work(attemptsWaitedFor - 1), /Cannot reach the sandbox provider/);
-    assert.equal(await statusOf(), 'pending');
-    assert.deepEqual(sentFor(), ['payments.authorise']);
-    for (const attempt of [attemptsWaitedFor, attemptsWaitedFor + 1, retryLimit + 1]) {
-      await assert.rejects(work(attempt), /Cannot reach the sandbox provider/);
-      assert.equal(await statusOf(), 'cancelling');
-    }
-    assert.deepEqual(sentFor(), ['payments.authorise', 'payment.failed']);
-    const failed = data.find('payment.failed').at(-1);
-    assert.deepEqual(failed?.data, { orderId, customerId: 'c1', reason: 'provider-unavailable' });
-    assert.equal(running.counted('returnit_payments_total', { operation: 'authorise', outcome: 'unavailable' }), 1);
+  it('never gives a good order back because something comes late', async () => {
+    const orderId = await delivered();
+    await pay.tell('order.cancelled', orderId, { from: 'assigned', ...byCustomer, version: 4 });
+    await pay.tell('order.cancelled', orderId, { from: 'assigned', ...byCustomer });
+    await pay.drain();
+    assert.equal(await statusOf(orderId), 'captured');
+    assert.deepEqual(await keysOf(orderId), ['authorise 1 succeeded', 'capture 1 succeeded']);
   });
 
-  it('gives back what the provider had authorised when nobody waits any more', async () => {
-    // The provider took the money, and every answer is lost until after the order was given up.
-    const recording = createRecordingProvider(approve);
-    const deaf: PaymentProvider = {
-      ...recording.provider,
-      async authorise(request) {
-        await recording.provider.authorise(request);
-        throw new Error('no answer');
-      },
-    };
-    await open();
-    await assert.rejects(run(deaf), /no answer/);
-    assert.equal(await giveUpWaiting(data.db, orderId), true);
-    assert.equal(await giveUpWaiting(data.db, orderId), false);
-    // The order's cancellation, which follows, changes nothing.
-    await cancel();
-    assert.equal(await statusOf(), 'cancelling');
-    assert.equal(await run(recording.provider), 'voiding');
-    assert.equal(await voidPayment(data.db, recording.provider, { data: { orderId }, signal }), 'voided');
-    assert.deepEqual([...recording.holds.keys()], [operationKey(orderId, 'authorise')]);
-    assert.deepEqual(recording.voids, ['r1']);
-    assert.deepEqual(sentFor(), ['payments.authorise', 'payment.failed', 'payments.void', 'payment.voided']);
-  });
-
-  it('does not give up what has its answer', async () => {
-    await open();
-    await run(createRecordingProvider(approve).provider);
-    assert.equal(await giveUpWaiting(data.db, orderId), false);
-    assert.equal(await statusOf(), 'authorised');
-  });
-
-  it('shows payments to the owner and ops, and to nobody else', async () => {
-    const running = await runPlugin(plugin, data.db);
-    await running.deliver('order.created', { ...toOrder(), partnerId: 'p1' });
-    await running.work('payments.authorise', { orderId });
+  it('shows payments to the owner and ops, and to nobody else, and a card to nobody', async () => {
+    const orderId = await pay.book({ partnerId: 'p1' });
+    await pay.drain();
     const ask = (role: 'customer' | 'partner' | 'ops', id: string) =>
-      running.request('GET /payments', { principal: { id, role }, query: { orderId } });
+      pay.running.request('GET /payments', { principal: { id, role }, query: { orderId } });
     for (const [role, id] of [
       ['customer', 'c1'],
       ['partner', 'p1'],
       ['ops', 'o1'],
     ] as const) {
       const { status, body } = await ask(role, id);
-      assert.equal(status, 200);
       const [payment] = body['payments'] as Record<string, unknown>[];
-      assert.deepEqual([payment?.['status'], payment?.['amountMinor']], ['authorised', 590]);
+      assert.deepEqual([status, payment?.['status'], payment?.['amountMinor']], [200, 'authorised', 590]);
       assert.equal(Object.hasOwn(payment ?? {}, 'customerId'), false);
     }
     for (const role of ['customer', 'partner'] as const) {
       assert.equal((await ask(role, 'other')).code, 'PAYMENT_NOT_FOUND');
     }
-    assert.equal(running.counted('returnit_payments_total', { operation: 'authorise', outcome: 'authorised' }), 1);
-    assert.doesNotMatch(JSON.stringify(running.recorded.logs), /tok_/);
-  });
-});
-
-describe('sandboxProvider', () => {
-  const ask = (changes: Partial<AuthoriseRequest>) =>
-    sandboxProvider.authorise({
-      idempotencyKey: 'k1',
-      amountMinor: 590,
-      currency: 'EUR',
-      method: 'tok_default',
-      signal,
-      ...changes,
-    });
-
-  it('decides by token, then by amount, and answers the same to the same key', async () => {
-    assert.deepEqual(await ask({}), await ask({}));
-    assert.notDeepEqual(await ask({}), await ask({ idempotencyKey: 'k2' }));
-    assert.deepEqual(await ask({ method: 'tok_expired' }), { kind: 'declined', reason: 'card_expired' });
-    assert.deepEqual(await ask({ amountMinor: sandboxLimitMinor + 1 }), {
-      kind: 'declined',
-      reason: 'amount_over_limit',
-    });
-    assert.equal((await ask({ amountMinor: sandboxLimitMinor })).kind, 'authorised');
-    await assert.rejects(ask({ method: 'tok_unavailable' }), /Cannot reach the sandbox provider/);
-  });
-});
-
-describe('settle()', () => {
-  it('knows what each answer makes of each waiting payment', () => {
-    const declined: Authorisation = { kind: 'declined', reason: 'no' };
-    assert.deepEqual(
-      [
-        settle('pending', approve()).to,
-        settle('cancelling', approve()).to,
-        settle('pending', declined).to,
-        settle('cancelling', declined).to,
-      ],
-      ['authorised', 'voiding', 'declined', 'cancelled'],
-    );
+    assert.doesNotMatch(JSON.stringify(pay.running.recorded.logs), /tok_/);
   });
 });

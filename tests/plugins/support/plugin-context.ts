@@ -37,7 +37,9 @@ function toRoute(name: string, options: RouteOptions, handler: Route['handler'])
     options,
     handler,
     inputs: (['params', 'query', 'body'] as const).flatMap((part) =>
-      options[part] === undefined ? [] : [[part, compile(options[part])] as const],
+      options[part] === undefined || (part === 'body' && options.bodyAs === 'lines')
+        ? []
+        : [[part, compile(options[part])] as const],
     ),
     replies: new Map(Object.entries(options.response).map(([status, schema]) => [Number(status), compile(schema)])),
   };
@@ -56,14 +58,17 @@ export interface Recorded {
   readonly observed: { name: string; labels: Record<string, string>; value: number }[];
   readonly live: { channel: string; data?: object; version?: number | undefined; closed?: string; revoked?: string }[];
   readonly published: { name: string; data: object }[];
-  readonly credentials: { username: string; publish: readonly string[] }[];
+  readonly credentials: { username: string; publish: readonly string[]; subscribe?: readonly string[] }[];
+  readonly messages: { topic: string; payload: unknown; options: unknown }[];
   readonly revoked: string[];
 }
 
 export interface RunningPlugin {
   readonly recorded: Recorded;
+  readonly events: readonly string[];
+  readonly queues: readonly string[];
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
-  deliver(event: string, data: object, id?: string): Promise<void>;
+  deliver(event: string, data: object, id?: string, publishedAt?: string): Promise<void>;
   work(queue: string, data: object, attempt?: number): Promise<void>;
   receive(filter: string, messages: readonly MqttMessage[]): Promise<readonly Verdict[]>;
   watch(pattern: string, principal: Principal, params: Record<string, string>, link?: string): Promise<WatchDecision>;
@@ -76,6 +81,7 @@ export interface Reply {
   readonly code?: string;
   /** Of a stream. */
   readonly text?: string;
+  readonly bytes?: Buffer;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -98,6 +104,7 @@ export async function runPlugin(
     live: [],
     published: [],
     credentials: [],
+    messages: [],
     revoked: [],
   };
   const route = (verb: string) => (path: string, options: unknown, handler: unknown) =>
@@ -113,7 +120,9 @@ export async function runPlugin(
     http: { get: route('GET'), post: route('POST'), put: route('PUT'), patch: route('PATCH'), delete: route('DELETE') },
     db,
     env,
+    traceId: () => undefined,
     permissions: { query: () => Promise.resolve('granted') },
+    mail: { isConfigured: () => Promise.resolve(false) },
     jobs: {
       send: () => Promise.resolve(),
       work: (queue: string, handler: JobHandler) => void workers.set(queue, handler),
@@ -125,8 +134,9 @@ export async function runPlugin(
     },
     mqtt: {
       subscribe: (filter: string, _options: unknown, handler: Subscriber) => void subscribers.set(filter, handler),
-      publish: () => Promise.resolve(),
-      issueCredentials(device: { username: string; publish: readonly string[] }) {
+      publish: (topic: string, payload: unknown, options: unknown) =>
+        Promise.resolve(void recorded.messages.push({ topic, payload, options })),
+      issueCredentials(device: Recorded['credentials'][number]) {
         recorded.credentials.push(device);
         return Promise.resolve({ username: device.username, password: 'shown-once' });
       },
@@ -163,6 +173,8 @@ export async function runPlugin(
   };
   return {
     recorded,
+    events: [...events.keys()],
+    queues: [...workers.keys()],
     async request(key, request) {
       const { options, inputs, replies, handler } = get(routes, key);
       const { signal } = new AbortController();
@@ -177,21 +189,22 @@ export async function runPlugin(
       const reply = await handler(full);
       if ('stream' in reply) {
         assert.ok(options.streams?.includes(reply.contentType), `${key} streams ${reply.contentType}`);
-        let text = '';
-        for await (const piece of reply.stream) text += piece;
-        return { status: reply.status, body: {}, text, headers: reply.headers ?? {} };
+        const pieces: Buffer[] = [];
+        for await (const piece of reply.stream) pieces.push(Buffer.from(piece as string));
+        const bytes = Buffer.concat(pieces);
+        return { status: reply.status, body: {}, text: String(bytes), bytes, headers: reply.headers ?? {} };
       }
       if ('problem' in reply) {
         const { problem, headers = {} } = reply;
         return { status: problem.status, code: problem.code, body: problem, headers };
       }
-      const body = JSON.parse(JSON.stringify(reply.body)) as Record<string, unknown>;
+      const body = JSON.parse(JSON.stringify(reply.body ?? null)) as Record<string, unknown>;
       const check = replies.get(reply.status);
       assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);
       return { status: reply.status, body, headers: reply.headers ?? {} };
     },
-    deliver: (name, data, id) =>
-      db.transaction((tx) => get(events, name)(toEvent(name, data, id) as DomainEvent<never>, tx)),
+    deliver: (name, data, id, publishedAt) =>
+      db.transaction((tx) => get(events, name)(toEvent(name, data, id, publishedAt) as DomainEvent<never>, tx)),
     work: (queue, data, attempt = 1) =>
       get(workers, queue)({ id: 'j', queue, data, attempt, signal: new AbortController().signal }),
     receive: (filter, messages) => get(subscribers, filter)(messages),

@@ -41,7 +41,7 @@ export async function createPluginDatabase(plugin: string, ...others: readonly s
   };
 }
 
-async function migrate(pool: Pool, plugin: string): Promise<void> {
+export async function migrate(pool: Pool, plugin: string): Promise<void> {
   const folder = new URL(`../../../plugins/${plugin}/migrations/`, import.meta.url);
   const client = await pool.connect();
   await client.query(`create schema ${plugin}`);
@@ -50,9 +50,12 @@ async function migrate(pool: Pool, plugin: string): Promise<void> {
   client.release(true);
 }
 
-function createAdapter(pool: Pool, sent: Sent[]): Database {
+/** @param sent - takes what a transaction has published and sent, once it has committed */
+export function createAdapter(pool: Pool, sent: Pick<Sent[], 'push'>): Database {
   return {
     ...toQueryable(pool),
+    // Nothing is kept: a plugin must be right without its caches.
+    cached: (statement, values) => toQueryable(pool).query(statement, values),
     async transaction(work) {
       const client = await pool.connect();
       const pending: Sent[] = [];
@@ -95,6 +98,11 @@ function toQueryable(client: Pool | PoolClient): Queryable {
 }
 
 /** An event as a subscriber gets it. */
-export function toEvent<Data>(name: string, data: Data, id = `event-${name}`): DomainEvent<Data> {
-  return { id, name, data, publishedBy: 'tests', publishedAt: '2026-05-04T08:00:00.000Z' };
+export function toEvent<Data>(
+  name: string,
+  data: Data,
+  id = `event-${name}`,
+  publishedAt = '2026-05-04T08:00:00.000Z',
+): DomainEvent<Data> {
+  return { id, name, data, publishedBy: 'tests', publishedAt, traceId: 'e'.repeat(32) };
 }

@@ -31,14 +31,14 @@ describe('times of arrival', () => {
   });
   beforeEach(async () => {
     await data.sql(
-      'truncate driver_location_pings, newest_positions, tracked_orders, stop_visits, orders.orders, orders.order_history',
+      'truncate driver_location_pings, newest_positions, tracked_orders, stop_visits, orders.orders cascade',
     );
     server = await startOsrmServer();
     orderId = randomUUIDv7();
     await data.sql(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'customer', 'c1', 'c1', 'd1', 'on_the_way', $2, now(), now() + interval '1 hour', '[]', $3, 1, 'EUR')`,
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'customer', 'c1', 'c1', 'd1', 'on_the_way', $2, now(), now() + interval '1 hour', $3, 1, 'EUR')`,
       [orderId, JSON.stringify(pickup), JSON.stringify({ kind: 'store', address: destination })],
     );
     await data.sql(

@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { observeStops } from '../../../plugins/tracking/arrivals.ts';
 import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
 import type { Fix, FixFlag } from '../../../plugins/tracking/fix.ts';
-import { trackOrder } from '../../../plugins/tracking/store/orders.ts';
+import { pauseOrder, trackOrder } from '../../../plugins/tracking/store/orders.ts';
 import { plugin } from '../../../plugins/tracking/plugin.ts';
 import { runPlugin, type RunningPlugin } from '../support/plugin-context.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
@@ -28,7 +28,7 @@ describe('observeStops()', () => {
     await data.stop();
   });
   beforeEach(async () => {
-    await data.sql('truncate tracked_orders, stop_visits, orders.orders, orders.order_history');
+    await data.sql('truncate tracked_orders, stop_visits, orders.orders cascade');
     (data.sent as unknown[]).length = 0;
     orderId = await addOrder('on_the_way');
   });
@@ -37,8 +37,8 @@ describe('observeStops()', () => {
     const id = randomUUIDv7();
     await data.sql(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'customer', 'c1', 'c1', $5, $2, $3, now(), now() + interval '1 hour', '[]', $4, 1, 'EUR')`,
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'customer', 'c1', 'c1', $5, $2, $3, now(), now() + interval '1 hour', $4, 1, 'EUR')`,
       [id, status, JSON.stringify(pickup), JSON.stringify({ kind: 'store', address: destination }), driverId],
     );
     await data.sql(
@@ -136,9 +136,25 @@ describe('observeStops()', () => {
   it('counts from the assignment on, however late it is learnt of', async () => {
     await data.sql('truncate tracked_orders');
     const assignedAt = new Date(startMs + 50_000).toISOString();
-    await trackOrder(data.db, { orderId, driverId: 'd1', assignedAt });
+    await trackOrder(data.db, { orderId, driverId: 'd1', assignedAt, version: 3 });
     await observe(fix(10, pickup), fix(40, pickup), fix(60, pickup), fix(90, pickup));
     assert.deepEqual(told(), ['driver.arrived pickup 60']);
+  });
+
+  it('begins anew with each driver of an order, in whatever order that is learnt', async () => {
+    await observe(fix(10, pickup), fix(60, pickup));
+    assert.deepEqual(told(), ['driver.arrived pickup 10']);
+    const at = (seconds: number): string => new Date(startMs + seconds * 1000).toISOString();
+    await data.sql(`update orders.orders set driver_id = 'd2' where order_id = $1`, [orderId]);
+    await trackOrder(data.db, { orderId, driverId: 'd2', assignedAt: at(100), version: 5 });
+    assert.equal(await pauseOrder(data.db, orderId, 4), false);
+    await trackOrder(data.db, { orderId, driverId: 'd1', assignedAt: at(0), version: 3 });
+    const other = (seconds: number): Fix => ({ ...fix(seconds, pickup), driverId: 'd2' });
+    await observe(other(90), other(120), other(150), fix(130, north(pickup, 900)), fix(160, north(pickup, 900)));
+    assert.deepEqual(told(), ['driver.arrived pickup 10', 'driver.arrived pickup 120']);
+    assert.equal(await pauseOrder(data.db, orderId, 6), true);
+    await observe({ ...other(200), ...north(pickup, 900) }, { ...other(250), ...north(pickup, 900) });
+    assert.deepEqual(told(), ['driver.arrived pickup 10', 'driver.arrived pickup 120']);
   });
 
   it('looks at the destination from the pickup on, and at the departure after the completion', async () => {

@@ -12,7 +12,18 @@ const path = '/tracking/orders/{orderId}/shares';
 const customer: Principal = { id: 'c1', role: 'customer' };
 const partner: Principal = { id: 'p1', role: 'partner' };
 const ops: Principal = { id: 'o1', role: 'ops' };
-const statuses = ['created', 'scheduled', 'assigned', 'on_the_way', 'picked_up', 'delivered', 'completed', 'cancelled'];
+const statuses = [
+  'created',
+  'scheduled',
+  'assigned',
+  'on_the_way',
+  'arrived',
+  'pickup_failed',
+  'picked_up',
+  'delivered',
+  'completed',
+  'cancelled',
+];
 
 describe('share links', () => {
   let data: PluginDatabase;
@@ -27,14 +38,16 @@ describe('share links', () => {
     orderId = randomUUIDv7();
   });
 
-  const setOrder = (status: string, id = orderId): Promise<unknown> =>
-    data.sql(
+  const setOrder = async (status: string, id = orderId): Promise<void> => {
+    // What is completed cannot be changed to anything else.
+    await data.sql('delete from orders.orders where order_id = $1', [id]);
+    await data.sql(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, partner_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'partner', 'p1', 'c1', 'p1', 'd1', $2, '{}', now(), now() + interval '1 hour', '[]', '{}', 1, 'EUR')
-        on conflict (order_id) do update set status = excluded.status`,
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'partner', 'p1', 'c1', 'p1', 'd1', $2, '{}', now(), now() + interval '1 hour', '{}', 1, 'EUR')`,
       [id, status],
     );
+  };
   const create = (principal: Principal, body: object = {}): Promise<Reply> =>
     running.request(`POST ${path}`, { principal, params: { orderId }, body });
   const revoke = (principal: Principal, shareId: string, id = orderId): Promise<Reply> =>
@@ -119,12 +132,12 @@ describe('share links', () => {
     const shareId = shareIdOf(await create(ops));
     for (const status of statuses) {
       await setOrder(status);
-      const visible = ['on_the_way', 'picked_up', 'delivered'].includes(status);
+      const visible = ['on_the_way', 'arrived', 'picked_up', 'delivered'].includes(status);
       const hidden = `a position is shown from 'on the way' to the completion: the order is '${status}'`;
       assert.equal(await watch(shareId), visible || hidden, status);
     }
-    assert.equal(running.counted('returnit_tracking_share_watches_total', { outcome: 'visible' }), 3);
-    assert.equal(running.counted('returnit_tracking_share_watches_total', { outcome: 'hidden' }), 5);
+    assert.equal(running.counted('returnit_tracking_share_watches_total', { outcome: 'visible' }), 4);
+    assert.equal(running.counted('returnit_tracking_share_watches_total', { outcome: 'hidden' }), 6);
   });
 
   it('show nothing once revoked or expired, nothing of another order, and nothing with an id that nobody issued', async () => {

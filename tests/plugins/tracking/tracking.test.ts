@@ -21,9 +21,7 @@ describe('tracking', () => {
   });
   after(() => data.stop());
   beforeEach(async () => {
-    await data.sql(
-      'truncate driver_location_pings, newest_positions, tracked_orders, orders.orders, orders.order_history',
-    );
+    await data.sql('truncate driver_location_pings, newest_positions, tracked_orders, orders.orders cascade');
     running = await runPlugin(plugin, data.db);
     orderId = randomUUIDv7();
   });
@@ -35,8 +33,8 @@ describe('tracking', () => {
   ): Promise<unknown> =>
     data.sql(
       `insert into orders.orders (order_id, content_hash, created_by_role, created_by, customer_id, partner_id, driver_id, status,
-          pickup, window_start, window_end, items, destination, amount_minor, currency)
-        values ($1, 'x', 'partner', 'p1', 'c1', $4, $2, $3, '{}', now(), now() + interval '1 hour', '[]', '{}', 1, 'EUR')
+          pickup, window_start, window_end, destination, amount_minor, currency)
+        values ($1, 'x', 'partner', 'p1', 'c1', $4, $2, $3, '{}', now(), now() + interval '1 hour', '{}', 1, 'EUR')
         on conflict (order_id) do update set status = excluded.status, partner_id = excluded.partner_id, driver_id = excluded.driver_id`,
       [orderId, driverId, status, partnerId],
     );
@@ -90,6 +88,27 @@ describe('tracking', () => {
     assert.equal(running.recorded.live.filter(({ data: value }) => value !== undefined).length, 0);
   });
 
+  it('streams the driver who has the order now, and nothing while nobody has it', async () => {
+    const shown = (): unknown[] =>
+      running.recorded.live.flatMap(({ data: value, closed }) => [
+        (value as { lat: number } | undefined)?.lat ?? closed,
+      ]);
+    await running.deliver('order.assigned', { orderId, driverId: 'd2', version: 5 });
+    await running.deliver('order.unassigned', { orderId, version: 4 });
+    await running.deliver('order.assigned', { orderId, driverId: 'd1', version: 3 });
+    await receive(toMessage(5), toMessage(4, { lat: 48.3 }, 'd2'));
+    await running.deliver('order.pickup_failed', { orderId, version: 8 });
+    await receive(toMessage(3, {}, 'd2'));
+    await running.deliver('order.assigned', { orderId, driverId: 'd1', version: 10 });
+    await receive(toMessage(2, { lat: 48.4 }), toMessage(1, {}, 'd2'));
+    assert.deepEqual(shown(), [48.3, 'the pickup has failed', 48.4]);
+    await running.deliver('order.unassigned', { orderId, version: 11 });
+    await running.deliver('order.cancelled', { orderId, version: 12 });
+    await running.deliver('order.assigned', { orderId, driverId: 'd1', version: 13 });
+    await receive(toMessage(0));
+    assert.deepEqual(shown().slice(3), ['the driver has given the order back', 'the order is cancelled']);
+  });
+
   it('says that a driver is located with the first position and after a silence', async () => {
     await receive(toMessage(600));
     await receive(toMessage(590));
@@ -116,12 +135,14 @@ describe('tracking', () => {
       ['scheduled', false],
       ['assigned', true],
       ['on_the_way', true],
+      ['arrived', true],
+      ['pickup_failed', false],
       ['picked_up', true],
       ['delivered', true],
-      ['completed', false],
       ['cancelled', false],
+      ['completed', false],
     ] as const) {
-      await setOrder(status, visible || status === 'completed' ? 'd1' : null);
+      await setOrder(status, visible || status === 'completed' || status === 'pickup_failed' ? 'd1' : null);
       for (const principal of [customer, partner, ops, ...(visible ? [driver] : [])]) {
         const sees = visible && !(principal === customer && status === 'assigned');
         const decision = await running.watch(pattern, principal, { orderId });

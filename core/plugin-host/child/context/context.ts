@@ -7,6 +7,7 @@ import { createHttp } from './http.ts';
 import { createJobs } from './jobs.ts';
 import { createLive } from './live.ts';
 import { createLog } from './log.ts';
+import { createMail } from './mail.ts';
 import { createMetrics } from './metrics.ts';
 import { createMqtt } from './mqtt.ts';
 import { createPermissions } from './permissions.ts';
@@ -28,11 +29,13 @@ export function createContext(options: {
     events: createEvents(core, registrations, (tx) => createTransaction(core, tx)),
     mqtt: createMqtt(core, registrations),
     live: createLive(core, registrations),
+    mail: createMail(core),
     cache: createCache(core),
     env: Object.freeze({ ...options.env }),
     log: createLog(core),
     metrics: createMetrics(core),
     permissions: createPermissions(core),
+    traceId: () => core.traceId(),
   };
   return { context: Object.freeze(context), registrations };
 }

@@ -1,9 +1,17 @@
-import type { Database, QueryResult, SqlValue, Statement, Transaction } from '#plugin-api';
+import type { Database, QueryCacheOptions, QueryResult, SqlValue, Statement, Transaction } from '#plugin-api';
 import type { CoreConnection } from '../core-connection.ts';
 
 export function createDatabase(core: CoreConnection): Database {
   return Object.freeze({
     query: createQuery(core),
+    async cached<Row>(
+      { name, text }: Statement,
+      values: readonly SqlValue[],
+      cache: QueryCacheOptions,
+    ): Promise<QueryResult<Row>> {
+      const result = await core.call('db.query', { statement: { name, text }, values, cache });
+      return result as QueryResult<Row>;
+    },
     async transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
       const { tx } = await core.call('db.begin', {});
       let result: T;

@@ -24,10 +24,11 @@ export function createMqtt(core: CoreConnection, registrations: Registrations): 
     async publish(
       topic: string,
       payload: object | string,
-      options: { readonly qos?: 0 | 1; readonly retain?: boolean } = {},
+      { qos = 0, retain = false, expirySeconds }: Parameters<Mqtt['publish']>[2] = {},
     ): Promise<void> {
       const text = typeof payload === 'string' ? payload : JSON.stringify(payload);
-      await core.call('mqtt.publish', { topic, payload: text, qos: options.qos ?? 0, retain: options.retain ?? false });
+      const expiry = expirySeconds === undefined ? {} : { expirySeconds };
+      await core.call('mqtt.publish', { topic, payload: text, qos, retain, ...expiry });
     },
     issueCredentials: ({
       username,

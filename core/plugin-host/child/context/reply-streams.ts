@@ -1,24 +1,26 @@
 import type { StreamReply } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
-import type { HandlerCalls, StreamHead } from '../../protocol/calls.ts';
+import type { StreamHead, StreamPiece } from '../../protocol/calls.ts';
+import type { HandlerCall } from '../core-connection.ts';
+import { orWaiting } from './body-wait.ts';
+import type { FetchedBody } from './request-body.ts';
 
-type Piece = HandlerCalls['http.stream']['result'];
-
-/** The request that a stream answers; cancelling it aborts the signal that the plugin's handler was given. */
-export interface StreamRequest {
-  readonly signal: AbortSignal;
-  cancel(reason: Error): void;
+export interface StreamedRequest {
+  /** Cancelling it aborts the signal that the plugin's handler was given. */
+  readonly request: Pick<HandlerCall, 'signal' | 'cancel'>;
+  /** What the stream may be waiting for. */
+  readonly fetched?: FetchedBody | undefined;
 }
 
 export interface ReplyStreams {
   /** Keeps the stream and answers its head. */
-  open(reply: StreamReply, request: StreamRequest): StreamHead;
-  next(stream: number, signal: AbortSignal): Promise<Piece>;
+  open(reply: StreamReply, request: StreamedRequest): StreamHead;
+  next(stream: number, call: Pick<HandlerCall, 'signal' | 'timeoutMs'>): Promise<StreamPiece>;
   end(stream: number): void;
 }
 
-/** JSON writes a unit of a string as six bytes at most: a frame of 512 KiB holds any piece. */
-const pieceLengthMax = 65_536;
+/** Base64 makes four of three: a frame of 512 KiB holds any piece. */
+const pieceBytesMax = 196_608;
 /** Of one plugin process; the core opens fewer. */
 const openMax = 256;
 /**
@@ -27,12 +29,15 @@ const openMax = 256;
  */
 const idleMaxMs = 120_000;
 
-interface OpenStream {
-  readonly iterator: Iterator<string> | AsyncIterator<string>;
-  readonly request: StreamRequest;
+const nothing = new Uint8Array();
+
+interface OpenStream extends StreamedRequest {
+  readonly iterator: Iterator<string | Uint8Array> | AsyncIterator<string | Uint8Array>;
   readonly idle: NodeJS.Timeout;
   /** What was too long for one piece. */
-  rest: string;
+  rest: Uint8Array;
+  /** A piece that had not come when it was last asked for. */
+  pending: Promise<StreamPiece> | undefined;
 }
 
 /** The streams that this plugin's handlers answered, until the core has all of their pieces or wants no more. */
@@ -50,7 +55,7 @@ export function createReplyStreams(): ReplyStreams {
   }
 
   return {
-    open({ status, stream, contentType, headers }, request) {
+    open({ status, stream, contentType, headers }, { request, fetched }) {
       const iterator = toIterator(stream);
       if (request.signal.aborted || streams.size >= openMax) {
         void giveUp(iterator);
@@ -59,17 +64,21 @@ export function createReplyStreams(): ReplyStreams {
       last += 1;
       const id = last;
       const onIdle = (): void => close(id, new AppError('TIMEOUT', 'Cannot finish the stream: nobody asks for more'));
-      streams.set(id, { iterator, request, rest: '', idle: setTimeout(onIdle, idleMaxMs) });
+      const idle = setTimeout(onIdle, idleMaxMs);
+      streams.set(id, { iterator, request, fetched, rest: nothing, idle, pending: undefined });
       return { status, contentType, stream: id, ...(headers === undefined ? {} : { headers }) };
     },
-    async next(id, signal) {
+    async next(id, { signal, timeoutMs }) {
       const stream = streams.get(id);
       if (stream === undefined) throw new AppError('INVALID_CALL', `Cannot read stream ${id}: it is not open`);
       const onAbort = (): void => close(id, signal.reason as Error);
       signal.addEventListener('abort', onAbort, { once: true });
       stream.idle.refresh();
       try {
-        const piece = await read(stream);
+        stream.pending ??= read(stream);
+        const piece = await orWaiting(stream.pending, stream.fetched, timeoutMs);
+        if (piece === undefined) return { bytes: '', done: false };
+        stream.pending = undefined;
         if (piece.done) {
           streams.delete(id);
           clearTimeout(stream.idle);
@@ -90,23 +99,22 @@ function toIterator(stream: StreamReply['stream']): OpenStream['iterator'] {
   return Symbol.asyncIterator in stream ? stream[Symbol.asyncIterator]() : stream[Symbol.iterator]();
 }
 
-async function read(stream: OpenStream): Promise<Piece> {
-  if (stream.rest === '') {
+/** Text as bytes, too: JSON would write each quote of it as two characters, and read them more slowly still. */
+async function read(stream: OpenStream): Promise<StreamPiece> {
+  if (stream.rest.length === 0) {
     const { value, done } = await stream.iterator.next();
-    if (done === true) return { text: '', done: true };
-    if (typeof value !== 'string') throw new TypeError(`A stream must give strings: it gave a ${typeof value}`);
-    stream.rest = value;
+    if (done === true) return { bytes: '', done: true };
+    if (typeof value !== 'string' && !(value instanceof Uint8Array))
+      throw new TypeError(`A stream must give strings or bytes: it gave a ${typeof value}`);
+    stream.rest = typeof value === 'string' ? Buffer.from(value) : value;
   }
-  const { rest } = stream;
-  const end = rest.length <= pieceLengthMax ? rest.length : pieceEnd(rest);
-  stream.rest = rest.slice(end);
-  return { text: rest.slice(0, end), done: false };
+  const piece = stream.rest.subarray(0, pieceBytesMax);
+  stream.rest = stream.rest.subarray(piece.length);
+  return { bytes: toBase64(piece), done: false };
 }
 
-/** Never between the two halves of a surrogate pair: apart they are no characters. */
-function pieceEnd(text: string): number {
-  const last = text.charCodeAt(pieceLengthMax - 1);
-  return last >= 0xd800 && last <= 0xdbff ? pieceLengthMax - 1 : pieceLengthMax;
+function toBase64({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('base64');
 }
 
 /** What the plugin's `finally` throws has no request left to fail. */

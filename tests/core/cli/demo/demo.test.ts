@@ -56,7 +56,7 @@ describe('startDemo()', { timeout: 180_000 }, () => {
     const steps = platform.logs.filter(
       ({ msg, ['orderId']: id }) => msg === 'Demo order moved' && id === order.orderId,
     );
-    assert.equal(steps.length, 4);
+    assert.equal(steps.length, 5);
   });
 
   it('continues with the drivers of an earlier demo', async () => {

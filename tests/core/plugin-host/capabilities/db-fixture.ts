@@ -8,11 +8,13 @@ import { createTransactions, type Transactions } from '#core/database/transactio
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Call } from '#core/plugin-host/capability.ts';
 import { createDbCapability } from '#core/plugin-host/capabilities/db.ts';
+import { createQueryCache, type QueryCache } from '#core/plugin-host/capabilities/query-cache.ts';
 import { createFakeInstance } from '../../../support/fake-instance.ts';
 import { createDatabaseFixture } from '../../../support/postgres.ts';
 
 export interface DbFixture extends Awaited<ReturnType<typeof createDatabaseFixture>> {
   readonly orders: PluginInstance;
+  readonly queryCache: QueryCache;
   readonly transactions: Transactions;
   run(
     method: 'query' | 'begin' | 'commit' | 'rollback',
@@ -35,11 +37,13 @@ export async function startDbFixture(): Promise<DbFixture> {
   });
   await preparePlugins(base.database, [{ name: 'orders', migrationsDir: dir, publishes: [], reads: [] }], base);
   const transactions = createTransactions(base);
-  const capability = createDbCapability({ ...base, transactions });
+  const queryCache = createQueryCache(base.config, base.telemetry.metrics);
+  const capability = createDbCapability({ ...base, transactions, queryCache });
   const span = trace.getTracer('test').startSpan('test');
   return {
     ...base,
     orders,
+    queryCache,
     transactions,
     async run(method, args, options = {}) {
       const call: Call = {

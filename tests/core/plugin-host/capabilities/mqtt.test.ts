@@ -76,6 +76,12 @@ describe('createMqttCapability()', () => {
         topic,
       );
     }
+    for (const expirySeconds of [0, 1.5, 86_401]) {
+      const expiring = { topic: 'a', payload: 'b', qos: 1, retain: false, expirySeconds };
+      assert.throws(() => check('publish', expiring), { code: 'INVALID_CALL' }, String(expirySeconds));
+    }
+    const retained = { topic: 'a', payload: 'b', qos: 1, retain: true, expirySeconds: 5 };
+    await assert.rejects(call(instance, 'publish', retained), { code: 'INVALID_CALL', message: /is not retained/ });
     const large = { topic: 'a', payload: 'x'.repeat(fixture.config.mqttPacketMaxBytes + 1), qos: 1, retain: false };
     await assert.rejects(call(instance, 'publish', large), { code: 'INVALID_CALL', message: /at most 65536/ });
   });

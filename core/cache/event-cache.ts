@@ -1,0 +1,141 @@
+import { LRUCache } from 'lru-cache';
+import type { Metrics } from '#core/telemetry/metrics.ts';
+import { isInvalidatedBy, type CacheEvent, type CacheRule } from './event-match.ts';
+
+export interface EventCacheOptions {
+  /** Its label in metrics: `response`, `query`. */
+  readonly name: string;
+  readonly entriesMax: number;
+  readonly ttlMs: number;
+  /** Of all keys and values together. */
+  readonly maxBytes: number;
+  readonly valueMaxBytes: number;
+  readonly metrics: Metrics;
+}
+
+/** Whose entry it is, and when it is no longer true. */
+export interface CacheSubject {
+  /** In metrics. */
+  readonly plugin: string;
+  readonly rule: CacheRule;
+}
+
+export interface StoredValue<Value> {
+  readonly value: Value;
+  readonly bytes: number;
+  /** Shorter than the cache's own, never longer. @default the cache's */
+  readonly ttlMs?: number | undefined;
+}
+
+/** A value that is being read. An event that comes meanwhile may have changed what was read already: then it is not kept. */
+export interface CacheFill<Value> {
+  /** Keeps the value, unless it is too large, or not true any more. */
+  store(stored: StoredValue<Value>): void;
+  /** To be called in any case. */
+  end(): void;
+}
+
+export interface EventCache<Value> {
+  get(key: string, plugin: string): Value | undefined;
+  /** To be called before anything is read for the value. */
+  fill(key: string, subject: CacheSubject): CacheFill<Value>;
+  /** @returns how many entries were removed */
+  invalidate(event: CacheEvent): number;
+  clear(): void;
+  /** While nobody would hear of a change, nothing is kept and nothing answered. */
+  setOpen(isOpen: boolean): void;
+}
+
+interface Entry<Value> extends CacheSubject {
+  readonly value: Value;
+}
+
+interface OpenFill {
+  readonly rule: CacheRule;
+  isStale: boolean;
+}
+
+/**
+ * Least recently used first out, bounded in entries, bytes and time, and emptied by events.
+ *
+ * Invariant: nothing is kept that was read before an event of its rule was heard. Reading takes time, so whoever reads
+ * says so before (`fill`), and an event marks what is being read as well as what is kept. There are few entries: all are
+ * looked at for each event, which an index would only make quicker for caches much larger than these.
+ */
+export function createEventCache<Value extends object>(options: EventCacheOptions): EventCache<Value> {
+  const { name: cache, metrics } = options;
+  const requests = metrics.counter('returnit_cache_requests_total');
+  const evictions = metrics.counter('returnit_cache_evictions_total');
+  const removed = metrics.counter('returnit_cache_invalidated_entries_total');
+  const entries = new LRUCache<string, Entry<Value>>({
+    max: options.entriesMax,
+    maxSize: options.maxBytes,
+    ttl: options.ttlMs,
+    dispose({ plugin }, _key, reason) {
+      if (reason === 'evict' || reason === 'expire') evictions.inc({ cache, plugin, reason });
+    },
+  });
+  const fills = new Set<OpenFill>();
+  const plugins = new Set<string>();
+  let isOpen = true;
+
+  reportEntries(options, entries, plugins);
+
+  function clear(): void {
+    entries.clear();
+    for (const open of fills) open.isStale = true;
+  }
+
+  return {
+    get(key, plugin) {
+      plugins.add(plugin);
+      const value = isOpen ? entries.get(key)?.value : undefined;
+      const result = value !== undefined ? 'hit' : isOpen ? 'miss' : 'bypass';
+      requests.inc({ cache, plugin, result });
+      return value;
+    },
+    fill(key, { plugin, rule }) {
+      const open: OpenFill = { rule, isStale: !isOpen };
+      fills.add(open);
+      return {
+        store({ value, bytes, ttlMs = options.ttlMs }) {
+          if (open.isStale || bytes > options.valueMaxBytes) return;
+          const size = bytes + Buffer.byteLength(key);
+          entries.set(key, { value, plugin, rule }, { size, ttl: Math.min(ttlMs, options.ttlMs) });
+        },
+        end: () => void fills.delete(open),
+      };
+    },
+    invalidate(event) {
+      let count = 0;
+      for (const open of fills) if (isInvalidatedBy(open.rule, event)) open.isStale = true;
+      // A copy: the list is not to be changed while it is walked.
+      for (const [key, { plugin, rule }] of Array.from(entries.entries())) {
+        if (!isInvalidatedBy(rule, event)) continue;
+        entries.delete(key);
+        removed.inc({ cache, plugin });
+        count += 1;
+      }
+      return count;
+    },
+    clear,
+    setOpen(open) {
+      isOpen = open;
+      clear();
+    },
+  };
+}
+
+/** Every plugin that was ever seen, so that a gauge falls to 0. */
+function reportEntries(
+  { name: cache, entriesMax, metrics }: EventCacheOptions,
+  entries: { values(): Iterable<CacheSubject> },
+  plugins: ReadonlySet<string>,
+): void {
+  metrics.gauge('returnit_cache_entries_max').set({ cache, plugin: 'core' }, entriesMax);
+  metrics.onCollect(() => {
+    const counts = new Map([...plugins].map((plugin) => [plugin, 0]));
+    for (const { plugin } of entries.values()) counts.set(plugin, (counts.get(plugin) ?? 0) + 1);
+    for (const [plugin, count] of counts) metrics.gauge('returnit_cache_entries').set({ cache, plugin }, count);
+  });
+}

@@ -1,0 +1,104 @@
+import type { Config } from '#core/config/settings.ts';
+import { AppError } from '#core/errors/app-error.ts';
+import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import type { HttpContext } from '../http-context.ts';
+import { RequestRefusal } from '../request-refusal.ts';
+import type { UploadForm } from '../route.ts';
+import { BodyReader, type BodyOutcome } from './body-reader.ts';
+import type { BodyPieces, BodyStream } from './body-stream.ts';
+import { ByteBody } from './byte-body.ts';
+import { LineBody } from './line-body.ts';
+
+export interface UploadOptions {
+  readonly config: Pick<
+    Config,
+    | 'httpRequestTimeoutMs'
+    | 'httpUploadsPerPluginMax'
+    | 'httpBodyStallMs'
+    | 'httpLinesMax'
+    | 'httpLinesMaxBytes'
+    | 'httpLineMaxBytes'
+    | 'httpLinesTimeoutMs'
+    | 'pluginFrameMaxBytes'
+  >;
+  readonly telemetry: Pick<Telemetry, 'metrics'>;
+}
+
+/** @throws {RequestRefusal} OVERLOADED; {AppError} BODY_TOO_LARGE where the length that is announced is too much */
+export type OpenUpload = (ctx: HttpContext, form: UploadForm) => BodyStream;
+
+/** A socket gives no more at a time. */
+const pieceBytesMax = 131_072;
+/**
+ * How much larger lines may become as JSON in a frame: `1e20`, written out, is five times as long. The rest is for what
+ * stands around them.
+ */
+const frameParts = 8;
+
+/** Bodies that are read while the request is answered: so many of a plugin at the same time, each with its limits. */
+export function createUploads({ config, telemetry }: UploadOptions): OpenUpload {
+  const open = telemetry.metrics.gauge('returnit_http_uploads_open');
+  const ends = telemetry.metrics.counter('returnit_http_uploads_total');
+  const bytes = telemetry.metrics.counter('returnit_http_upload_bytes_total');
+  const counts = new Map<string, number>();
+  const partBytes = Math.max(1, Math.floor(Math.min(pieceBytesMax, config.pluginFrameMaxBytes / frameParts)));
+
+  function count(plugin: string, by: number): void {
+    counts.set(plugin, (counts.get(plugin) ?? 0) + by);
+    open.add({ plugin }, by);
+  }
+
+  function assertRoom(plugin: string): void {
+    if ((counts.get(plugin) ?? 0) < config.httpUploadsPerPluginMax) return;
+    ends.inc({ plugin, outcome: 'refused' });
+    const what = `plugin "${plugin}" is taking ${config.httpUploadsPerPluginMax} already`;
+    throw new RequestRefusal('OVERLOADED', `Cannot take the body: ${what}`, { headers: { 'retry-after': '1' } });
+  }
+
+  return (ctx, form) => {
+    const plugin = ctx.state.route.owner.name;
+    const bytesMax = form.as === 'lines' ? config.httpLinesMaxBytes : form.bytesMax;
+    if (Number(ctx.req.headers['content-length'] ?? 0) > bytesMax) {
+      ends.inc({ plugin, outcome: 'too_large' });
+      throw new AppError('BODY_TOO_LARGE', `Cannot accept the body: it must have at most ${bytesMax} bytes`);
+    }
+    assertRoom(plugin);
+    count(plugin, 1);
+    const reader = new BodyReader(ctx.req, {
+      bytesMax,
+      timeoutMs: form.as === 'lines' ? config.httpLinesTimeoutMs : config.httpRequestTimeoutMs,
+      stallMs: config.httpBodyStallMs,
+      onBytes: (received) => bytes.inc({ plugin }, received),
+      onEnd(outcome: BodyOutcome) {
+        count(plugin, -1);
+        ends.inc({ plugin, outcome });
+      },
+    });
+    return createBodyStream(reader, toPieces(reader, form));
+  };
+
+  function toPieces(reader: BodyReader, form: UploadForm): BodyPieces {
+    if (form.as === 'bytes') return new ByteBody(reader, partBytes);
+    return new LineBody(reader, form.check, {
+      linesMax: config.httpLinesMax,
+      lineBytesMax: Math.min(config.httpLineMaxBytes, partBytes),
+      pieceBytesMax: partBytes,
+    });
+  }
+}
+
+function createBodyStream(reader: BodyReader, pieces: BodyPieces): BodyStream {
+  let listeners: (() => void)[] = [];
+  return {
+    next: () => pieces.next(),
+    get failure() {
+      return reader.failure;
+    },
+    end() {
+      reader.end();
+      for (const listener of listeners) listener();
+      listeners = [];
+    },
+    onEnd: (listener) => void listeners.push(listener),
+  };
+}

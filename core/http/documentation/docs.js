@@ -1,0 +1,122 @@
+/** What the documentation page does beyond being read: search, copy, try. Everything else works without this. */
+const search = document.querySelector('.search input');
+const token = document.querySelector('.token input');
+const operations = [...document.querySelectorAll('.operation')].map((element) => ({
+  element,
+  text: element.querySelector('summary').textContent.toLowerCase(),
+  link: document.querySelector(`nav a[href="#${element.id}"]`)?.parentElement,
+}));
+
+for (const element of document.querySelectorAll('.search, .token, .try')) element.hidden = false;
+
+search.addEventListener('input', () => {
+  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let found = 0;
+  for (const { element, text, link } of operations) {
+    const isFound = words.every((word) => text.includes(word));
+    element.hidden = !isFound;
+    if (link) link.hidden = !isFound;
+    if (isFound) found += 1;
+  }
+  for (const group of document.querySelectorAll('section.group, nav section'))
+    group.hidden = group.querySelector(':scope > .operation:not([hidden]), :scope > ul > li:not([hidden])') === null;
+  document.querySelector('.intro').hidden = words.length > 0;
+  document.querySelector('.nothing').hidden = found > 0;
+  scrollTo(0, 0);
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.key !== '/' || /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName)) return;
+  event.preventDefault();
+  search.focus();
+});
+
+function openNamed() {
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!named?.matches('.operation')) return;
+  named.open = true;
+  named.scrollIntoView();
+}
+addEventListener('hashchange', openNamed);
+openNamed();
+
+async function copy(figure, button) {
+  await navigator.clipboard.writeText(figure.querySelector('pre').textContent);
+  button.textContent = 'Copied';
+  setTimeout(() => (button.textContent = 'Copy'), 1500);
+}
+
+for (const figure of document.querySelectorAll('.code')) {
+  const button = document.createElement('button');
+  button.className = 'copy';
+  button.type = 'button';
+  button.textContent = 'Copy';
+  button.addEventListener('click', () => void copy(figure, button));
+  figure.querySelector('figcaption').append(button);
+}
+
+function toUrl(form) {
+  const fields = [...form.querySelectorAll('input')];
+  const valueOf = (name) => fields.find((field) => field.dataset.in === 'path' && field.name === name)?.value ?? '';
+  const url = new URL(
+    form.dataset.path.replaceAll(/\{(\w+)\}/g, (_whole, name) => encodeURIComponent(valueOf(name))),
+    location.origin,
+  );
+  for (const field of fields)
+    if (field.dataset.in === 'query' && field.value !== '') url.searchParams.append(field.name, field.value);
+  return url;
+}
+
+/** The token stays in the field: it is in no storage, and gone with the page. */
+async function send(form) {
+  const body = form.querySelector('textarea')?.value;
+  const headers = {};
+  if (token.value.trim() !== '') headers.authorization = `Bearer ${token.value.trim()}`;
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  const beganMs = performance.now();
+  const response = await fetch(toUrl(form), {
+    method: form.dataset.verb,
+    headers,
+    credentials: 'omit',
+    cache: 'no-store',
+    ...(body === undefined ? {} : { body }),
+  });
+  const text = await response.text();
+  const tookMs = Math.round(performance.now() - beganMs);
+  return {
+    head: `${response.status} ${response.statusText} · ${tookMs} ms · trace ${response.headers.get('x-request-id')}`,
+    text: pretty(text),
+  };
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    // Not JSON: shown as it came.
+    return text;
+  }
+}
+
+async function attempt(form) {
+  const button = form.querySelector('button');
+  button.disabled = true;
+  const head = document.createElement('p');
+  const pre = document.createElement('pre');
+  try {
+    const answer = await send(form);
+    head.textContent = answer.head;
+    pre.textContent = answer.text;
+  } catch (error) {
+    head.textContent = `Cannot send it: ${error.message}`;
+  }
+  form.querySelector('output').replaceChildren(head, ...(pre.textContent === '' ? [] : [pre]));
+  button.disabled = false;
+}
+
+for (const form of document.querySelectorAll('.try')) {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void attempt(form);
+  });
+}

@@ -1,0 +1,26 @@
+import type { Settings } from './settings.ts';
+
+export interface Cancellation {
+  /** What the order was before; absent in events of an earlier form. */
+  readonly from?: string | null | undefined;
+  readonly by?: { readonly kind: string } | undefined;
+}
+
+/** A driver has been given the order: time and way are spent. */
+const feeStates: ReadonlySet<string> = new Set(['assigned', 'on_the_way', 'arrived', 'pickup_failed']);
+/** Whose own wish it is. What ops and the system cancel is not the customer's fault. */
+const feePayers: ReadonlySet<string> = new Set(['customer', 'partner']);
+
+/** Without knowing who cancelled what, nobody is charged. */
+export function isFeeDue({ from, by }: Cancellation): boolean {
+  return feeStates.has(from ?? '') && feePayers.has(by?.kind ?? '');
+}
+
+/** In the smallest unit of the currency, rounded down, and never more than the price. */
+export function feeOf(amountMinor: number, fee: Settings['cancellationFee']): number {
+  return Math.min(amountMinor, fee.fixedMinor + Math.floor((amountMinor * fee.percent) / 100));
+}
+
+export function shareOf(amountMinor: number, percent: number): number {
+  return Math.floor((amountMinor * percent) / 100);
+}

@@ -1,0 +1,225 @@
+/** The documentation of a whole platform: its examples are right, its commands run, its page works. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { after, before, describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formatsPlugin from 'ajv-formats';
+import { chromium, type Browser } from 'playwright-core';
+import { roles } from '#core/http/authentication.ts';
+import type { OpenApi } from '../support/openapi-check.ts';
+import { startPlatform, type TestPlatform } from '../support/platform.ts';
+import { findProgram, skipWithout } from '../support/programs.ts';
+
+const run = promisify(execFile);
+
+interface Example {
+  readonly where: string;
+  readonly schema: object;
+  readonly value: unknown;
+}
+
+/** Of parameters, bodies and answers. */
+function examplesOf(document: OpenApi): readonly Example[] {
+  return Object.entries(document.paths).flatMap(([path, verbs]) =>
+    Object.entries(verbs).flatMap(([verb, { parameters, requestBody, responses }]) => {
+      const where = `${verb.toUpperCase()} ${path}`;
+      const parts: readonly (readonly [string, unknown])[] = [
+        ...parameters.map((parameter) => [`${where} ${parameter.name}`, parameter] as const),
+        ...Object.values(requestBody?.content ?? {}).map((content) => [`${where} body`, content] as const),
+        ...Object.entries(responses).flatMap(([status, { content = {} }]) =>
+          Object.values(content).map((each) => [`${where} ${status}`, each] as const),
+        ),
+      ];
+      return parts.flatMap(([name, part]) => {
+        const { schema = {}, ...rest } = part as { readonly schema?: object; readonly example?: unknown };
+        return 'example' in rest ? [{ where: name, schema, value: rest.example }] : [];
+      });
+    }),
+  );
+}
+
+/** Where others use the machine as well. */
+const patienceMs = 120_000;
+
+/** A plugin that could not start in time is started again. */
+async function allReady(platform: TestPlatform): Promise<void> {
+  for (const { name } of platform.app.plugins()) await platform.reached(name, 'ready');
+}
+
+const unescape = (html: string): string =>
+  html
+    .replaceAll('&lt;', '<')
+    .replaceAll('&gt;', '>')
+    .replaceAll('&quot;', '"')
+    .replaceAll('&#39;', "'")
+    .replaceAll('&amp;', '&');
+
+describe('the documentation of a platform', { timeout: 300_000 }, () => {
+  let platform: TestPlatform;
+  let document: OpenApi;
+  let page: string;
+
+  before(async () => {
+    platform = await startPlatform();
+    await allReady(platform);
+    document = await platform.openApi();
+    const ops = await platform.as('ops', 'operator');
+    await ops.ok('POST', '/drivers', { driverId: 'd1', name: 'The driver of the examples', vehicle: 'van' });
+    page = await (await fetch(`${platform.app.addresses.api}/docs`)).text();
+  });
+  after(() => platform?.stop());
+
+  it('has an example of every body, every answer and every parameter that must be there', () => {
+    const there = new Set(examplesOf(document).map(({ where }) => where));
+    for (const [path, verbs] of Object.entries(document.paths)) {
+      for (const [verb, operation] of Object.entries(verbs)) {
+        // The core's own pages answer what has no schema of its own.
+        if (operation.tags.includes('core') && !path.startsWith('/jobs') && !path.startsWith('/plugins')) continue;
+        const where = `${verb.toUpperCase()} ${path}`;
+        if (operation.requestBody !== undefined) assert.ok(there.has(`${where} body`), `${where} body`);
+        for (const { name, required } of operation.parameters)
+          if (required) assert.ok(there.has(`${where} ${name}`), `${where} ${name}`);
+        for (const status of Object.keys(operation.responses).filter((each) => /^20[0-3]$/.test(each))) {
+          assert.ok(there.has(`${where} ${status}`), `${where} ${status}`);
+        }
+      }
+    }
+  });
+
+  it('has only examples that match their schemas', () => {
+    const ajv = new Ajv2020({ allErrors: true, strict: false });
+    // Its types say that the module is the default member; the module itself is callable.
+    (formatsPlugin as unknown as (ajv: Ajv2020) => void)(ajv);
+    const examples = examplesOf(document);
+    assert.ok(examples.length > 60, String(examples.length));
+    for (const { where, schema, value } of examples) {
+      const validate = ajv.compile({ ...schema, components: document.components });
+      assert.ok(validate(value), `${where}: ${ajv.errorsText(validate.errors)} in ${JSON.stringify(value)}`);
+    }
+  });
+
+  /** The command of an operation, as somebody would copy it from the page. */
+  const commandOf = (operationId: string): string => {
+    const section = page.slice(page.indexOf(`id="${operationId}"`));
+    return unescape(/<code>(curl[^<]*)<\/code>/.exec(section)?.[1] ?? '');
+  };
+
+  async function paste(operationId: string): Promise<{ readonly status: number; readonly text: string }> {
+    const tokens = await Promise.all(
+      roles.map(async (role) => [`${role.toUpperCase()}_TOKEN`, await platform.token(role, 'd1')] as const),
+    );
+    const command = `${commandOf(operationId)} -w '\n%{http_code}'`;
+    const { stdout } = await run('bash', ['-c', command], {
+      env: { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(tokens) },
+      timeout: 60_000,
+    });
+    const end = stdout.lastIndexOf('\n');
+    return { status: Number(stdout.slice(end + 1)), text: stdout.slice(0, end) };
+  }
+
+  it('has commands that work when they are pasted', async () => {
+    const expected: readonly (readonly [operationId: string, status: number])[] = [
+      ['post_drivers', 201],
+      ['post_drivers_driverId_devices', 201],
+      ['get_drivers_driverId', 200],
+      ['post_drivers_driverId_shift', 200],
+      ['get_drivers', 200],
+      ['post_orders', 201],
+      ['get_orders', 200],
+      // There is no order with the id of the examples: who pastes it is told so, and not that the request is wrong.
+      ['get_orders_orderId', 404],
+      ['post_orders_orderId_cancel', 404],
+      ['get_tracking_drivers', 200],
+      ['get_jobs_queues', 200],
+      ['get_plugins', 200],
+      ['get_openapi_json', 200],
+      ['get_well_known_jwks_json', 200],
+    ];
+    for (const [operationId, status] of expected) {
+      const pasted = await paste(operationId);
+      assert.equal(pasted.status, status, `${commandOf(operationId)}\n${pasted.text}`);
+    }
+  });
+
+  it('has a command for each operation, and none of them is refused as malformed', async () => {
+    const ids = Object.values(document.paths).flatMap((verbs) =>
+      Object.values(verbs).map(({ operationId }) => operationId),
+    );
+    assert.ok(ids.length > 40);
+    for (const id of ids) {
+      const { status, text } = await paste(id);
+      assert.ok(![400, 403, 405, 415, 422].includes(status) && status < 500, `${commandOf(id)}\n${status} ${text}`);
+    }
+  });
+});
+
+describe('the documentation page', { timeout: 300_000, skip: skipWithout(['chromium'], 'chromium') }, () => {
+  let platform: TestPlatform;
+  let browser: Browser;
+
+  before(async () => {
+    platform = await startPlatform();
+    await allReady(platform);
+    browser = await chromium.launch({ executablePath: findProgram('chromium'), args: ['--no-sandbox'] });
+  });
+  after(async () => {
+    await browser?.close();
+    await platform?.stop();
+  });
+
+  const url = (): string => `${platform.app.addresses.api}/docs`;
+
+  it('searches, opens what a link names, and tries an operation with a token', async () => {
+    const tab = await browser.newPage();
+    tab.setDefaultTimeout(patienceMs);
+    const refused: string[] = [];
+    tab.on('console', (message) => {
+      if (message.type() === 'error') refused.push(message.text());
+    });
+    const requested: string[] = [];
+    tab.on('request', (request) => requested.push(request.url()));
+    await tab.goto(`${url()}#get_drivers`);
+    assert.equal(
+      await tab.locator('#get_drivers').evaluate((element) => (element as unknown as { open: boolean }).open),
+      true,
+    );
+
+    await tab.fill('.search input', 'books pickup');
+    assert.deepEqual(await tab.locator('.operation:visible').evaluateAll((found) => found.map(({ id }) => id)), [
+      'post_orders',
+    ]);
+    assert.equal(await tab.locator('section.group:visible').count(), 1);
+    await tab.fill('.search input', 'no such thing');
+    assert.ok(await tab.locator('.nothing').isVisible());
+    await tab.fill('.search input', '');
+
+    await tab.fill('.token input', await platform.token('customer', 'tried'));
+    await tab.locator('#post_orders > summary').click();
+    const form = tab.locator('#post_orders .try');
+    await form.locator('button').click();
+    await form.locator('output pre').waitFor();
+    assert.match((await form.locator('output p').textContent()) ?? '', /^201 Created · \d+ ms · trace [0-9a-f]{32}$/);
+    assert.equal(
+      (JSON.parse((await form.locator('output pre').textContent()) ?? '') as { status: string }).status,
+      'created',
+    );
+    assert.deepEqual(refused, [], 'nothing that the page does is against its policy');
+    assert.ok(
+      requested.every((each) => each.startsWith(platform.app.addresses.api)),
+      requested.join(' '),
+    );
+    await tab.close();
+  });
+
+  it('can be read without a script', async () => {
+    const tab = await browser.newPage({ javaScriptEnabled: false });
+    tab.setDefaultTimeout(patienceMs);
+    await tab.goto(url());
+    assert.equal(await tab.locator('.search:visible, .token:visible, .try:visible').count(), 0);
+    const operation = tab.locator('#post_orders');
+    await operation.locator('summary').click();
+    assert.ok(await operation.locator('pre').first().isVisible());
+    await tab.close();
+  });
+});

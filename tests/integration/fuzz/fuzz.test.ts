@@ -1,0 +1,183 @@
+/**
+ * Every route with requests made from its own description. `RETURNIT_FUZZ_REQUESTS` says how many a route (2,000 by hand),
+ * `RETURNIT_FUZZ_SEED` repeats a run, `RETURNIT_FUZZ_ROUTE` narrows it to routes whose name holds this.
+ */
+import assert from 'node:assert/strict';
+import { request as sendRequest } from 'node:http';
+import { text as readText } from 'node:stream/consumers';
+import { after, before, describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { Role } from '#plugin-api';
+import { book, connectDriver, near, orderReached, placeOf } from '../../support/journey.ts';
+import { createOpenApiCheck, type OpenApi, type OpenApiCheck } from '../../support/openapi-check.ts';
+import { patient } from '../../support/patient.ts';
+import { startPlatform, type TestPlatform } from '../../support/platform.ts';
+import { assertNoInternals, assertSound } from './assert-answer.ts';
+import { fuzzRequest, type FuzzRequest } from './fuzz-request.ts';
+
+const { RETURNIT_FUZZ_REQUESTS: wanted, RETURNIT_FUZZ_SEED: given, RETURNIT_FUZZ_ROUTE: part = '' } = process.env;
+const numRuns = Number(wanted ?? 15);
+const seed = Number(given ?? Date.now() % 2 ** 31);
+const subjects: Readonly<Record<Role, string>> = {
+  customer: 'fuzz-customer',
+  partner: 'fuzz-partner',
+  driver: 'fuzz-driver',
+  ops: 'fuzz-ops',
+};
+/** 60 routes, at half a second a request on a busy machine. */
+const timeout = 120_000 + numRuns * 60 * 500;
+/** Ids remembered of each name. */
+const knownMax = 50;
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () => {
+  let platform: TestPlatform;
+  let document: OpenApi;
+  let check: OpenApiCheck;
+  let tokens: Readonly<Record<string, string>>;
+  let device: string;
+  const known = new Map<string, string[]>();
+
+  before(async () => {
+    const limits = { httpReadsPerMinute: 0, httpWritesPerMinute: 0, httpAnonymousPerMinute: 0 };
+    platform = await startPlatform({ config: { ...patient, ...limits, partnerRequestsPerDay: 1_000_000_000 } });
+    document = await platform.openApi();
+    check = createOpenApiCheck(document);
+    const roles = Object.entries(subjects) as [Role, string][];
+    const entries = roles.map(async ([role, subject]) => [role, await platform.token(role, subject, 86_400)] as const);
+    tokens = Object.fromEntries(await Promise.all(entries));
+    device = await makeThings();
+  });
+  after(() => platform?.stop());
+
+  /** Something of each kind that there is; what answers show of others is found by itself. @returns a device's header */
+  async function makeThings(): Promise<string> {
+    const phone = await connectDriver(platform, subjects.driver);
+    await phone.publish(near(placeOf(1), 2));
+    await phone.client.publishAsync(`drivers/${phone.driverId}/location`, 'no position', { qos: 1 });
+    const partner = await platform.as('partner', subjects.partner);
+    const order = await book(partner, placeOf(1), { customerId: subjects.customer });
+    learn(await orderReached(partner, order.orderId, 'assigned'));
+    await phone.close();
+    return `Basic ${Buffer.from(`${phone.username}:${phone.password}`).toString('base64')}`;
+  }
+
+  /** Remembers every id in an answer, by the name of its member. */
+  function learn(value: unknown): void {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, member] of Object.entries(value)) {
+      if (typeof member !== 'string') learn(member);
+      else if (/^(?:id|code|\w+Id)$/.test(name)) remember(name, member);
+    }
+  }
+
+  function remember(name: string, id: string): void {
+    const ids = known.get(name) ?? [];
+    known.set(name, ids);
+    if (!ids.includes(id)) ids.push(id);
+    // The first ones are those that the callers have to do with.
+    if (ids.length > knownMax) ids.splice(knownMax / 2, 1);
+  }
+
+  /** Mostly who may; sometimes nobody, or somebody who may not. */
+  function callersOf(roles: readonly string[]): readonly (string | undefined)[] {
+    if (roles.includes('device')) return [device, device, device, undefined, `Bearer ${tokens['ops']}`];
+    const admitted = (roles.includes('public') ? Object.keys(tokens) : roles).map((role) => `Bearer ${tokens[role]}`);
+    return [
+      ...admitted,
+      ...admitted,
+      ...admitted,
+      undefined,
+      'Bearer x',
+      `Bearer ${tokens['customer']}`,
+      `Bearer ${tokens['driver']}`,
+    ];
+  }
+
+  async function send(
+    verb: string,
+    { path, headers, body }: FuzzRequest,
+    authorization: string | undefined,
+  ): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const sent = sendRequest(
+      `${platform.app.addresses.api}/`,
+      // As it is: a URL would be made tidy.
+      { method: verb, path, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } },
+      (response) => {
+        const status = response.statusCode ?? 0;
+        const received = new Headers(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
+        readText(response).then((text) => resolve({ status, headers: received, text }), reject);
+      },
+    );
+    sent.on('error', reject);
+    sent.end(body);
+    return promise;
+  }
+
+  async function tryOne(
+    verb: string,
+    template: string,
+    request: FuzzRequest,
+    authorization: string | undefined,
+  ): Promise<void> {
+    const { status, headers, text } = await send(verb, request, authorization);
+    const contentType = headers.get('content-type');
+    const body: unknown = contentType?.includes('json') === true ? JSON.parse(text) : text;
+    const answer = { verb, path: template, status, contentType, body };
+    assertSound(answer, headers);
+    // A path that is not this route's any more (`..`, say) is no operation at all.
+    if (status !== 404 && status !== 405) check.check(answer);
+    const isOurText =
+      template.startsWith('/docs') || template.startsWith('/openapi') || template.startsWith('/live-client');
+    if (!isOurText) assertNoInternals(text, JSON.stringify(request) + decodeSafely(request.path));
+    if (status < 300) learn(body);
+  }
+
+  it(
+    'answers within its description, shows nothing of the inside, and keeps every plugin alive',
+    { timeout },
+    async (t) => {
+      const operations = Object.entries(document.paths).flatMap(([template, verbs]) =>
+        Object.entries(verbs).map(([verb, operation]) => ({ verb: verb.toUpperCase(), template, operation })),
+      );
+      for (const { verb, template, operation } of operations.filter((each) =>
+        `${each.verb} ${each.template}`.includes(part),
+      )) {
+        await t.test(`${verb} ${template}`, async () => {
+          const callers = callersOf(operation['x-roles']);
+          const requests = fuzzRequest({ template, operation, callers: callers.length, known });
+          await fc.assert(
+            fc.asyncProperty(requests, (request) => tryOne(verb, template, request, callers[request.caller])),
+            { numRuns, seed, interruptAfterTimeLimit: 300_000 },
+          );
+          assertUnharmed();
+        });
+      }
+    },
+  );
+
+  function assertUnharmed(): void {
+    const bad = platform.logs.filter(
+      ({ level, msg }) => level === 'error' || level === 'fatal' || /unhandled/i.test(msg),
+    );
+    assert.deepEqual(bad, [], 'the log has errors');
+    for (const { name, state } of platform.app.plugins()) {
+      assert.equal(state, 'ready', name);
+      assert.equal(platform.deathsOf(name), 0, `${name} died`);
+    }
+  }
+});
+
+function decodeSafely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // Its encoding is broken on purpose.
+  }
+}
