@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { HttpReply, HttpRequest, PluginContext, Transaction } from '#plugin-api';
 import { idOf } from './derived-id.ts';
 import { checkUrl, hostOf, resourceOf } from './endpoint-url.ts';
@@ -27,7 +28,7 @@ import {
   updateEndpoint,
   type StoredEndpoint,
 } from './store/endpoints.ts';
-import { deleteSecrets, expireCurrentSecret, insertSecret, listSealedSecrets } from './store/secrets.ts';
+import { deleteSecrets, expireCurrentSecret, findSealed, insertSecret, listSealedSecrets } from './store/secrets.ts';
 import { wakeSender } from './wake.ts';
 
 export interface EndpointDeps {
@@ -67,7 +68,7 @@ export async function makeEndpoint(
     const { url, description = '', eventTypes = eventTypesDefault } = body;
     await insertEndpoint(tx, { endpointId, partnerId, url, description, eventTypes });
     const secret = createSecret();
-    await insertSecret(tx, endpointId, secretBox.seal(secret, endpointId));
+    await insertSecret(tx, { secretId: randomUUID(), endpointId, sealed: secretBox.seal(secret, endpointId) });
     ctx.log.info('webhook endpoint made', { endpointId, partnerId, host: hostOf(url) });
     return withSecret(await findEndpoint(tx, endpointId, partnerId), secret);
   });
@@ -112,13 +113,19 @@ export async function rotateSecret(
 ): Promise<HttpReply> {
   if (!secretBox.usable) return keyMissing();
   return changing(ctx, request, async (tx, endpointId) => {
+    const secretId = idOf(request, `POST /webhooks/endpoints/${endpointId}/rotate-secret`);
+    const known = await findSealed(tx, { secretId, endpointId });
+    // The same request again: nothing is rotated twice.
+    if (known !== undefined) {
+      return withSecret(await findEndpoint(tx, endpointId, null), secretBox.open(known, endpointId), 200);
+    }
     if ((await listSealedSecrets(tx, endpointId)).length >= secretsMax) {
       const what = `Cannot rotate: ${secretsMax} secrets are in use; wait until the oldest has expired`;
       return refuse('WEBHOOK_SECRETS_TOO_MANY', what);
     }
     const secret = createSecret();
     await expireCurrentSecret(tx, endpointId, settings.secretOverlapSeconds);
-    await insertSecret(tx, endpointId, secretBox.seal(secret, endpointId));
+    await insertSecret(tx, { secretId, endpointId, sealed: secretBox.seal(secret, endpointId) });
     await updateEndpoint(tx, endpointId, {});
     ctx.log.info('webhook secret rotated', { endpointId });
     return withSecret(await findEndpoint(tx, endpointId, null), secret, 200);

@@ -15,7 +15,8 @@ import { answer, silent, startReceiver, type Receiver } from '../plugins/webhook
 const skip = existsSync('/proc/self/stat') ? false : 'processes are looked up in /proc';
 const host = `127.85.${(process.pid >> 8) & 255}.${process.pid & 255 || 1}`;
 /** A lease is half a minute longer than an attempt may take. */
-const deadlineMs = 150_000;
+const deadlineMs = 240_000;
+const testTimeoutMs = 900_000;
 
 describe('webhooks while processes are killed', { skip }, () => {
   let project: ProjectCopy;
@@ -49,15 +50,27 @@ describe('webhooks while processes are killed', { skip }, () => {
         PLUGIN_HEARTBEAT_TIMEOUT_MS: '60000',
       },
     });
-    return core.as('partner', 'p-crash');
+    const partner = await core.as('partner', 'p-crash');
+    for (const path of ['/orders', '/webhooks/endpoints']) {
+      const isUp = async (): Promise<boolean> => (await partner.request('GET', path)).status === 200;
+      await until(`${path} answers`, isUp, deadlineMs);
+    }
+    return partner;
   }
 
-  /** Whatever was answered 201 counts; where the core was killed meanwhile there is no answer. */
+  /** What was answered 201 counts: a busy machine answers late, and a core that is killed not at all. */
   async function bookSome(partner: Api, count: number): Promise<void> {
-    for (let index = 0; index < count; index += 1) {
-      const booking = bookingAt(placeOf(40 + (index % 4)), { customerId: `c${index}` });
-      const reply = await partner.request<Order>('POST', '/orders', { body: booking }).catch(() => undefined);
-      if (reply?.status === 201) booked.push(reply.body.orderId);
+    const wanted = booked.length + count;
+    for (let index = 0; booked.length < wanted && index < 10 * count; index += 1) {
+      const booking = bookingAt(placeOf(1 + (index % 4)), { customerId: `c${index}` });
+      try {
+        const { status, body } = await partner.request<Order>('POST', '/orders', { body: booking });
+        if (status === 201) booked.push(body.orderId);
+        else assert.ok(status >= 500, JSON.stringify(body));
+      } catch (error) {
+        if (error instanceof assert.AssertionError) throw error;
+        return; // The connection: the core is gone.
+      }
     }
   }
 
@@ -66,7 +79,7 @@ describe('webhooks while processes are killed', { skip }, () => {
       receiver.received.filter((one) => one.type === type && one.data['orderId'] === orderId).map(({ id }) => id),
     );
 
-  it('loses none, and repeats under the same id', async () => {
+  it('loses none, and repeats under the same id', { timeout: testTimeoutMs }, async () => {
     let partner = await start();
     const made = await partner.ok<{ secret: string }>('POST', '/webhooks/endpoints', { url: receiver.url });
     receiver.secrets.add(made.secret);
@@ -82,7 +95,7 @@ describe('webhooks while processes are killed', { skip }, () => {
     await until('what was under way has come again', () => repeated() >= 3, deadlineMs);
 
     receiver.manner = silent;
-    const booking = bookSome(partner, 12);
+    const booking = bookSome(partner, 8);
     await until('requests are under way again', () => receiver.open() >= 3, deadlineMs);
     await core.end('SIGKILL');
     await booking;
@@ -90,7 +103,7 @@ describe('webhooks while processes are killed', { skip }, () => {
     partner = await start();
     await bookSome(partner, 3);
 
-    assert.ok(booked.length >= 15, `${booked.length} booked`);
+    assert.ok(booked.length >= 13, `${booked.length} booked`);
     for (const type of ['order.created', 'order.scheduled']) {
       await until(
         `each ${type} has arrived`,

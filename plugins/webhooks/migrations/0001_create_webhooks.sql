@@ -34,7 +34,7 @@ create index idx_webhook_endpoints_partner on webhook_endpoints (partner_id, end
 
 -- Several at a time while a secret is replaced. Sealed with a key that the database does not have.
 create table webhook_secrets (
-  secret_id uuid primary key default gen_random_uuid(),
+  secret_id uuid primary key,
   endpoint_id uuid not null references webhook_endpoints (endpoint_id) on delete cascade,
   sealed text not null,
   created_at timestamptz not null default now(),

@@ -25,15 +25,6 @@ const fields = `d.delivery_id as "deliveryId", d.sequence::text as sequence, d.m
   d.last_status as "lastStatus", d.last_error as "lastError", d.created_at as "createdAt",
   case when d.state = 'pending' then d.due_at end as "dueAt", d.expires_at as "expiresAt", d.finished_at as "finishedAt"`;
 
-const listDeliveriesStatement: Statement = {
-  name: 'list_webhook_deliveries',
-  text: `select ${fields} from webhook_deliveries d
-    where ($1::text is null or d.partner_id = $1) and ($2::text is null or d.order_id = $2)
-      and ($3::uuid is null or d.endpoint_id = $3) and ($4::text is null or d.state = $4)
-      and ($5::bigint is null or d.sequence < $5)
-    order by d.sequence desc limit $6`,
-};
-
 export interface DeliveryFilter {
   readonly scope: PartnerScope;
   readonly orderId: string | null;
@@ -43,11 +34,36 @@ export interface DeliveryFilter {
   readonly limit: number;
 }
 
+const columns = {
+  scope: 'd.partner_id',
+  orderId: 'd.order_id',
+  endpointId: 'd.endpoint_id',
+  state: 'd.state',
+} as const;
+type Filtered = keyof typeof columns;
+
+/**
+ * A statement for each set of filters: one for all of them, with `is null or`, would be planned without knowing which of
+ * them there are, and read the whole log for a partner with little in it.
+ */
+export function listStatement(filters: readonly Filtered[]): Statement {
+  const conditions = filters.map((filter, index) => `${columns[filter]} = $${index + 3} and`);
+  return {
+    name: ['list_webhook_deliveries', ...filters.map((filter) => columns[filter].slice(2))].join('_by_'),
+    text: `select ${fields} from webhook_deliveries d
+    where ${conditions.join(' ')} d.sequence < $1
+    order by d.sequence desc limit $2`,
+  };
+}
+
+/** Above every sequence. */
+const afterAll = '9223372036854775807';
+
 /** The newest first. */
 export async function listDeliveries(db: Queryable, filter: DeliveryFilter): Promise<readonly StoredDelivery[]> {
-  const { scope, orderId, endpointId, state, before, limit } = filter;
-  const values = [scope, orderId, endpointId, state, before, limit];
-  return (await db.query<StoredDelivery>(listDeliveriesStatement, values)).rows;
+  const filters = (Object.keys(columns) as Filtered[]).filter((name) => filter[name] !== null);
+  const values = [filter.before ?? afterAll, filter.limit, ...filters.map((name) => filter[name])];
+  return (await db.query<StoredDelivery>(listStatement(filters), values)).rows;
 }
 
 const findDeliveryStatement: Statement = {
@@ -95,8 +111,8 @@ export async function listAttempts(
 const redeliverStatement: Statement = {
   name: 'redeliver_webhook',
   text: `update webhook_deliveries set
-      state = 'pending', subject = null, attempts_before = attempts, due_at = now(), leased_until = null,
-      expires_at = now() + $2 * interval '1 second', finished_at = null
+      state = 'pending', subject = null, attempts_before = attempts, due_at = now(), held_until = null,
+      leased_until = null, expires_at = now() + $2 * interval '1 second', finished_at = null
     where delivery_id = $1 and state in ('delivered', 'failed')`,
 };
 
@@ -107,7 +123,7 @@ export async function redeliver(tx: Queryable, deliveryId: string, retrySeconds:
 
 const hastenStatement: Statement = {
   name: 'hasten_webhook_delivery',
-  text: `update webhook_deliveries set due_at = now()
+  text: `update webhook_deliveries set due_at = now(), held_until = null
     where delivery_id = $1 and state = 'pending' and (leased_until is null or leased_until <= now())`,
 };
 

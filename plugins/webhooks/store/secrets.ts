@@ -1,13 +1,32 @@
 import type { Queryable, Statement } from '#plugin-api';
 
+export interface SealedSecret {
+  readonly secretId: string;
+  readonly endpointId: string;
+  readonly sealed: string;
+}
+
 const insertSecretStatement: Statement = {
   name: 'insert_webhook_secret',
-  text: 'insert into webhook_secrets (endpoint_id, sealed) values ($1, $2)',
+  text: 'insert into webhook_secrets (secret_id, endpoint_id, sealed) values ($1, $2, $3)',
 };
 
 /** The current one: the one before it must have got its end. */
-export async function insertSecret(tx: Queryable, endpointId: string, sealed: string): Promise<void> {
-  await tx.query(insertSecretStatement, [endpointId, sealed]);
+export async function insertSecret(tx: Queryable, { secretId, endpointId, sealed }: SealedSecret): Promise<void> {
+  await tx.query(insertSecretStatement, [secretId, endpointId, sealed]);
+}
+
+const findSealedStatement: Statement = {
+  name: 'find_sealed_webhook_secret',
+  text: 'select sealed from webhook_secrets where secret_id = $1 and endpoint_id = $2',
+};
+
+export async function findSealed(
+  tx: Queryable,
+  { secretId, endpointId }: Pick<SealedSecret, 'secretId' | 'endpointId'>,
+): Promise<string | undefined> {
+  const { rows } = await tx.query<{ sealed: string }>(findSealedStatement, [secretId, endpointId]);
+  return rows[0]?.sealed;
 }
 
 const expireSecretsStatement: Statement = {
@@ -40,12 +59,6 @@ const listSealedStatement: Statement = {
 export async function listSealedSecrets(db: Queryable, endpointId: string): Promise<readonly string[]> {
   const { rows } = await db.query<{ sealed: string }>(listSealedStatement, [endpointId]);
   return rows.map(({ sealed }) => sealed);
-}
-
-export interface SealedSecret {
-  readonly secretId: string;
-  readonly endpointId: string;
-  readonly sealed: string;
 }
 
 const listOldSealedStatement: Statement = {

@@ -175,6 +175,15 @@ describe('endpoints', () => {
     assert.deepEqual(receiver.forged, []);
   });
 
+  it('rotates once for a request that is repeated with its key', async () => {
+    const { endpointId } = await bench.make();
+    const request = { ...one(endpointId), headers: { 'idempotency-key': 'k1' } };
+    const rotate = () => bench.ask('POST /webhooks/endpoints/{endpointId}/rotate-secret', request);
+    const replies = [await rotate(), ...(await Promise.all([rotate(), rotate()]))];
+    assert.equal(new Set(replies.map(({ status, body }) => `${status} ${JSON.stringify(body['secret'])}`)).size, 1);
+    assert.equal((replies[2]?.body['secrets'] as unknown[] | undefined)?.length, 2);
+  });
+
   it('has a few secrets at the same time and no more', async () => {
     const { endpointId } = await bench.make();
     const rotate = () => bench.ask('POST /webhooks/endpoints/{endpointId}/rotate-secret', one(endpointId));
