@@ -1,6 +1,7 @@
 import { integer, list, ratio, text, url, type Setting } from './setting.ts';
 import { cacheSettings } from './settings-caches.ts';
 import { liveSettings } from './settings-live.ts';
+import { mqttSettings } from './settings-mqtt.ts';
 
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
 export const settings = {
@@ -88,6 +89,11 @@ export const settings = {
   }),
   jobPollMs: integer('JOB_POLL_MS', 2000, { description: 'Queue poll, should a notification be lost', min: 500 }),
   jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, { description: 'Longest run of one job', min: 1000 }),
+  jobHeartbeatSeconds: integer('JOB_HEARTBEAT_SECONDS', 10, {
+    description: 'A job whose node gives no sign for this long comes again, on any node',
+    min: 10,
+    max: 3600,
+  }),
   eventConcurrency: integer('EVENT_CONCURRENCY', 2, {
     description: 'Events that one plugin process handles at the same time',
     min: 1,
@@ -153,43 +159,7 @@ export const settings = {
   ...cacheSettings,
 
   // mqtt
-  mqttPacketMaxBytes: integer('MQTT_PACKET_MAX_BYTES', 65_536, { description: 'Largest MQTT packet', min: 128 }),
-  mqttConnectionsMax: integer('MQTT_CONNECTIONS_MAX', 5000, {
-    description: 'Devices connected to the embedded broker',
-    min: 1,
-  }),
-  mqttInflightMax: integer('MQTT_INFLIGHT_MAX', 10_000, {
-    description: 'Messages received and not yet acknowledged, of all devices',
-    min: 1,
-  }),
-  mqttInflightMaxBytes: integer('MQTT_INFLIGHT_MAX_BYTES', 67_108_864, {
-    description: 'Bytes of those messages',
-    min: 1,
-  }),
-  mqttBatchSizeMax: integer('MQTT_BATCH_SIZE_MAX', 500, {
-    description: 'Messages handed to a plugin at once',
-    min: 1,
-    max: 5000,
-  }),
-  mqttBatchWaitMs: integer('MQTT_BATCH_WAIT_MS', 20, { description: 'Longest wait for a batch to fill' }),
-  mqttRetryDelayMs: integer('MQTT_RETRY_DELAY_MS', 500, {
-    description: 'First delay before a failed batch is tried again; it doubles up to 30 s',
-    min: 1,
-  }),
-  mqttAccounts: text('MQTT_ACCOUNTS', 'none', {
-    description:
-      "How an external broker is told of the devices' credentials: none, or dynamic-security of a Mosquitto 2",
-    oneOf: ['none', 'dynamic-security'],
-  }),
-  mqttHandoverAfterMs: integer('MQTT_HANDOVER_AFTER_MS', 15_000, {
-    description: 'A node unheard of for this long is dead: another takes over what an external broker holds for it',
-    min: 100,
-  }),
-  mqttShareGuard: text('MQTT_SHARE_GUARD', 'plain', {
-    description:
-      'What several nodes keep at an external broker beside the shared subscription: plain, as a Mosquitto forgets the shared one when it restarts, or none',
-    oneOf: ['plain', 'none'],
-  }),
+  ...mqttSettings,
 
   // live
   ...liveSettings,

@@ -20,8 +20,8 @@ export interface Boss {
   stop(): Promise<void>;
 }
 
-/** Seconds between looks for expired jobs, in which a node that was killed gives its jobs back. */
-const superviseSeconds = 15;
+/** Seconds between looks for jobs whose node gives no sign any more, or whose time is over. */
+const superviseSeconds = 5;
 
 /** Seconds between looks for schedules that are due, so the longest delay of one. */
 const scheduleSeconds = 10;

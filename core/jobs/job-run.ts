@@ -18,7 +18,7 @@ export interface WorkedJob {
 export interface WorkerDeps {
   readonly boss: PgBoss;
   readonly pool: pg.Pool;
-  readonly config: Pick<Config, 'jobPollMs'>;
+  readonly config: Pick<Config, 'jobPollMs' | 'jobHeartbeatSeconds'>;
   readonly telemetry: Telemetry;
 }
 

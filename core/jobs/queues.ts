@@ -4,7 +4,7 @@ import { deadLetterQueue } from './queue-names.ts';
 
 export interface QueuesOptions {
   readonly boss: PgBoss;
-  readonly config: Pick<Config, 'jobRetryLimit' | 'jobRetryDelayMs' | 'jobTimeoutMs'>;
+  readonly config: Pick<Config, 'jobRetryLimit' | 'jobRetryDelayMs' | 'jobTimeoutMs' | 'jobHeartbeatSeconds'>;
 }
 
 export interface Queues {
@@ -30,6 +30,7 @@ export function createQueues({ boss, config }: QueuesOptions): Queues {
     retryBackoff: true,
     retryDelayMax: retryDelaySecondsMax,
     expireInSeconds: Math.ceil(config.jobTimeoutMs / 1000) + expirySlackSeconds,
+    heartbeatSeconds: config.jobHeartbeatSeconds,
     retentionSeconds: 14 * day,
     deleteAfterSeconds: 1 * day,
     notify: true,

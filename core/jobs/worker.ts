@@ -29,6 +29,8 @@ interface Running {
 
 /** Most jobs of one fetch, whatever the slots. */
 const fetchMax = 100;
+/** Signs of life within the time after which a node without one is taken for dead. */
+const beatsPerHeartbeat = 3;
 
 export function createWorker(deps: WorkerDeps, options: WorkerOptions): Worker {
   // Timers keep the context they are made in, and every job would else be a child of the call that registered it.
@@ -42,12 +44,14 @@ class QueueWorker implements Worker {
   readonly #logger: Logger;
   readonly #running = new Set<Running>();
   readonly #timer: NodeJS.Timeout;
+  readonly #beat: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
   readonly #halt = (): void => {
     this.#stopped = true;
     clearInterval(this.#timer);
     this.#unsubscribe();
     this.#options.gone.removeEventListener('abort', this.#halt);
+    this.#endBeat();
   };
   #stopped = false;
   #fetching: Promise<void> | undefined;
@@ -63,6 +67,8 @@ class QueueWorker implements Worker {
     this.#logger = deps.telemetry.logger.child({ component: 'worker', queue: options.queue });
     this.#unsubscribe = options.slots.onFree(() => this.#pump());
     this.#timer = setInterval(() => this.wake(), deps.config.jobPollMs);
+    const beatMs = (1000 * deps.config.jobHeartbeatSeconds) / beatsPerHeartbeat;
+    this.#beat = setInterval(() => void this.#giveSign(), beatMs);
     options.gone.addEventListener('abort', this.#halt, { once: true });
     if (options.gone.aborted) this.#halt();
     this.#pump();
@@ -77,9 +83,25 @@ class QueueWorker implements Worker {
     this.#halt();
     await this.#fetching;
     await Promise.race([Promise.all([...this.#running].map((entry) => entry.done)), aborted(deadline)]);
+    clearInterval(this.#beat);
     for (const entry of this.#running) {
       entry.abandoned = true;
       await giveBack(this.#deps.pool, entry.job);
+    }
+  }
+
+  #endBeat(): void {
+    if (this.#stopped && this.#running.size === 0) clearInterval(this.#beat);
+  }
+
+  /** Of the jobs that run: most are done before the first one is due. */
+  async #giveSign(): Promise<void> {
+    if (this.#running.size === 0) return;
+    const attempts = [...this.#running].map(({ job }) => ({ id: job.id, retryCount: job.retryCount }));
+    try {
+      await this.#deps.boss.touch(this.queue, attempts);
+    } catch (error) {
+      this.#logger.warn({ err: error }, 'Cannot give a sign of jobs that run: they may come again');
     }
   }
 
@@ -134,6 +156,7 @@ class QueueWorker implements Worker {
       })
       .finally(() => {
         this.#running.delete(entry);
+        this.#endBeat();
         this.#options.slots.give(1);
       });
   }

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Counter, Gauge, Histogram, Metrics } from '#core/telemetry/metrics.ts';
+import { lanes, type FairQueue } from './fair-queue.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 
 /** What is counted of one subscription. Labels name its filter, never a topic. */
@@ -13,6 +14,7 @@ export class BatchMetrics {
   readonly #batchSize: Histogram;
   readonly #duration: Histogram;
   readonly #lastMessage: Gauge;
+  readonly #waiting: Gauge;
   #lastMessageSeconds = 0;
 
   constructor(metrics: Metrics, subscription: { readonly plugin: string; readonly filter: string }) {
@@ -23,6 +25,7 @@ export class BatchMetrics {
     this.#retries = metrics.counter('returnit_mqtt_batch_retries_total');
     this.#batchSize = metrics.histogram('returnit_mqtt_batch_size');
     this.#duration = metrics.histogram('messaging_process_duration_seconds');
+    this.#waiting = metrics.gauge('returnit_mqtt_waiting_messages');
     this.#lastMessage = metrics.gauge('returnit_mqtt_last_message_timestamp_seconds');
   }
 
@@ -41,6 +44,10 @@ export class BatchMetrics {
 
   retried(): void {
     this.#retries.inc(this.#labels);
+  }
+
+  waiting(queue: Pick<FairQueue<unknown>, 'sizeOf'>): void {
+    for (const lane of lanes) this.#waiting.set({ ...this.#labels, lane }, queue.sizeOf(lane));
   }
 
   /** Returns what ends it, with the error's code or ''. */

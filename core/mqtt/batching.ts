@@ -1,9 +1,9 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AppError } from '#core/errors/app-error.ts';
-import { withSpan } from '#core/telemetry/tracing.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
-import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { BacklogPace } from './backlog-pace.ts';
 import { BatchMetrics } from './batch-metrics.ts';
+import { withBatchSpan } from './batch-span.ts';
 import {
   decodePayload,
   parseVerdicts,
@@ -13,52 +13,11 @@ import {
   type Content,
   type HandleBatch,
 } from './batch-handling.ts';
+import { clearTimer, createKindStates, kinds, type Kind } from './batch-kind.ts';
+import type { Batcher, BatcherOptions, BatchWishes } from './batcher.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { IncomingMessage } from './incoming-message.ts';
-import { traceLinks } from './trace-links.ts';
-import type { MessageSink } from './transport.ts';
-
-export interface BatchWishes {
-  readonly batchSizeMax: number;
-  readonly batchWaitMs: number;
-  /** Batches that the plugin takes at a time: a second one is handed over while the first is stored, if it is full. @default 1 */
-  readonly batchesMax?: number;
-  /** Whether the plugin also wants what it cannot be handed as a message, to reject it in its own way. @default false */
-  readonly handOverRefused?: boolean;
-}
-
-export interface BatcherOptions {
-  readonly plugin: string;
-  readonly filter: string;
-  readonly telemetry: Telemetry;
-  readonly batchSizeMax: number;
-  readonly batchWaitMs: number;
-  /** Payload bytes of one batch, so that its frame stays below the plugin's limit. */
-  readonly batchMaxBytes: number;
-  readonly payloadMaxBytes: number;
-  /** Messages that may wait before no more are read for this subscription. */
-  readonly waitingMax: number;
-  /** First delay after a failure; it doubles up to `retryDelayMaxMs`. */
-  readonly retryDelayMs: number;
-  /** @default 30000 */
-  readonly retryDelayMaxMs?: number;
-  /** Jitter of the retry delay. @default Math.random */
-  readonly random?: () => number;
-  /** @default Date.now */
-  readonly now?: () => number;
-}
-
-/** The messages of one subscription, on their way to the plugin. It outlives the plugin's processes. */
-export interface Batcher extends MessageSink {
-  /** Messages waiting or being handled. */
-  readonly size: number;
-  /** Hands batches to this handler from now on; the batch in flight at an earlier one comes again if that one fails. */
-  attach(handle: HandleBatch, wishes: BatchWishes): void;
-  /** The plugin's process is gone: what comes waits for the next. Does nothing when another handler is attached. */
-  detach(handle: HandleBatch): void;
-  /** Hands out nothing more; resolves when the batch in flight has ended. */
-  stop(): Promise<void>;
-}
+import { SetApart } from './set-apart.ts';
 
 /** A sender may have this part of the room that is left: there is always some for one that has nothing here yet. */
 const shareDivisor = 16;
@@ -66,12 +25,6 @@ const shareDivisor = 16;
 interface Entry {
   readonly message: IncomingMessage;
   readonly content: Content;
-}
-
-interface Apart {
-  readonly content: Content;
-  readonly failures: number;
-  readonly dueAtMs: number;
 }
 
 export function createBatcher(options: BatcherOptions): Batcher {
@@ -89,16 +42,18 @@ class SubscriptionBatcher implements Batcher {
   readonly #metrics: BatchMetrics;
   readonly #log: Logger;
   readonly #now: () => number;
-  readonly #waiting = new FairQueue<Content>();
-  readonly #setApart = new Map<IncomingMessage, Apart>();
+  readonly #waiting: FairQueue<Content>;
+  readonly #pace: BacklogPace;
+  readonly #setApart = new SetApart<Content>();
   /** Messages of the batches in flight: they are also among those that wait, or set apart. */
-  readonly #handedOver = new Set<IncomingMessage>();
+  readonly #handedOver = new Map<IncomingMessage, Kind>();
+  readonly #kinds = createKindStates();
   readonly #onGone = (gone: IncomingMessage): void => void this.#remove(gone);
   #attached: { readonly handle: HandleBatch; readonly wishes: BatchWishes } | undefined;
   readonly #inFlight = new Set<Promise<void>>();
-  #timer: NodeJS.Timeout | undefined;
   #failures = 0;
   #sizeLimit: number;
+  #newestKind: Kind = 'backlog';
   /** What the newest handler wished: it holds while the plugin is away. */
   #handsOverRefused = false;
   #stopped = false;
@@ -108,6 +63,8 @@ class SubscriptionBatcher implements Batcher {
     this.#metrics = new BatchMetrics(options.telemetry.metrics, options);
     this.#log = options.telemetry.logger.child({ component: 'mqtt', plugin: options.plugin, filter: options.filter });
     this.#now = options.now ?? Date.now;
+    this.#waiting = new FairQueue({ ...options, now: this.#now });
+    this.#pace = new BacklogPace({ share: options.backlogShare, now: this.#now });
     this.#sizeLimit = options.batchSizeMax;
   }
 
@@ -123,16 +80,14 @@ class SubscriptionBatcher implements Batcher {
     this.#metrics.received(message);
     message.claim(this.#onGone);
     const decoded = decodePayload(message.payload, this.#options.payloadMaxBytes);
-    if ('rejected' in decoded) {
-      if (!this.#handsOverRefused) {
-        this.#reject(message, decoded.rejected);
-        return message.settle();
-      }
-      this.#waiting.add(message, toRefusedContent(message.payload, decoded.rejected));
-    } else {
-      this.#waiting.add(message, decoded);
+    if ('rejected' in decoded && !this.#handsOverRefused) {
+      this.#reject(message, decoded.rejected);
+      return message.settle();
     }
-    this.#schedule();
+    const content = 'rejected' in decoded ? toRefusedContent(message.payload, decoded.rejected) : decoded;
+    const lane = this.#waiting.add(message, content);
+    if (lane === 'prompt') this.#pace.promptCame();
+    this.#schedule(lane);
   }
 
   attach(handle: HandleBatch, wishes: BatchWishes): void {
@@ -140,30 +95,36 @@ class SubscriptionBatcher implements Batcher {
     this.#handsOverRefused = wishes.handOverRefused === true;
     this.#failures = 0;
     this.#sizeLimit = this.#options.batchSizeMax;
-    this.#clearTimer();
-    this.#schedule();
+    this.#clearTimers();
+    this.#scheduleAll();
   }
 
   detach(handle: HandleBatch): void {
     if (this.#attached?.handle !== handle) return;
     this.#attached = undefined;
-    this.#clearTimer();
+    this.#clearTimers();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#clearTimer();
+    this.#clearTimers();
     await Promise.all(this.#inFlight);
   }
 
   #remove(message: IncomingMessage): boolean {
-    this.#handedOver.delete(message);
+    this.#takeBack(message);
     return this.#waiting.delete(message) || this.#setApart.delete(message);
   }
 
-  #clearTimer(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #takeBack(message: IncomingMessage): void {
+    const kind = this.#handedOver.get(message);
+    if (kind === undefined) return;
+    this.#handedOver.delete(message);
+    this.#kinds[kind].handedOver -= 1;
+  }
+
+  #clearTimers(): void {
+    for (const state of Object.values(this.#kinds)) clearTimer(state);
   }
 
   #wishedSize(): number {
@@ -172,27 +133,52 @@ class SubscriptionBatcher implements Batcher {
   }
 
   /** Whether another batch may go while some are in flight. After a failure none may, so that a bad message is found. */
-  #mayJoin(): boolean {
-    const isWell = this.#failures === 0 && this.#sizeLimit === this.#options.batchSizeMax;
-    return isWell && this.#inFlight.size < (this.#attached?.wishes.batchesMax ?? 1);
+  #mayJoin(kind: Kind): boolean {
+    if (this.#inFlight.size === 0) return true;
+    if (this.#failures > 0 || this.#sizeLimit !== this.#options.batchSizeMax) return false;
+    const batchesMax = this.#attached?.wishes.batchesMax ?? 1;
+    if (this.#inFlight.size >= batchesMax) return false;
+    // While others send now and then, the last place is theirs.
+    return kind !== 'backlog' || !this.#pace.isShared || this.#kinds.backlog.batches + 1 < batchesMax;
   }
 
-  #schedule(): void {
-    if (this.#stopped || this.#attached === undefined || this.size === this.#handedOver.size) return;
-    if (this.#inFlight.size > 0 && !this.#mayJoin()) return;
+  #waitingOf(kind: Kind): number {
+    const all = kind === 'apart' ? this.#setApart.size : this.#waiting.sizeOf(kind);
+    return all - this.#kinds[kind].handedOver;
+  }
+
+  /** Whoever went last comes last, so that no lane keeps the other out of a plugin that takes one batch at a time. */
+  #scheduleAll(): void {
+    const last = this.#newestKind;
+    for (const kind of kinds) if (kind !== last) this.#schedule(kind);
+    this.#schedule(last);
+  }
+
+  #schedule(kind: Kind): void {
+    if (this.#stopped || this.#attached === undefined) return;
+    const waiting = this.#waitingOf(kind);
+    if (waiting === 0 || !this.#mayJoin(kind)) return;
+    const state = this.#kinds[kind];
+    const pauseMs = kind === 'backlog' ? this.#pace.pauseMs : 0;
     // After a failure only the back-off decides: a full batch must not cut it short.
-    const isFull = this.#waiting.size - this.#handedOver.size >= this.#wishedSize();
-    if (this.#failures === 0 && isFull) return this.#run();
-    // What is not full waits for those in flight: it grows meanwhile.
-    if (this.#inFlight.size > 0) return;
-    this.#timer ??= setTimeout(() => this.#run(), this.#delayMs(this.#attached.wishes));
+    const isFull = kind !== 'apart' && waiting >= this.#wishedSize();
+    if (this.#failures === 0 && isFull && pauseMs === 0 && this.#run(kind)) return;
+    // What is not full waits for those of its kind in flight: it grows meanwhile.
+    if (state.batches > 0) return;
+    state.timer ??= setTimeout(
+      () => {
+        state.timer = undefined;
+        // Those in flight look again when they end.
+        if (!(this.#mayJoin(kind) && this.#run(kind)) && this.#inFlight.size === 0) this.#schedule(kind);
+      },
+      Math.max(pauseMs, this.#delayMs(kind, this.#attached.wishes)),
+    );
   }
 
-  #delayMs(wishes: BatchWishes): number {
+  #delayMs(kind: Kind, wishes: BatchWishes): number {
     if (this.#failures > 0) return this.#backOffMs(this.#failures);
-    if (this.#waiting.size > 0) return Math.min(this.#options.batchWaitMs, wishes.batchWaitMs);
-    const dueAtMs = Math.min(...this.#setApart.values().map((apart) => apart.dueAtMs));
-    return Math.max(0, dueAtMs - this.#now());
+    if (kind !== 'apart') return Math.min(this.#options.batchWaitMs, wishes.batchWaitMs);
+    return Math.max(0, this.#setApart.nextDueAtMs - this.#now());
   }
 
   #backOffMs(failures: number): number {
@@ -200,33 +186,42 @@ class SubscriptionBatcher implements Batcher {
     return Math.min(retryDelayMaxMs, retryDelayMs * 2 ** Math.min(failures - 1, 20)) * (0.75 + random() / 4);
   }
 
-  #run(): void {
-    this.#clearTimer();
-    if (this.#stopped || this.#attached === undefined) return;
-    const batch = this.#take();
-    if (batch.length === 0) return this.#schedule();
-    // Whatever happened to set the timer off is not the batch's cause: its trace is its own.
+  /** False when there is nothing that may go now. */
+  #run(kind: Kind): boolean {
+    if (this.#stopped || this.#attached === undefined) return false;
+    const batch = this.#take(kind);
+    if (batch.length === 0) return false;
+    const state = this.#kinds[kind];
+    clearTimer(state);
+    for (const { message } of batch) this.#handedOver.set(message, kind);
+    state.handedOver += batch.length;
+    state.batches += 1;
+    this.#newestKind = kind;
+    this.#metrics.waiting(this.#waiting);
     const { handle } = this.#attached;
-    for (const { message } of batch) this.#handedOver.add(message);
+    const beganAtMs = this.#now();
+    // Whatever happened to set the timer off is not the batch's cause: its trace is its own.
     const inFlight = context
       .with(ROOT_CONTEXT, () => this.#process(batch, handle))
       .finally(() => {
         this.#inFlight.delete(inFlight);
-        for (const { message } of batch) this.#handedOver.delete(message);
-        this.#schedule();
+        for (const { message } of batch) this.#takeBack(message);
+        state.batches -= 1;
+        if (kind === 'backlog') this.#pace.batchEnded(this.#now() - beganAtMs);
+        this.#metrics.waiting(this.#waiting);
+        this.#scheduleAll();
       });
     this.#inFlight.add(inFlight);
+    return true;
   }
 
-  #take(): readonly Entry[] {
-    const now = this.#now();
-    for (const [message, { content, dueAtMs }] of this.#setApart) {
-      if (dueAtMs <= now && !this.#handedOver.has(message)) return [{ message, content }];
-    }
+  /** What failed alone is tried alone. */
+  #take(kind: Kind): readonly Entry[] {
     const batch: Entry[] = [];
-    const size = this.#wishedSize();
+    const isApart = kind === 'apart';
+    const size = isApart ? 1 : this.#wishedSize();
     let bytes = 0;
-    for (const [message, content] of this.#waiting.entries()) {
+    for (const [message, content] of isApart ? this.#setApart.due(this.#now()) : this.#waiting.entries(kind)) {
       if (this.#handedOver.has(message)) continue;
       // Of a refused payload only the beginning is handed over.
       bytes += (content.refused === undefined ? message.payload.length : content.text.length) + message.topic.length;
@@ -240,17 +235,8 @@ class SubscriptionBatcher implements Batcher {
   async #process(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
     const ended = this.#metrics.batchStarted(batch.length);
     const sizeLimit = this.#sizeLimit;
-    const { plugin, filter } = this.#options;
-    const attributes = {
-      'messaging.system': 'mqtt',
-      'messaging.operation.name': 'process',
-      'messaging.destination.template': filter,
-      'messaging.batch.message_count': batch.length,
-      'returnit.plugin': plugin,
-    };
-    const links = traceLinks(batch.map(({ content }) => content.text));
     try {
-      await withSpan(`process ${filter}`, { kind: 'consumer', attributes, links }, () => this.#handOver(batch, handle));
+      await withBatchSpan(this.#options, batch, () => this.#handOver(batch, handle));
       // Another that was in flight may have failed meanwhile: this one says nothing of what comes next.
       if (this.#sizeLimit === sizeLimit) {
         this.#failures = 0;
@@ -285,9 +271,9 @@ class SubscriptionBatcher implements Batcher {
     } else if (batch.length > 1) {
       this.#sizeLimit = Math.floor(batch.length / 2);
     } else {
-      const failures = (this.#setApart.get(first.message)?.failures ?? 0) + 1;
+      const failures = this.#setApart.failuresOf(first.message) + 1;
       const dueAtMs = this.#now() + this.#backOffMs(failures);
-      if (this.#remove(first.message)) this.#setApart.set(first.message, { content: first.content, failures, dueAtMs });
+      if (this.#remove(first.message)) this.#setApart.add(first.message, { value: first.content, failures, dueAtMs });
       // The database may be away for all: the next message is not tried at once either.
       if (failures === 1) this.#failures += 1;
     }

@@ -1,61 +1,92 @@
+import { LRUCache } from 'lru-cache';
 import type { IncomingMessage } from './incoming-message.ts';
 
-/** Of one topic, as much as may wait before what follows lets others go first. */
-const promptMax = 2;
-/** Of the messages taken, one in so many is of those who let others go first: they are slowed down, never stopped. */
-const patientEvery = 4;
+/** `prompt`: of a device that reports now and then. `backlog`: of one that sends more than that, such as a kept queue. */
+export const lanes = ['prompt', 'backlog'] as const;
+export type Lane = (typeof lanes)[number];
+
+export interface FairQueueOptions {
+  /** Messages a second of one topic that are prompt. */
+  readonly promptPerSecond: number;
+  /** And as many at once. */
+  readonly promptBurst: number;
+  readonly now: () => number;
+}
+
+interface Pace {
+  /** Messages that may still be prompt: below 0 for a topic that has sent more, so that it must be quiet first. */
+  credit: number;
+  atMs: number;
+}
+
+/** Of these is remembered how fast they send; one that is forgotten begins anew. */
+const topicsMax = 10_000;
 
 /**
- * Messages in the order in which they are to be handled: that of receipt within a topic, and a topic of which few wait
- * before one of which many do. A device that reports once a second does not queue behind those that come back with
- * thousands of fixes each.
+ * Messages on their way to a plugin, in two lanes. In each, and over both of one topic, they keep the order of receipt. Which
+ * lane a message takes is decided by how fast its topic has sent: a device that comes back with thousands of fixes is in the
+ * backlog until it has caught up, and one that reports once a second never waits behind it.
  */
 export class FairQueue<T> {
-  readonly #prompt = new Map<IncomingMessage, T>();
-  readonly #patient = new Map<IncomingMessage, T>();
-  readonly #topics = new Map<string, { prompt: number; patient: number }>();
+  readonly #options: FairQueueOptions;
+  readonly #waiting: Readonly<Record<Lane, Map<IncomingMessage, T>>> = { prompt: new Map(), backlog: new Map() };
+  readonly #topics = new Map<string, Record<Lane, number>>();
+  readonly #paces = new LRUCache<string, Pace>({ max: topicsMax });
 
-  get size(): number {
-    return this.#prompt.size + this.#patient.size;
+  constructor(options: FairQueueOptions) {
+    this.#options = options;
   }
 
-  add(message: IncomingMessage, value: T): void {
-    let counts = this.#topics.get(message.topic);
-    if (counts === undefined) this.#topics.set(message.topic, (counts = { prompt: 0, patient: 0 }));
+  get size(): number {
+    return this.#waiting.prompt.size + this.#waiting.backlog.size;
+  }
+
+  sizeOf(lane: Lane): number {
+    return this.#waiting[lane].size;
+  }
+
+  laneOf(message: IncomingMessage): Lane {
+    return this.#waiting.prompt.has(message) ? 'prompt' : 'backlog';
+  }
+
+  add(message: IncomingMessage, value: T): Lane {
+    const { topic } = message;
+    let counts = this.#topics.get(topic);
+    if (counts === undefined) this.#topics.set(topic, (counts = { prompt: 0, backlog: 0 }));
+    const isWithinPace = this.#spend(topic);
     // Behind its own earlier ones in any case.
-    if (counts.patient === 0 && counts.prompt < promptMax) {
-      counts.prompt += 1;
-      this.#prompt.set(message, value);
-    } else {
-      counts.patient += 1;
-      this.#patient.set(message, value);
-    }
+    const lane = isWithinPace && counts.backlog === 0 ? 'prompt' : 'backlog';
+    counts[lane] += 1;
+    this.#waiting[lane].set(message, value);
+    return lane;
   }
 
   delete(message: IncomingMessage): boolean {
-    const wasPrompt = this.#prompt.delete(message);
-    if (!wasPrompt && !this.#patient.delete(message)) return false;
+    const lane = this.laneOf(message);
+    if (!this.#waiting[lane].delete(message)) return false;
     const counts = this.#topics.get(message.topic);
     if (counts === undefined) return true;
-    if (wasPrompt) counts.prompt -= 1;
-    else counts.patient -= 1;
-    if (counts.prompt + counts.patient === 0) this.#topics.delete(message.topic);
+    counts[lane] -= 1;
+    if (counts.prompt + counts.backlog === 0) this.#topics.delete(message.topic);
     return true;
   }
 
-  *entries(): Generator<[IncomingMessage, T]> {
-    const patient = this.#patient.entries();
-    let next = patient.next();
-    let taken = 0;
-    for (const entry of this.#prompt) {
-      taken += 1;
-      if (taken % patientEvery === 0 && next.done !== true && this.#topics.get(next.value[0].topic)?.prompt === 0) {
-        yield next.value;
-        next = patient.next();
-      }
-      yield entry;
+  /** Of the backlog those alone that have no prompt one before them. */
+  *entries(lane: Lane): Generator<[IncomingMessage, T]> {
+    for (const entry of this.#waiting[lane]) {
+      if (lane === 'prompt' || this.#topics.get(entry[0].topic)?.prompt === 0) yield entry;
     }
-    if (next.done !== true) yield next.value;
-    yield* patient;
+  }
+
+  #spend(topic: string): boolean {
+    const { promptPerSecond, promptBurst, now } = this.#options;
+    const nowMs = now();
+    let pace = this.#paces.get(topic);
+    if (pace === undefined) this.#paces.set(topic, (pace = { credit: promptBurst, atMs: nowMs }));
+    const earned = (Math.max(0, nowMs - pace.atMs) / 1000) * promptPerSecond;
+    const credit = Math.min(promptBurst, pace.credit + earned);
+    pace.atMs = nowMs;
+    pace.credit = Math.max(-promptBurst, credit - 1);
+    return credit >= 1;
   }
 }

@@ -104,7 +104,7 @@ async function runLong({ rig, side }: BenchRig, minutes: number): Promise<void> 
   try {
     await load.ask({ do: 'connect', url: side.url, devices: side.devices, baseMs: Date.now() - 2 * 86_400_000 });
     await load.ask({ do: 'flat-out', windowMax: 100, clock: 'number' });
-    const memory = watchMemory(rig, async () => (await load.ask({ do: 'totals' })).acknowledged);
+    const memory = watchMemory(rig, async () => (await load.ask({ do: 'counts' })).acknowledged);
     await wait(minutes * 60_000);
     memory.stop();
   } finally {

@@ -61,7 +61,7 @@ async function run({ rig, side }: BenchRig, { pace, kills, baseMs }: KillRun): P
     for (let kill = 0; kill < kills; kill += 1) {
       await untilMore(load, 2000);
       await rig.killCore();
-      const { acknowledged } = await load.ask({ do: 'totals' });
+      const { acknowledged } = await load.ask({ do: 'counts' });
       const killedAt = performance.now();
       await rig.startCore();
       await until('fixes are acknowledged again', async () => (await after(load)) > acknowledged, recoverMaxMs);
@@ -69,8 +69,8 @@ async function run({ rig, side }: BenchRig, { pace, kills, baseMs }: KillRun): P
     }
     await untilMore(load, 2000);
     await load.ask({ do: 'pause' });
-    await until('all are acknowledged', async () => (await load.ask({ do: 'totals' })).open === 0, recoverMaxMs);
-    const { acknowledged } = await load.ask({ do: 'totals' });
+    await until('all are acknowledged', async () => (await load.ask({ do: 'counts' })).open === 0, recoverMaxMs);
+    const { acknowledged } = await load.ask({ do: 'counts' });
     // Each fix has a millisecond of its own.
     const { rows } = await rig.database.with((client) =>
       client.query<{ stored: string; different: string }>(
@@ -89,10 +89,10 @@ async function run({ rig, side }: BenchRig, { pace, kills, baseMs }: KillRun): P
 
 async function after(load: Load): Promise<number> {
   await wait(10);
-  return (await load.ask({ do: 'totals' })).acknowledged;
+  return (await load.ask({ do: 'counts' })).acknowledged;
 }
 
 async function untilMore(load: Load, fixes: number): Promise<void> {
-  const { acknowledged } = await load.ask({ do: 'totals' });
+  const { acknowledged } = await load.ask({ do: 'counts' });
   await until(`${fixes} more are acknowledged`, async () => (await after(load)) >= acknowledged + fixes, recoverMaxMs);
 }

@@ -52,7 +52,7 @@ export async function benchLive(): Promise<BenchResult> {
       }
     }
     await load.ask({ do: 'pause' });
-    await until('all are acknowledged', async () => (await load.ask({ do: 'totals' })).open === 0, commitMaxMs);
+    await until('all are acknowledged', async () => (await load.ask({ do: 'counts' })).open === 0, commitMaxMs);
     return toResult(alone, results);
   } finally {
     await load.stop();

@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [--json]`: our figure, a baseline beside it, and their ratio. */
 import { benchCapability } from './capability.ts';
+import { benchDay } from './day.ts';
 import { benchHistory } from './history.ts';
 import { benchHttp } from './http.ts';
 import { benchIngest } from './ingest.ts';
@@ -7,6 +8,7 @@ import { benchIsolation } from './isolation.ts';
 import { benchKill } from './kill.ts';
 import { benchLive } from './live.ts';
 import { benchMemory } from './memory.ts';
+import { benchOrders } from './orders.ts';
 import { benchReplay } from './replay.ts';
 import { formatResult, type BenchResult } from './report.ts';
 import { benchStart } from './start.ts';
@@ -24,6 +26,8 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   live: benchLive,
   storage: benchStorage,
   history: benchHistory,
+  orders: benchOrders,
+  day: benchDay,
 };
 
 const flags = process.argv.slice(2);

@@ -38,14 +38,14 @@ export async function benchReplay(): Promise<BenchResult> {
     const total = devices * queued;
     await until(
       'the queues are empty',
-      async () => (await wait(100, true)) && (await back.ask({ do: 'totals' })).acknowledged >= total,
+      async () => (await wait(100, true)) && (await back.ask({ do: 'counts' })).acknowledged >= total,
       replayMaxMs,
     );
     const seconds = (performance.now() - beganAt) / 1000;
     const busy = await live.ask({ do: 'totals' });
     await live.ask({ do: 'pause' });
-    await until('all are acknowledged', async () => (await live.ask({ do: 'totals' })).open === 0, replayMaxMs);
-    const { sent } = await live.ask({ do: 'totals' });
+    await until('all are acknowledged', async () => (await live.ask({ do: 'counts' })).open === 0, replayMaxMs);
+    const { sent } = await live.ask({ do: 'counts' });
     const stored = await bench.rig.database.with(async (client) => {
       const { rows } = await client.query<{ count: string }>(`select count(*) as count from ${table}`);
       return Number(rows[0]?.count);

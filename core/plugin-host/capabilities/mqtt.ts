@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
+import type { Batcher } from '#core/mqtt/batcher.ts';
+import { createBatcher } from '#core/mqtt/batching.ts';
 import type { Credentials } from '#core/mqtt/credentials.ts';
 import { usernamePattern } from '#core/mqtt/device-username.ts';
 import { isReserved, reservedLevel } from '#core/mqtt/reserved-topic.ts';
@@ -128,6 +129,9 @@ class Subscriptions {
       payloadMaxBytes: payloadsMaxBytes,
       waitingMax: Math.ceil(config.mqttInflightMax / 2),
       retryDelayMs: config.mqttRetryDelayMs,
+      promptPerSecond: config.mqttPromptPerSecond,
+      promptBurst: config.mqttPromptBurst,
+      backlogShare: config.mqttBacklogShare,
     });
   }
 }

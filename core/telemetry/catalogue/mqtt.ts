@@ -70,6 +70,15 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     owner: 'mqtt',
   },
   {
+    name: 'returnit_mqtt_waiting_messages',
+    type: 'gauge',
+    help: 'Messages not yet handled, by lane: prompt, or backlog (of devices that send faster, such as a kept queue)',
+    unit: 'messages',
+    labels: ['plugin', template, 'lane'],
+    partition: 'plugin',
+    owner: 'mqtt',
+  },
+  {
     name: 'returnit_mqtt_batch_retries_total',
     type: 'counter',
     help: 'Batches handed over again because the handler failed',

@@ -1,6 +1,6 @@
 /** Runs in a process of its own, so that the load is not made by the process that is measured: see load-process.ts. */
 import { percentile } from '../report.ts';
-import type { LoadAnswer, LoadRequest, LoadTotals } from './load-process.ts';
+import type { LoadAnswer, LoadCounts, LoadRequest, LoadTotals } from './load-process.ts';
 import { Sender } from './sender.ts';
 
 const tickMs = 4;
@@ -83,17 +83,19 @@ function paced(perSecond: number): void {
   }, tickMs);
 }
 
-function totals(): LoadTotals {
-  const sorted = latencies.toSorted((a, b) => a - b);
+function counts(): LoadCounts {
   return {
     sent: senders.reduce((sum, sender) => sum + sender.sent, 0),
     acknowledged,
     open: senders.reduce((sum, sender) => sum + sender.open, 0),
     reconnects: senders.reduce((sum, sender) => sum + sender.reconnects, 0),
     connected: senders.filter((sender) => sender.connected).length,
-    p50Ms: percentile(sorted, 50),
-    p99Ms: percentile(sorted, 99),
   };
+}
+
+function totals(): LoadTotals {
+  const sorted = latencies.toSorted((a, b) => a - b);
+  return { ...counts(), p50Ms: percentile(sorted, 50), p99Ms: percentile(sorted, 99) };
 }
 
 async function handle(request: LoadRequest): Promise<void> {
@@ -111,6 +113,7 @@ async function handle(request: LoadRequest): Promise<void> {
     case 'reset':
       latencies = [];
       return;
+    case 'counts':
     case 'totals':
       return;
     case 'close':
@@ -122,7 +125,7 @@ async function handle(request: LoadRequest): Promise<void> {
 
 async function answer(request: LoadRequest): Promise<void> {
   await handle(request);
-  const reply: LoadAnswer = { id: request.id, totals: totals() };
+  const reply: LoadAnswer = { id: request.id, totals: request.do === 'totals' ? totals() : counts() };
   if (process.connected) process.send?.(reply);
 }
 

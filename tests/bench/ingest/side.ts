@@ -71,7 +71,7 @@ export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut
 
   async function send(to: Side, number: number): Promise<void> {
     const stored = await count(to);
-    const { acknowledged } = await load.ask({ do: 'totals' });
+    const { acknowledged } = await load.ask({ do: 'counts' });
     const perDevice = Math.ceil(number / to.devices.length);
     const total = perDevice * to.devices.length;
     await load.ask({ do: 'flat-out', windowMax, perDevice, clock: 'number' });
@@ -96,7 +96,7 @@ export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut
 
 const tick = async (load: ReturnType<typeof startLoad>): Promise<{ readonly acknowledged: number }> => {
   await wait(10);
-  return load.ask({ do: 'totals' });
+  return load.ask({ do: 'counts' });
 };
 
 async function assertStored(side: Side, wanted: number): Promise<void> {
@@ -116,8 +116,8 @@ export async function measureLag(
     await load.ask({ do: 'paced', perSecond, clock: 'now' });
     await wait(seconds * 1000);
     await load.ask({ do: 'pause' });
-    await until('all are acknowledged', async () => (await load.ask({ do: 'totals' })).open === 0, commitMaxMs);
-    const { sent } = await load.ask({ do: 'totals' });
+    await until('all are acknowledged', async () => (await load.ask({ do: 'counts' })).open === 0, commitMaxMs);
+    const { sent } = await load.ask({ do: 'counts' });
     return await until(
       'all are committed',
       async () => {

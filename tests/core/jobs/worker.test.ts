@@ -17,7 +17,8 @@ describe('createWorker()', () => {
   let node: Node;
 
   before(async () => {
-    fixture = await createJobFixture(['sender']);
+    // Longer than the time after which a node without a sign is dead.
+    fixture = await createJobFixture(['sender'], { jobTimeoutMs: 60_000 });
     node = await fixture.startNode();
   });
   after(() => fixture.stop());
@@ -106,6 +107,30 @@ describe('createWorker()', () => {
       [1, 2],
     );
     next.die();
+  });
+
+  it('takes over from a node that gives no sign, and leaves a job that runs long where it is', async () => {
+    const long: number[] = [];
+    const release = Promise.withResolvers<void>();
+    const instance = await work('sender.silent', (input) => {
+      long.push(input.data.n);
+      return input.data.n === 1 ? release.promise : undefined;
+    });
+    await send('sender.silent', 1);
+    await until('the long one runs', () => long.length === 1);
+    // Claimed as by a node that is killed in the next moment: nobody settles it, nobody gives a sign.
+    await fixture.database.admin.query(
+      `insert into pgboss.job (name, data, state, started_on, heartbeat_on, heartbeat_seconds, expire_seconds, singleton_key, retry_limit, policy)
+       select name, jsonb_set(data, '{data,n}', '2'), 'active', now(), now(), heartbeat_seconds, expire_seconds, 'lost', 3, policy
+       from pgboss.job where name = 'sender.silent'`,
+    );
+    await until('the lost one is done', () => long.includes(2), 60_000);
+    assert.deepEqual(long, [1, 2]);
+    release.resolve();
+    await until('the long one is done', async () =>
+      (await stateOf('sender.silent')).every((job) => job.state === 'completed'),
+    );
+    instance.die();
   });
 
   it('runs no more at once than it was told', async () => {

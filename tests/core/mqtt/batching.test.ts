@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { MqttMessage, Verdict } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import { createBatcher, type Batcher, type BatcherOptions } from '#core/mqtt/batching.ts';
+import type { Batcher, BatcherOptions } from '#core/mqtt/batcher.ts';
+import { createBatcher } from '#core/mqtt/batching.ts';
 import { parseVerdicts, toReasonLabel } from '#core/mqtt/batch-handling.ts';
 import { IncomingMessage } from '#core/mqtt/incoming-message.ts';
 import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
@@ -20,6 +21,8 @@ function createHarness(overrides: Partial<BatcherOptions> = {}): Harness {
   const config = loadConfig({}, { mqttRetryDelayMs: 1, mqttBatchWaitMs: 1 });
   const batcher = createBatcher({
     ...batcherOptions(config, recordTelemetry(), { filter: 'drivers/+/location' }),
+    // One device sends all: lanes have tests of their own.
+    promptBurst: 1000,
     ...overrides,
   });
   const acknowledged: string[] = [];

@@ -1,7 +1,8 @@
 /** A node of the core as far as an external broker sees it. */
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
-import { createBatcher, type Batcher } from '#core/mqtt/batching.ts';
+import type { Batcher } from '#core/mqtt/batcher.ts';
+import { createBatcher } from '#core/mqtt/batching.ts';
 import type { CredentialDatabase } from '#core/mqtt/credential-store.ts';
 import { createExternalClient } from '#core/mqtt/external-client.ts';
 import { createSessionStore } from '#core/mqtt/session-store.ts';

@@ -7,7 +7,8 @@ import mqtt, { type IClientOptions, type MqttClient } from 'mqtt';
 import type { MqttMessage, Verdict } from '#plugin-api';
 import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
-import { createBatcher, type Batcher, type BatcherOptions } from '#core/mqtt/batching.ts';
+import type { Batcher, BatcherOptions } from '#core/mqtt/batcher.ts';
+import { createBatcher } from '#core/mqtt/batching.ts';
 import type { CredentialRecord, CredentialStore } from '#core/mqtt/credential-store.ts';
 import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createEmbeddedBroker } from '#core/mqtt/embedded-broker.ts';
@@ -112,6 +113,9 @@ export function batcherOptions(
     payloadMaxBytes: 32_768,
     waitingMax: Math.ceil(config.mqttInflightMax / 2),
     retryDelayMs: config.mqttRetryDelayMs,
+    promptPerSecond: config.mqttPromptPerSecond,
+    promptBurst: config.mqttPromptBurst,
+    backlogShare: config.mqttBacklogShare,
   };
 }
 

@@ -62,6 +62,8 @@ export interface Recorded {
 
 export interface RunningPlugin {
   readonly recorded: Recorded;
+  readonly events: readonly string[];
+  readonly queues: readonly string[];
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
   deliver(event: string, data: object, id?: string): Promise<void>;
   work(queue: string, data: object, attempt?: number): Promise<void>;
@@ -164,6 +166,8 @@ export async function runPlugin(
   };
   return {
     recorded,
+    events: [...events.keys()],
+    queues: [...workers.keys()],
     async request(key, request) {
       const { options, inputs, replies, handler } = get(routes, key);
       const { signal } = new AbortController();

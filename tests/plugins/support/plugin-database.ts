@@ -41,7 +41,7 @@ export async function createPluginDatabase(plugin: string, ...others: readonly s
   };
 }
 
-async function migrate(pool: Pool, plugin: string): Promise<void> {
+export async function migrate(pool: Pool, plugin: string): Promise<void> {
   const folder = new URL(`../../../plugins/${plugin}/migrations/`, import.meta.url);
   const client = await pool.connect();
   await client.query(`create schema ${plugin}`);
@@ -50,7 +50,8 @@ async function migrate(pool: Pool, plugin: string): Promise<void> {
   client.release(true);
 }
 
-function createAdapter(pool: Pool, sent: Sent[]): Database {
+/** @param sent - takes what a transaction has published and sent, once it has committed */
+export function createAdapter(pool: Pool, sent: Pick<Sent[], 'push'>): Database {
   return {
     ...toQueryable(pool),
     // Nothing is kept: a plugin must be right without its caches.

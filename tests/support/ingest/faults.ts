@@ -4,8 +4,12 @@ import type { Phone } from './phone.ts';
 import type { Random } from './random.ts';
 import { deadLettersMax, type Rig } from './rig.ts';
 
-export interface FaultContext {
+/** What a fault of the platform itself needs. */
+export interface RigContext {
   readonly rig: Rig;
+}
+
+export interface FaultContext extends RigContext {
   readonly phones: readonly Phone[];
   readonly random: Random;
   /** How long a commit is held up. */
@@ -13,26 +17,29 @@ export interface FaultContext {
 }
 
 export type Fault = (context: FaultContext) => Promise<void>;
+export type RigFault = (context: RigContext) => Promise<void>;
 
 /** `kill -9`, and a start on the same data folder. */
-const killCore: Fault = async ({ rig }) => {
+export const killCore: RigFault = async ({ rig }) => {
   await rig.killCore();
   await rig.startCore();
 };
 
-const killPlugin: Fault = async ({ rig }) => {
-  const pid = await rig.pluginPid();
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    // It has just died of another fault.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-};
+export const killPlugin =
+  (plugin: string): RigFault =>
+  async ({ rig }) => {
+    const pid = await rig.pluginPid(plugin);
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch (error) {
+      // It has just died of another fault.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  };
 
 /** The core starts it again. SIGINT is Postgres' fast shutdown, SIGQUIT its immediate one, after which it recovers from the log. */
-const endPostgres =
-  (signal: 'SIGINT' | 'SIGQUIT'): Fault =>
+export const endPostgres =
+  (signal: 'SIGINT' | 'SIGQUIT'): RigFault =>
   async ({ rig }) => {
     const pid = rig.database.postmasterPid;
     process.kill(pid, signal);
@@ -77,7 +84,7 @@ const fillDeadLetters: Fault = async ({ rig, phones, random }) => {
 
 export const faults: Readonly<Record<string, Fault>> = {
   'kill -9 of the core': killCore,
-  'kill -9 of the plugin': killPlugin,
+  'kill -9 of the plugin': killPlugin('tracking'),
   'fast restart of Postgres': endPostgres('SIGINT'),
   'immediate restart of Postgres': endPostgres('SIGQUIT'),
   'cut connections': cutPhones,

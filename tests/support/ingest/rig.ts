@@ -23,8 +23,8 @@ export interface Rig {
   readonly mqttUrl: string;
   readonly core: CoreProcess;
   readonly devices: readonly DeviceCredentials[];
-  /** Of the tracking plugin's newest process. */
-  pluginPid(): Promise<number>;
+  /** Of a plugin's newest process. @param plugin - default tracking */
+  pluginPid(plugin?: string): Promise<number>;
   killCore(): Promise<void>;
   startCore(): Promise<void>;
   stop(): Promise<void>;
@@ -67,10 +67,10 @@ export async function startRig(options: RigOptions): Promise<Rig> {
     get core() {
       return core;
     },
-    async pluginPid() {
+    async pluginPid(plugin = 'tracking') {
       const lines = (await readFile(join(dataDir, 'returnit.log'), 'utf8')).split('\n');
-      const ready = lines.findLast((line) => line.includes('"plugin tracking is ready"'));
-      assert.ok(ready !== undefined, 'tracking was ready once');
+      const ready = lines.findLast((line) => line.includes(`"plugin ${plugin} is ready"`));
+      assert.ok(ready !== undefined, `${plugin} was ready once`);
       return (JSON.parse(ready) as { pid: number }).pid;
     },
     async killCore() {

@@ -1,0 +1,85 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Pool, type PoolConfig } from 'pg';
+import type { Plugin } from '#plugin-api';
+import { createAdapter, migrate, toEvent, type Sent } from '../../plugins/support/plugin-database.ts';
+import { runPlugin, type RunningPlugin } from '../../plugins/support/plugin-context.ts';
+import type { Rig } from '../../support/ingest/rig.ts';
+import { bookingNear, putDriversOnShift, refreshPositions } from './scene.ts';
+
+const names = ['tracking', 'orders', 'payments', 'drivers', 'notifications'] as const;
+const connectionsPerPlugin = 8;
+
+const database = 'bench_baseline';
+
+export interface Baseline {
+  book(index: number): Promise<void>;
+  /** Orders that have a driver. */
+  readonly assigned: number;
+  refresh(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/**
+ * The same transactions through `pg` alone: the plugins' statements on connections of this process, without HTTP, sandbox,
+ * permissions, telemetry, outbox and queue. What a transaction has published is handed to its subscribers at once.
+ */
+export async function startBaseline({ dataDir, database: platform }: Rig, drivers: number): Promise<Baseline> {
+  await platform.with((client) => client.query(`create database ${database}`));
+  const connection: PoolConfig = {
+    host: join(dataDir, 'postgres'),
+    port: 5432,
+    user: 'returnit',
+    password: readFileSync(join(dataDir, 'postgres.secret'), 'utf8').trim(),
+    database,
+  };
+  const setup = new Pool({ ...connection, max: 1 });
+  const pools = [setup];
+  const plugins = new Map<string, RunningPlugin>();
+  const underWay = new Set<Promise<void>>();
+  let eventNumber = 0;
+  let assigned = 0;
+
+  function handOver(work: Promise<void>): void {
+    const tracked = work.finally(() => underWay.delete(tracked));
+    underWay.add(tracked);
+  }
+
+  function dispatch({ kind, name, data, options }: Sent): void {
+    if (name === 'order.assigned') assigned += 1;
+    // What comes later is no part of the way.
+    if (options?.startAfterSeconds !== undefined) return;
+    for (const plugin of plugins.values()) {
+      if (kind === 'job' && plugin.queues.includes(name)) handOver(plugin.work(name, data));
+      if (kind === 'event' && plugin.events.includes(name))
+        handOver(plugin.deliver(name, data, toEvent(name, data, `${(eventNumber += 1)}`).id));
+    }
+  }
+
+  for (const name of names) await migrate(setup, name);
+  for (const name of names) {
+    const module = (await import(`../../../plugins/${name}/plugin.ts`)) as { readonly plugin: Plugin };
+    const pool = new Pool({ ...connection, max: connectionsPerPlugin, options: `-c search_path=${name}` });
+    pools.push(pool);
+    const sent = { push: (...all: Sent[]) => (all.forEach(dispatch), 0) };
+    plugins.set(name, await runPlugin(module.plugin, createAdapter(pool, sent)));
+  }
+  await putDriversOnShift(setup, drivers);
+  const orders = plugins.get('orders');
+
+  return {
+    async book(index) {
+      const principal = { id: `customer-${index}`, role: 'customer' } as const;
+      const reply = await orders?.request('POST /orders', { principal, body: bookingNear(index) });
+      if (reply?.status !== 201) throw new Error(`The baseline answered ${JSON.stringify(reply)}`);
+    },
+    get assigned() {
+      return assigned;
+    },
+    refresh: () => refreshPositions(setup),
+    async stop() {
+      await Promise.all(underWay);
+      for (const pool of pools) await pool.end();
+    },
+  };
+}
