@@ -56,7 +56,10 @@ describe('API keys at two nodes', () => {
       // Nobody is told of this change.
       await client.query('begin');
       await client.query('alter table returnit.api_key disable trigger api_key_changed');
-      await client.query({ text: 'update returnit.api_key set revoked_at = now() where key_id = $1', values: [key.keyId] });
+      await client.query({
+        text: 'update returnit.api_key set revoked_at = now() where key_id = $1',
+        values: [key.keyId],
+      });
       await client.query('alter table returnit.api_key enable trigger api_key_changed');
       await client.query('commit');
       assert.equal(await statusAt(second(), key), 200);
@@ -103,7 +106,9 @@ describe('API keys at two nodes', () => {
       await second().as('partner', 'spender'),
     ];
     const statuses = await Promise.all(
-      Array.from({ length: 12 }, (_, index) => callers[index % 4]?.request('GET', '/orders').then(({ status }) => status)),
+      Array.from({ length: 12 }, (_, index) =>
+        callers[index % 4]?.request('GET', '/orders').then(({ status }) => status),
+      ),
     );
     assert.deepEqual(
       statuses.toSorted((one = 0, other = 0) => one - other),

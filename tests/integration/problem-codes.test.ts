@@ -35,7 +35,9 @@ describe('refusals of every route', () => {
       })),
     );
     const roles: readonly Role[] = ['customer', 'partner', 'driver', 'ops'];
-    callers = Object.fromEntries(await Promise.all(roles.map(async (role) => [role, await platform.as(role, 'x')] as const)));
+    callers = Object.fromEntries(
+      await Promise.all(roles.map(async (role) => [role, await platform.as(role, 'x')] as const)),
+    );
   });
   after(() => platform?.stop());
 
@@ -98,7 +100,9 @@ describe('refusals of every route', () => {
     for (const named of forRoles().filter(({ operation }) => operation.requestBody === undefined)) {
       if (named.verb !== 'GET') await refused(named, { raw: '{}' }, [400, 'MALFORMED_REQUEST']);
     }
-    const keyed = forRoles().filter(({ operation }) => operation.parameters.some(({ name }) => name === 'Idempotency-Key'));
+    const keyed = forRoles().filter(({ operation }) =>
+      operation.parameters.some(({ name }) => name === 'Idempotency-Key'),
+    );
     assert.ok(keyed.length >= 8);
     for (const named of keyed)
       await refused(named, { headers: { 'idempotency-key': 'a b' } }, [400, 'IDEMPOTENCY_KEY_INVALID']);
@@ -109,7 +113,10 @@ describe('refusals of every route', () => {
       const answer = await callerOf(named).request(named.verb, `${named.path}?nobody_knows_this=1`, withBodyOf(named));
       // A body or a path that does not match is told at the same time, by the same code.
       assert.deepEqual([answer.status, answer.body.code], [422, 'VALIDATION_FAILED'], named.name);
-      assert.ok(answer.body.errors?.some(({ pointer }) => pointer === '#/nobody_knows_this'), named.name);
+      assert.ok(
+        answer.body.errors?.some(({ pointer }) => pointer === '#/nobody_knows_this'),
+        named.name,
+      );
     }
   });
 
@@ -132,7 +139,11 @@ describe('refusals of every route when a caller has had its share', () => {
         if (!operation['x-roles'].includes('ops')) continue;
         const path = template.replaceAll(/\{\w+\}/g, anId);
         await ops.request(verb.toUpperCase(), path);
-        const { status, body, headers } = await ops.request(verb.toUpperCase(), path, verb === 'get' ? {} : { raw: '{' });
+        const { status, body, headers } = await ops.request(
+          verb.toUpperCase(),
+          path,
+          verb === 'get' ? {} : { raw: '{' },
+        );
         assert.deepEqual([status, body.code], [429, 'RATE_LIMITED'], `${verb} ${template}`);
         assert.match(headers.get('retry-after') ?? '', /^([1-5]?\d|60)$/);
       }
