@@ -107,11 +107,7 @@ describe('API keys at two nodes', () => {
     ];
     const statuses = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
-<<<<<<< HEAD
         Promise.resolve(callers[index % 4]?.request('GET', '/orders').then(({ status }) => status)),
-=======
-        callers[index % 4]?.request('GET', '/orders').then(({ status }) => status),
->>>>>>> api
       ),
     );
     assert.deepEqual(
