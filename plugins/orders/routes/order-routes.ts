@@ -37,6 +37,8 @@ export function registerOrderRoutes(deps: RouteDeps): void {
       roles: ['customer', 'partner', 'driver', 'ops'],
       params: OrderParams,
       response: { 200: OrderWithHistory },
+      // Every change of an order publishes an event in its own transaction.
+      cache: { invalidatedBy: ['order.*'], keyedBy: 'orderId' },
     },
     async ({ principal, params }) => {
       const found = await findOrderWithHistory(ctx.db, params.orderId);
