@@ -43,8 +43,11 @@ export function registerOrderRoutes(deps: RouteDeps): void {
     async ({ principal, params }) => {
       const found = await findOrderWithHistory(ctx.db, params.orderId);
       if (found === undefined || !maySee(found.order, toActor(principal))) return notFound(params.orderId);
-      const { order, history } = found;
-      return { status: 200, body: { ...order, history }, headers: { etag: toETag(order.version) } };
+      return {
+        status: 200,
+        body: { ...found.order, history: found.history },
+        headers: { etag: toETag(found.order.version) },
+      };
     },
   );
 
