@@ -38,6 +38,9 @@ export function createSmtp(options: SmtpOptions): Smtp {
   const bodies = followBodies(transporter, config.mailMessageMaxBytes);
   return {
     async send({ messageId, to, subject, text, html, headers }) {
+      // Before it waits for a connection: what waits takes memory.
+      const atLeast = text.length + (html?.length ?? 0);
+      if (atLeast > config.mailMessageMaxBytes) throw tooLarge(atLeast, config.mailMessageMaxBytes);
       const body = bodies.follow(messageId);
       try {
         await transporter.sendMail({

@@ -155,10 +155,10 @@ describe('mail.send', { timeout: 120_000 }, () => {
       port: server.port,
       config: { mailMessageMaxBytes: 20_000, mailInflightMax: 1 },
     });
-    await assert.rejects(send({ text: 'x'.repeat(30_000) }), {
-      code: 'MAIL_REFUSED',
-      message: /at most 20000 are allowed/,
-    });
+    const refused = { code: 'MAIL_REFUSED', message: /at most 20000 are allowed/ };
+    await assert.rejects(send({ text: 'x'.repeat(30_000) }), refused);
+    // Characters are not bytes, and a mail is more than its text.
+    await assert.rejects(send({ text: 'ж'.repeat(15_000) }), refused);
     const first = send({ messageId: 'a' });
     await assert.rejects(send({ messageId: 'b' }), { code: 'MAIL_DEFERRED', message: /1 are under way/ });
     answer(undefined);
