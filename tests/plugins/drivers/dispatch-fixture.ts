@@ -123,7 +123,7 @@ export async function createDispatching(): Promise<Dispatching> {
     async offers(orderId) {
       const rows = await data.sql(
         `select offer_id as "offerId", driver_id as "driverId", state, reason from driver_offers
-          where order_id = $1 order by created_at, offer_id`,
+          where order_id = $1 order by created_at, distance_m, offer_id`,
         [orderId],
       );
       return rows as unknown as readonly Offered[];
