@@ -20,6 +20,7 @@ export const orderErrors = {
   ORDER_PARCELS_INVALID: { status: 422, title: 'Parcels are not usable' },
   ORDER_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
   ORDER_RANGE_INVALID: { status: 422, title: 'Range of time is not usable' },
+  ORDER_WINDOW_CHANGED: { status: 412, title: 'Capacity of the window has changed' },
   ORDER_PRICES_INVALID: { status: 422, title: 'Price list is not usable' },
   ORDER_PRICES_CHANGED: { status: 412, title: 'Price list has changed' },
   ORDER_REQUIREMENT_CHANGED: { status: 412, title: 'Required proof has changed' },

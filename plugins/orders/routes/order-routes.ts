@@ -21,7 +21,7 @@ const EditOrder = Type.Object(
 const untilChanged = { invalidatedBy: ['order.*'], keyedBy: 'orderId' };
 
 export function registerOrderRoutes(deps: RouteDeps): void {
-  const { ctx, settings, now } = deps;
+  const { ctx, now } = deps;
   ctx.http.post(
     '/orders',
     {
@@ -67,17 +67,17 @@ export function registerOrderRoutes(deps: RouteDeps): void {
       return toReply(outcome, params.orderId);
     },
   );
+}
 
-  async function book(
-    { ctx: { db, metrics } }: RouteDeps,
-    { principal, body, headers, id }: HttpRequest<unknown, unknown, NewOrder>,
-  ): Promise<HttpReply> {
-    const request = { principal, booking: body, idempotencyKey: headers['idempotency-key'], traceId: id };
-    const outcome = await bookOrder({ db, metrics, settings }, request, now());
-    if (outcome.kind === 'refused') return refuse(outcome.code, outcome.detail, outcome.extensions);
-    const reply = replyWith(outcome.stored, { location: `/orders/${outcome.stored.order.orderId}` });
-    return { ...reply, status: outcome.kind === 'repeated' ? 200 : 201 };
-  }
+async function book(
+  { ctx: { db, metrics }, settings, now }: RouteDeps,
+  { principal, body, headers, id }: HttpRequest<unknown, unknown, NewOrder>,
+): Promise<HttpReply> {
+  const request = { principal, booking: body, idempotencyKey: headers['idempotency-key'], traceId: id };
+  const outcome = await bookOrder({ db, metrics, settings }, request, now());
+  if (outcome.kind === 'refused') return refuse(outcome.code, outcome.detail, outcome.extensions);
+  const reply = replyWith(outcome.stored, { location: `/orders/${outcome.stored.order.orderId}` });
+  return { ...reply, status: outcome.kind === 'repeated' ? 200 : 201 };
 }
 
 async function read(ctx: PluginContext, principal: Principal, orderId: string): Promise<HttpReply> {

@@ -2,8 +2,9 @@ import { Type } from 'typebox';
 import { isValidCell, getResolution } from 'h3-js';
 import type { HttpReply } from '#plugin-api';
 import { refuse } from '../errors.ts';
+import { expectedVersion, toETag } from '../etag.ts';
 import { lat, lon } from '../order.ts';
-import { listRoom, setCapacity } from '../store/windows.ts';
+import { listRoom, setCapacity, type WindowRoom as Room } from '../store/windows.ts';
 import { closed, instant } from '../text-schemas.ts';
 import { areaOf, slotOf, slotsFrom, windowAheadMaxMs } from '../window.ts';
 import type { RouteDeps } from './parts.ts';
@@ -26,6 +27,7 @@ const WindowRoom = Type.Object(
     end: instant,
     capacity: Type.Integer({ minimum: 0 }),
     free: Type.Integer({ minimum: 0 }),
+    version: Type.Integer({ minimum: 1, description: 'Of the capacity: what If-Match is compared with' }),
   },
   closed,
 );
@@ -49,11 +51,12 @@ const rangeMaxMs = 14 * dayMs;
 
 export function registerWindowRoutes({ ctx, settings, now }: RouteDeps): void {
   const { windowMs, windowCapacity } = settings;
-  const toWindow = (start: string, { capacity, taken }: { readonly capacity: number; readonly taken: number }) => ({
+  const toWindow = ({ start, capacity, taken, version }: Room) => ({
     start,
     end: new Date(Date.parse(start) + windowMs).toISOString(),
     capacity,
     free: Math.max(0, capacity - taken),
+    version,
   });
 
   ctx.http.get(
@@ -79,7 +82,7 @@ export function registerWindowRoutes({ ctx, settings, now }: RouteDeps): void {
         capacityDefault: windowCapacity,
       };
       const room = await listRoom(ctx.db, wanted, { withRoomOnly: false, limit: windowsMax });
-      return { status: 200, body: { area: wanted.area, windows: room.map((one) => toWindow(one.start, one)) } };
+      return { status: 200, body: { area: wanted.area, windows: room.map(toWindow) } };
     },
   );
 
@@ -91,7 +94,7 @@ export function registerWindowRoutes({ ctx, settings, now }: RouteDeps): void {
       body: NewCapacity,
       response: { 200: WindowRoom },
     },
-    async ({ body }): Promise<HttpReply> => {
+    async ({ body, headers }): Promise<HttpReply> => {
       const startMs = Date.parse(body.start);
       if (Number.isNaN(startMs) || slotOf(startMs, settings) !== startMs) {
         return refuse('ORDER_WINDOW_INVALID', "'start' must be when a window of GET /orders/windows begins");
@@ -100,8 +103,10 @@ export function registerWindowRoutes({ ctx, settings, now }: RouteDeps): void {
         return refuse('ORDER_WINDOW_INVALID', "'area' must be one that GET /orders/windows tells");
       }
       const start = new Date(startMs).toISOString();
-      const taken = await setCapacity(ctx.db, { ...body, start });
-      return { status: 200, body: toWindow(start, { capacity: body.capacity ?? windowCapacity, taken }) };
+      const set = await setCapacity(ctx.db, { ...body, start, expectedVersion: expectedVersion(headers) ?? null });
+      if (set === undefined) return refuse('ORDER_WINDOW_CHANGED', 'Somebody else has set it: read it, then decide');
+      const capacity = body.capacity ?? windowCapacity;
+      return { status: 200, body: toWindow({ ...set, start, capacity }), headers: { etag: toETag(set.version) } };
     },
   );
 }

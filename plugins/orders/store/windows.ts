@@ -70,11 +70,14 @@ export interface WindowRoom {
   readonly start: string;
   readonly capacity: number;
   readonly taken: number;
+  /** Of the capacity: how often it was set, and one. */
+  readonly version: number;
 }
 
 const listRoomStatement: Statement = {
   name: 'list_window_room',
-  text: `select s.starts_at as start, coalesce(w.capacity, $3::integer) as capacity, coalesce(w.taken, 0) as taken
+  text: `select s.starts_at as start, coalesce(w.capacity, $3::integer) as capacity, coalesce(w.taken, 0) as taken,
+      coalesce(w.version, 1) as version
     from unnest($2::timestamptz[]) as s (starts_at)
     left join pickup_windows w on w.area = $1 and w.starts_at = s.starts_at
     where not $4::boolean or coalesce(w.taken, 0) < coalesce(w.capacity, $3::integer)
@@ -98,16 +101,30 @@ export async function listRoom(
 
 const setCapacityStatement: Statement = {
   name: 'set_window_capacity',
-  text: `insert into pickup_windows as w (area, starts_at, capacity) values ($1, $2, $3)
+  text: `insert into pickup_windows as w (area, starts_at, capacity, version)
+    select $1, $2::timestamptz, $3::integer, 2
+    where $4::integer is null or $4 = 1
+      or exists (select from pickup_windows known where known.area = $1 and known.starts_at = $2::timestamptz)
     on conflict (area, starts_at) do update set capacity = excluded.capacity, version = w.version + 1
-    returning taken`,
+      where $4::integer is null or w.version = $4
+    returning taken, version`,
 };
 
-/** @param capacity null is the default of the settings. @returns places that are taken */
+export interface CapacityChange {
+  readonly area: string;
+  readonly start: string;
+  /** Null is the default of the settings. */
+  readonly capacity: number | null;
+  /** Null: whatever it is now. */
+  readonly expectedVersion: number | null;
+}
+
+/** Undefined when it is of another version. */
 export async function setCapacity(
   db: Queryable,
-  { area, start, capacity }: { readonly area: string; readonly start: string; readonly capacity: number | null },
-): Promise<number> {
-  const { rows } = await db.query<{ taken: number }>(setCapacityStatement, [area, start, capacity]);
-  return rows[0]?.taken ?? 0;
+  { area, start, capacity, expectedVersion }: CapacityChange,
+): Promise<Pick<WindowRoom, 'taken' | 'version'> | undefined> {
+  const values = [area, start, capacity, expectedVersion];
+  const { rows } = await db.query<Pick<WindowRoom, 'taken' | 'version'>>(setCapacityStatement, values);
+  return rows[0];
 }

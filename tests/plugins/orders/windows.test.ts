@@ -14,6 +14,7 @@ interface Room {
   readonly end: string;
   readonly capacity: number;
   readonly free: number;
+  readonly version: number;
 }
 
 describe('slots and areas', () => {
@@ -175,11 +176,11 @@ describe('pickup windows', () => {
   it('have the capacity that ops sets, and the default again', async () => {
     const { start, end } = slotIn(2);
     const set = await setCapacity(start, 3);
-    assert.deepEqual(set.body, { start, end, capacity: 3, free: 3 });
+    assert.deepEqual(set.body, { start, end, capacity: 3, free: 3, version: 2 });
     assert.equal((await setCapacity(start, null)).body['capacity'], 1);
     // Who has a place keeps it when there are fewer.
     await rig.book(customer, { pickupWindow: { start, end } });
-    assert.deepEqual((await setCapacity(start, 0)).body, { start, end, capacity: 0, free: 0 });
+    assert.deepEqual((await setCapacity(start, 0)).body, { start, end, capacity: 0, free: 0, version: 4 });
     const off = new Date(Date.parse(start) + 1000).toISOString();
     assert.equal((await setCapacity(off, 3)).code, 'ORDER_WINDOW_INVALID');
     const body = { area: '86ffffffffffffff', start, capacity: 1 };
@@ -187,6 +188,29 @@ describe('pickup windows', () => {
       (await rig.running.request('PUT /orders/windows', { principal: ops, body })).code,
       'ORDER_WINDOW_INVALID',
     );
+  });
+
+  it('are set by one of those who set them at the same moment for the same version', async () => {
+    const { start, end } = slotIn(2);
+    const area = areaOf(pickup, settings);
+    for (const version of [1, 2]) {
+      const [shown] = await room({ from: start, to: end });
+      assert.equal(shown?.version, version);
+      const replies = await Promise.all(
+        Array.from({ length: 6 }, (_, capacity) =>
+          rig.running.request('PUT /orders/windows', {
+            principal: ops,
+            body: { area, start, capacity },
+            headers: { 'if-match': `"${version}"` },
+          }),
+        ),
+      );
+      assert.deepEqual(
+        replies.filter(({ status }) => status === 200).map(({ headers }) => headers?.['etag']),
+        [`"${version + 1}"`],
+      );
+      assert.equal(replies.filter(({ code }) => code === 'ORDER_WINDOW_CHANGED').length, 5);
+    }
   });
 
   it('are shown for a day, or a range of two weeks at most', async () => {
