@@ -46,6 +46,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
   before(async () => {
     const limits = { httpReadsPerMinute: 0, httpWritesPerMinute: 0, httpAnonymousPerMinute: 0 };
     platform = await startPlatform({ config: { ...patient, ...limits, partnerRequestsPerDay: 1_000_000_000 } });
+    for (const { name } of platform.app.plugins()) await platform.reached(name, 'ready');
     document = await platform.openApi();
     check = createOpenApiCheck(document);
     const roles = Object.entries(subjects) as [Role, string][];
