@@ -60,7 +60,10 @@ export interface RouteOptions<
   readonly idempotency?: boolean;
   /** Requests of one principal to this route in a minute, beside the limits of all routes. @default no limit of its own */
   readonly requestsPerMinute?: number;
-  /** Each success takes one of the calling partner's budget of the day of this name. @default none */
+  /**
+   * Each success takes one of the calling partner's budget of the day of this name; of a body of lines each valid line does,
+   * and comes as a problem when nothing is left. @default none
+   */
   readonly budget?: 'orders';
 }
 

@@ -149,15 +149,14 @@ function nest(depth: number): unknown {
 
 /** Values that match but for one place, and now and then something else altogether. */
 export function broken(schema: Schema): Arbitrary<unknown> {
-  return fc.oneof(
-    { weight: 1, arbitrary: oddity },
-    {
-      weight: 6,
-      arbitrary: fc
-        .tuple(matching(schema), fc.array(fc.nat(), { minLength: 4, maxLength: 4 }), oddity)
-        .map(([value, choices, odd]) => breakAt(structuredClone(value), choices, odd)),
-    },
-  );
+  return fc.oneof({ weight: 1, arbitrary: oddity }, { weight: 6, arbitrary: brokenOf(matching(schema)) });
+}
+
+/** Each of these values, wrong in one place. */
+export function brokenOf(values: Arbitrary<unknown>): Arbitrary<unknown> {
+  return fc
+    .tuple(values, fc.array(fc.nat(), { minLength: 4, maxLength: 4 }), oddity)
+    .map(([value, choices, odd]) => breakAt(structuredClone(value), choices, odd));
 }
 
 /** Goes down where the choices lead, and there puts something odd, or takes something away, or adds something. */

@@ -1,6 +1,6 @@
 import type { Line, Problem } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
-import { errorCodes } from '#core/errors/codes.ts';
+import { errorCodes, type ErrorCode } from '#core/errors/codes.ts';
 import { parseJson } from '../json-text.ts';
 import type { SchemaCheck } from '../schema-compiler.ts';
 import type { BodyReader } from './body-reader.ts';
@@ -12,6 +12,8 @@ export interface LineLimits {
   readonly lineBytesMax: number;
   /** Of the lines of one piece, as they arrived. */
   readonly pieceBytesMax: number;
+  /** Asked of each line that is valid: why it is not taken. @default all are */
+  readonly refuse?: (() => Promise<Problem | undefined>) | undefined;
 }
 
 const newline = 0x0a;
@@ -57,7 +59,8 @@ export class LineBody implements BodyPieces {
           throw failure;
         }
         this.#taken += 1;
-        lines.push(this.#toLine(text));
+        const line = this.#toLine(text);
+        lines.push(this.#limits.refuse === undefined || 'problem' in line ? line : await this.#orRefused(line));
       } else if (this.#isAtEnd) {
         return { lines, done: lines.length === 0 };
       } else if (lines.length > 0) {
@@ -100,26 +103,31 @@ export class LineBody implements BodyPieces {
     return begun.length === 1 && only !== undefined ? only : Buffer.concat(begun);
   }
 
+  async #orRefused(line: Line): Promise<Line> {
+    const problem = await this.#limits.refuse?.();
+    return problem === undefined ? line : { line: line.line, problem };
+  }
+
   #toLine(text: Buffer | 'too long'): Line {
     const { lineBytesMax } = this.#limits;
     const line = this.#line;
     if (text === 'too long') {
       const detail = `Cannot take the line: it must have at most ${lineBytesMax} bytes`;
-      return { line, problem: toProblem('BODY_TOO_LARGE', detail) };
+      return { line, problem: toLineProblem('BODY_TOO_LARGE', detail) };
     }
     let value: unknown;
     try {
       value = parseJson(text, 'the line');
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      return { line, problem: toProblem('MALFORMED_JSON', error.message) };
+      return { line, problem: toLineProblem('MALFORMED_JSON', error.message) };
     }
     if (this.#check.matches(value)) return { line, value };
     const errors = this.#check.explain(value).map((error) => ({ in: 'body', ...error }));
     const [first] = errors;
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
     const detail = `Cannot take the line: ${first?.pointer} ${first?.detail}${more}`;
-    return { line, problem: { ...toProblem('VALIDATION_FAILED', detail), errors } };
+    return { line, problem: { ...toLineProblem('VALIDATION_FAILED', detail), errors } };
   }
 }
 
@@ -127,7 +135,7 @@ function isBlank(text: Buffer | 'too long'): boolean {
   return text !== 'too long' && text.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 }
 
-function toProblem(code: 'BODY_TOO_LARGE' | 'MALFORMED_JSON' | 'VALIDATION_FAILED', detail: string): Problem {
+export function toLineProblem(code: ErrorCode, detail: string): Problem {
   const { status, title } = errorCodes[code];
   return { status, code, title, detail };
 }

@@ -2,12 +2,13 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { HttpContext } from '../http-context.ts';
+import type { Budgets } from '../limits/budgets.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import type { UploadForm } from '../route.ts';
 import { BodyReader, type BodyOutcome } from './body-reader.ts';
 import type { BodyPieces, BodyStream } from './body-stream.ts';
 import { ByteBody } from './byte-body.ts';
-import { LineBody } from './line-body.ts';
+import { LineBody, toLineProblem, type LineLimits } from './line-body.ts';
 
 export interface UploadOptions {
   readonly config: Pick<
@@ -22,6 +23,8 @@ export interface UploadOptions {
     | 'pluginFrameMaxBytes'
   >;
   readonly telemetry: Pick<Telemetry, 'metrics'>;
+  /** @default partners have no budgets */
+  readonly budgets?: Budgets | undefined;
 }
 
 /** @throws {RequestRefusal} OVERLOADED; {AppError} BODY_TOO_LARGE where the length that is announced is too much */
@@ -36,7 +39,7 @@ const pieceBytesMax = 131_072;
 const frameParts = 8;
 
 /** Bodies that are read while the request is answered: so many of a plugin at the same time, each with its limits. */
-export function createUploads({ config, telemetry }: UploadOptions): OpenUpload {
+export function createUploads({ config, telemetry, budgets }: UploadOptions): OpenUpload {
   const open = telemetry.metrics.gauge('returnit_http_uploads_open');
   const ends = telemetry.metrics.counter('returnit_http_uploads_total');
   const bytes = telemetry.metrics.counter('returnit_http_upload_bytes_total');
@@ -74,17 +77,36 @@ export function createUploads({ config, telemetry }: UploadOptions): OpenUpload 
         ends.inc({ plugin, outcome });
       },
     });
-    return createBodyStream(reader, toPieces(reader, form));
+    return createBodyStream(reader, toPieces(reader, form, lineRefusal(ctx, budgets)));
   };
 
-  function toPieces(reader: BodyReader, form: UploadForm): BodyPieces {
+  function toPieces(reader: BodyReader, form: UploadForm, refuse: LineLimits['refuse']): BodyPieces {
     if (form.as === 'bytes') return new ByteBody(reader, partBytes);
     return new LineBody(reader, form.check, {
       linesMax: config.httpLinesMax,
       lineBytesMax: Math.min(config.httpLineMaxBytes, partBytes),
       pieceBytesMax: partBytes,
+      refuse,
     });
   }
+}
+
+/** Each line is one of the partner's budget of the day: whether it was done before is known later, and by the plugin. */
+function lineRefusal({ state }: HttpContext, budgets: Budgets | undefined): LineLimits['refuse'] {
+  const {
+    principal,
+    route: { budget },
+  } = state;
+  if (budgets === undefined || budget === undefined || principal.role !== 'partner') return undefined;
+  return async () => {
+    try {
+      await budgets.spend(principal.id, budget);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'DAILY_BUDGET_SPENT') throw error;
+      return toLineProblem(error.code, error.message);
+    }
+  };
 }
 
 function createBodyStream(reader: BodyReader, pieces: BodyPieces): BodyStream {

@@ -27,7 +27,11 @@ export function response(options: ResponseOptions): HttpStep {
   const answerRoute = answerCached(responseCache, runRoute);
   const run = (ctx: HttpContext): Promise<RouteResponse> | RouteResponse => {
     const answer = (): Promise<RouteResponse> | RouteResponse => answerRoute(toRequest(ctx), ctx.state.route);
-    return budgets !== undefined && ctx.state.route.budget !== undefined ? runWithin(ctx, budgets, answer) : answer();
+    const { budget, upload } = ctx.state.route;
+    // Of lines each has been counted by itself.
+    return budgets !== undefined && budget !== undefined && upload?.as !== 'lines'
+      ? runWithin(ctx, budgets, answer)
+      : answer();
   };
   return async (ctx): Promise<StepResult> => {
     const { idempotencyKey: key, route } = ctx.state;

@@ -33,6 +33,7 @@ export function registerBulkRoutes({ ctx, settings, now }: RouteDeps): void {
       body: BulkOrder,
       response: { 200: Verdict },
       streams: [contentType],
+      budget: 'orders',
     },
     ({ principal, query, body, id, signal }): HttpReply => {
       const partner = toPartner(principal, query.partnerId);

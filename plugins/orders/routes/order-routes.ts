@@ -29,6 +29,7 @@ export function registerOrderRoutes(deps: RouteDeps): void {
       roles: ['customer', 'partner'],
       body: NewOrder,
       response: { 200: Order, 201: Order },
+      budget: 'orders',
     },
     (request) => book(deps, request),
   );

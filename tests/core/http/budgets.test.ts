@@ -114,6 +114,40 @@ describe("partners' budgets", () => {
       assert.equal(await set('raised', wrong), 422);
   });
 
+  it('of a body of lines are spent line by line; what is left over is refused by itself', async () => {
+    const reader = createFakePlugin('bulk');
+    const codes: string[] = [];
+    await nodes[0].route(reader, {
+      path: '/bulk',
+      verb: 'post',
+      roles: ['partner', 'ops'],
+      bodyAs: 'lines',
+      body: { type: 'object', required: ['grams'], properties: { grams: { type: 'integer' } } },
+      budget: 'orders',
+    });
+    reader.handler = async ({ body }) => {
+      for (;;) {
+        const { lines = [], done } = await nodes[0].read(reader, body);
+        codes.push(...lines.map((line) => ('problem' in line ? line.problem.code : 'taken')));
+        if (done) return { status: 200, body: {} };
+      }
+    };
+    const send = async (role: 'partner' | 'ops'): Promise<Record<string, number>> => {
+      const text = `${'{"grams":1}\n'.repeat(6)}{"grams":"x"}\n${'{"grams":1}\n'.repeat(8)}`;
+      codes.length = 0;
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const answer = await nodes[0].request('/bulk', { method: 'POST', role, subject: 'bulky', body: text, headers });
+      assert.equal(answer.status, 200);
+      await answer.text();
+      return Object.fromEntries(
+        [...new Set(codes)].map((code) => [code, codes.filter((each) => each === code).length]),
+      );
+    };
+    assert.deepEqual(await send('partner'), { taken: 10, VALIDATION_FAILED: 1, DAILY_BUDGET_SPENT: 4 });
+    assert.deepEqual(await send('partner'), { VALIDATION_FAILED: 1, DAILY_BUDGET_SPENT: 14 });
+    assert.deepEqual(await send('ops'), { taken: 14, VALIDATION_FAILED: 1 });
+  });
+
   it('begin anew each day', async () => {
     assert.deepEqual(await statusesOf(Array.from({ length: 11 }, () => order('daily', 1))), { 201: 10, 429: 1 });
     nowMs = noonMs + dayMs;

@@ -1,7 +1,7 @@
 /** Requests made from the description of an operation: right ones, and wrong ones of every kind. */
 import fc, { type Arbitrary } from 'fast-check';
 import type { Operation } from '../../support/openapi-check.ts';
-import { broken, brokenText, matching, type Schema } from '../../support/schema-arbitrary.ts';
+import { broken, brokenOf, brokenText, matching, type Schema } from '../../support/schema-arbitrary.ts';
 
 export interface FuzzRequest {
   /** Index of who calls. */
@@ -10,6 +10,7 @@ export interface FuzzRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | undefined;
+  readonly encoding: 'utf8' | 'latin1';
 }
 
 export interface FuzzTarget {
@@ -70,6 +71,7 @@ export function fuzzRequest({ template, operation, callers, known }: FuzzTarget)
           ...(match === null ? {} : { 'if-match': match }),
         },
         body: body.text,
+        encoding: body.encoding ?? 'utf8',
       };
     });
 }
@@ -125,13 +127,23 @@ function toPair(name: string, value: unknown): string {
 
 interface Body {
   readonly text: string | undefined;
+  /** Of bytes that are no text: `latin1`. @default 'utf8' */
+  readonly encoding?: 'latin1';
   readonly headers: Readonly<Record<string, string>>;
 }
 
 const json = { 'content-type': 'application/json' };
 
-function bodyOf([type, { schema = {} }]: readonly [string, { readonly schema?: object }]): Arbitrary<Body> {
-  const valid = matching(schema as Schema);
+interface Content {
+  readonly schema?: object;
+  readonly example?: unknown;
+}
+
+function bodyOf([type, { schema = {}, example }]: readonly [string, Content]): Arbitrary<Body> {
+  if (!/json|\*/.test(type)) return fileOf(type);
+  const generated = matching(schema as Schema);
+  // What is shown as an example reaches further than what is made up: its window is ahead, its address exists.
+  const valid = example === undefined ? generated : fc.oneof(fc.constant(example), generated);
   const headers = type.includes('json') ? { 'content-type': type } : json;
   const toBody = (value: unknown): Body => ({ text: JSON.stringify(value) ?? 'null', headers });
   const wrongTypes = [
@@ -144,7 +156,8 @@ function bodyOf([type, { schema = {} }]: readonly [string, { readonly schema?: o
   ];
   return fc.oneof(
     { weight: 6, arbitrary: valid.map(toBody) },
-    { weight: 6, arbitrary: broken(schema as Schema).map(toBody) },
+    { weight: 3, arbitrary: broken(schema as Schema).map(toBody) },
+    { weight: 3, arbitrary: brokenOf(valid).map(toBody) },
     { weight: 2, arbitrary: brokenText(valid).map((text) => ({ text, headers })) },
     {
       weight: 1,
@@ -162,6 +175,18 @@ function bodyOf([type, { schema = {} }]: readonly [string, { readonly schema?: o
     },
     { weight: 1, arbitrary: fc.constant({ text: undefined, headers: {} }) },
   );
+}
+
+/** What says it is a picture and is not, or begins as one. */
+function fileOf(type: string): Arbitrary<Body> {
+  const beginnings = ['', '\u0089PNG\r\n\u001A\n', '%PDF-1.7\n', 'GIF89a', '<svg onload="x()">', 'PK\u0003\u0004'];
+  return fc
+    .tuple(fc.constantFrom(...beginnings), fc.string({ unit: 'binary', maxLength: 2000 }))
+    .map(([beginning, rest]) => ({
+      text: `${beginning}${rest}`,
+      encoding: 'latin1',
+      headers: { 'content-type': type },
+    }));
 }
 
 function unwantedBody(): Arbitrary<Body> {

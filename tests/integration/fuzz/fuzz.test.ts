@@ -49,6 +49,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
   before(async () => {
     const limits = { httpReadsPerMinute: 0, httpWritesPerMinute: 0, httpAnonymousPerMinute: 0 };
     platform = await startPlatform({ config: { ...patient, ...limits, partnerRequestsPerDay: 1_000_000_000 } });
+    for (const { name } of platform.app.plugins()) await platform.reached(name, 'ready');
     document = await platform.openApi();
     check = createOpenApiCheck(document);
     const roles = Object.entries(subjects) as [Role, string][];
@@ -104,7 +105,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
 
   async function send(
     verb: string,
-    { path, headers, body }: FuzzRequest,
+    { path, headers, body, encoding }: FuzzRequest,
     authorization: string | undefined,
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -119,7 +120,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
       },
     );
     sent.on('error', reject);
-    sent.end(body);
+    sent.end(body === undefined ? undefined : Buffer.from(body, encoding));
     return promise;
   }
 
@@ -131,7 +132,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
   ): Promise<void> {
     const { status, headers, text } = await send(verb, request, authorization);
     const contentType = headers.get('content-type');
-    const body: unknown = contentType?.includes('json') === true ? JSON.parse(text) : text;
+    const body: unknown = isJson(contentType) ? JSON.parse(text) : text;
     const answer = { verb, path: template, status, contentType, body };
     assertSound(answer, headers);
     // A path that is not this route's any more (`..`, say) is no operation at all.
@@ -176,6 +177,11 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
     }
   }
 });
+
+/** One text of JSON; streams of several, or of another type, are text. */
+function isJson(contentType: string | null): boolean {
+  return /^application\/(?:problem\+)?json\b/.test(contentType ?? '');
+}
 
 function decodeSafely(text: string): string {
   try {
