@@ -42,10 +42,13 @@ export function answerCached(cache: ResponseCache, answer: Answer): Answer {
   };
 }
 
-/** The process that registered the route is part of it: a later version may answer in another form. */
+/**
+ * All of the request but what is of this one alone: what a request comes to have besides is part of the key by itself. So
+ * is the process that registered the route: a later version may answer in another form.
+ */
 function toKey(request: RouteRequest, route: Route, headers: RouteRequest['headers']): string {
-  const { principal, params, query } = request;
-  return JSON.stringify([route.owner.id, route.name, principal, params, query, headers]);
+  const { id: _id, signal: _signal, path: _path, body: _body, ...asked } = request;
+  return JSON.stringify([route.owner.id, route.name, { ...asked, headers }]);
 }
 
 function toRule({ params, query }: RouteRequest, options: NonNullable<Route['cache']>): CacheRule {

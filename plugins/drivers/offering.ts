@@ -54,6 +54,9 @@ export async function makeOffers(tx: Transaction, request: OfferRequest, setting
   if (isAuto) {
     return { kind: 'assigned', waitedSeconds: won(await acceptOffer(tx, first, settings), first.offerId) };
   }
+  for (const { offerId, driverId, expiresAt } of made) {
+    await tx.events.publish('driver.offered', { orderId: order.orderId, driverId, offerId, expiresAt });
+  }
   await pushOffers(tx, made);
   return { kind: 'offered', offered: made.length, open, first: first.offerId };
 }
@@ -92,9 +95,6 @@ async function insert(
   const to = asked.map(({ driverId, distanceM }) => ({ offerId: randomUUIDv7(), driverId, distanceM }));
   const made = await insertOffers(tx, { orderId, attempt, round, seconds: settings.offerSeconds, to });
   await markOffered(tx, toIds(asked));
-  for (const { offerId, driverId, expiresAt } of made) {
-    await tx.events.publish('driver.offered', { orderId, driverId, offerId, expiresAt });
-  }
   return made;
 }
 

@@ -1,5 +1,6 @@
 /** What people are told of: by which event, who is, and what kind of message it is. */
-export type Role = 'customer' | 'driver';
+export const roles = ['customer', 'driver', 'partner'] as const;
+export type Role = (typeof roles)[number];
 
 /** Kinds of messages, for which people choose channels. */
 export const kinds = ['booking', 'arrival', 'parcels', 'payment', 'work', 'account'] as const;
@@ -38,6 +39,7 @@ export const audience = {
   'driver.approved': { role: 'driver', kind: 'account' },
   'driver.suspended': { role: 'driver', kind: 'account' },
   'driver.document_expiring': { role: 'driver', kind: 'account' },
+  'webhook.endpoint_disabled': { role: 'partner', kind: 'account' },
 } as const satisfies Readonly<Record<string, Audience>>;
 
 export type TemplateName = keyof typeof audience;

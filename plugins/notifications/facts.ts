@@ -1,10 +1,11 @@
-import { audienceOf, type TemplateName, type Role } from './audience.ts';
+import { audienceOf, roles, type Role, type TemplateName } from './audience.ts';
 
 /** What messages are made of, and what decides about them. Another plugin publishes it, and may leave members out. */
 export interface Facts {
   readonly orderId: string | null;
   readonly customerId: string | null;
   readonly driverId: string | null;
+  readonly partnerId: string | null;
   /** Of the order, grows by one a step. */
   readonly version: number | null;
   readonly status: string | null;
@@ -24,6 +25,8 @@ export interface Facts {
   readonly expiresOn: string | null;
   /** Of `driver.document_expiring`: which kind of document. */
   readonly document: string | null;
+  /** Of a partner's webhook. */
+  readonly host: string | null;
   readonly amountMinor: number | null;
   readonly currency: string | null;
 }
@@ -31,6 +34,13 @@ export interface Facts {
 export interface Recipient {
   readonly role: Role;
   readonly id: string;
+}
+
+/** Who asks, as somebody who is told. Routes let nobody else in. */
+export function toRecipient({ role, id }: { readonly role: string; readonly id: string }): Recipient {
+  const own = roles.find((name) => name === role);
+  if (own === undefined) throw new TypeError(`nobody tells a ${role} anything`);
+  return { role: own, id };
 }
 
 const textMax = 200;
@@ -45,6 +55,7 @@ export function readFacts(data: unknown): Facts {
     orderId: toText(from['orderId']),
     customerId: toText(from['customerId']),
     driverId: toText(from['driverId']),
+    partnerId: toText(from['partnerId']),
     version: toWhole(from['version']),
     status: toText(from['status']),
     sequence: toWhole(from['sequence']),
@@ -56,6 +67,7 @@ export function readFacts(data: unknown): Facts {
     expiresAt: toTime(from['expiresAt']),
     expiresOn: toDay(from['expiresOn']),
     document: toText(from['kind'] ?? from['document']),
+    host: toText(from['host']),
     amountMinor: toWhole(from['amountMinor'] ?? payment['amountMinor']),
     currency: toCurrency(from['currency'] ?? payment['currency']),
   };
@@ -66,7 +78,7 @@ export function recipientOf(template: TemplateName, facts: Facts): Recipient | u
   // Who gives an order back knows it.
   if (template === 'driver.unassigned' && facts.reason === 'gave_back') return undefined;
   const { role } = audienceOf(template);
-  const id = role === 'driver' ? facts.driverId : facts.customerId;
+  const id = facts[`${role}Id`];
   return id === null ? undefined : { role, id };
 }
 

@@ -1,13 +1,14 @@
 import { Type } from 'typebox';
 import type { HttpReply, PluginContext } from '#plugin-api';
+import { roles } from './audience.ts';
 import { refuse } from './errors.ts';
-import type { Recipient } from './facts.ts';
+import { toRecipient, type Recipient } from './facts.ts';
 import { NewPreferences, parsePreferences, Preferences, toPreferences } from './preferences.ts';
 import { findPerson, savePerson } from './store/people.ts';
 
 const PersonParams = Type.Object(
   {
-    role: Type.Enum(['customer', 'driver']),
+    role: Type.Enum([...roles]),
     personId: Type.String({ minLength: 1, maxLength: 128 }),
   },
   { additionalProperties: false },
@@ -16,7 +17,7 @@ const PersonParams = Type.Object(
 /** Everybody's own, and for ops everybody's. */
 export function registerPreferenceRoutes(ctx: PluginContext): void {
   const { show, change } = createHandlers(ctx);
-  const own = { roles: ['customer', 'driver'], response: { 200: Preferences } } as const;
+  const own = { roles, response: { 200: Preferences } } as const;
   const others = { roles: ['ops'], params: PersonParams, response: { 200: Preferences } } as const;
 
   ctx.http.get('/notifications/preferences', { ...own, summary: 'How the caller is reached' }, ({ principal }) =>
@@ -38,11 +39,6 @@ export function registerPreferenceRoutes(ctx: PluginContext): void {
     ({ params, body, headers }) => change({ role: params.role, id: params.personId }, body, headers['if-match']),
   );
 }
-
-const toRecipient = (principal: { readonly id: string; readonly role: string }): Recipient => ({
-  role: principal.role === 'driver' ? 'driver' : 'customer',
-  id: principal.id,
-});
 
 type Body = Parameters<typeof parsePreferences>[0];
 

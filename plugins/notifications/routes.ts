@@ -1,6 +1,8 @@
 import { Type } from 'typebox';
 import type { PluginContext } from '#plugin-api';
+import { roles } from './audience.ts';
 import { refuse } from './errors.ts';
+import { toRecipient } from './facts.ts';
 import { fromCursor, NotificationPage, toCursor } from './notification.ts';
 import { listDeliveries, listOwn } from './store/listing.ts';
 
@@ -18,7 +20,7 @@ export function registerRoutes(ctx: PluginContext): void {
     '/notifications',
     {
       summary: 'What the caller was told, newest first; for ops, how all messages went',
-      roles: ['customer', 'driver', 'ops'],
+      roles: [...roles, 'ops'],
       query: ListQuery,
       response: { 200: NotificationPage },
     },
@@ -29,11 +31,10 @@ export function registerRoutes(ctx: PluginContext): void {
       }
       const limit = query.limit ?? 20;
       const page = { before, orderId: query.orderId ?? null, limit: limit + 1 };
-      const { id, role } = principal;
       const rows =
-        role === 'ops'
+        principal.role === 'ops'
           ? await listDeliveries(ctx.db, page)
-          : await listOwn(ctx.db, { role: role === 'driver' ? 'driver' : 'customer', id }, page);
+          : await listOwn(ctx.db, toRecipient(principal), page);
       const shown = rows.slice(0, limit);
       const last = shown.at(-1);
       return {

@@ -45,7 +45,13 @@ export const NewOrder = Type.Object(
     customerId: Type.Optional(principalId('Of a partner only: whose order it is')),
     pickup: Address,
     pickupWindow: PickupWindow,
-    parcels: Type.Optional(Type.Array(NewParcel, { minItems: 1, maxItems: parcelsMax })),
+    parcels: Type.Optional(
+      Type.Array(NewParcel, {
+        minItems: 1,
+        maxItems: parcelsMax,
+        examples: [[{ description: 'Shoes, size 42' }]],
+      }),
+    ),
     items: Type.Optional(
       Type.Array(Item, { minItems: 1, maxItems: parcelsMax, description: 'Instead of `parcels`: each piece is one' }),
     ),

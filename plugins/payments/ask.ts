@@ -7,6 +7,7 @@
 import type { Database, Job, Metrics } from '#plugin-api';
 import type { Draft } from './draft.ts';
 import { decline, observe, outcomeOf } from './observation.ts';
+import type { Operation } from './operation.ts';
 import { changePayment } from './progress.ts';
 import { ProviderUnavailable, type Answer, type PaymentProvider, type ProviderPayment } from './providers/provider.ts';
 import type { ProviderName } from './settings.ts';
@@ -33,12 +34,12 @@ const clockSlackMs = 300_000;
 /** @throws when the outcome is still not known: to be tried again */
 export async function doOperation(
   deps: AskDeps,
-  operationId: string,
+  { operationId, kind }: Pick<Operation, 'operationId' | 'kind'>,
   { signal }: Pick<Job<unknown>, 'signal'>,
 ): Promise<void> {
   const operation = await markAsked(deps.db, operationId);
   if (operation === undefined) {
-    deps.metrics.increment('returnit_payments_total', { operation: 'any', outcome: 'repeated' });
+    deps.metrics.increment('returnit_payments_total', { operation: kind, outcome: 'repeated' });
     return;
   }
   const provider = deps.providers.of(operation.provider);

@@ -3,7 +3,7 @@ import { sumImbalance } from './ledger/ledger-store.ts';
 import { readFigures } from './store/reconciliation-views.ts';
 
 /** How old the figures are at most. */
-const everyMs = 30_000;
+const everyMs = 60_000;
 const dayMs = 86_400_000;
 
 export interface Figures {

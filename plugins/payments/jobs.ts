@@ -15,7 +15,7 @@ export function registerJobs(ctx: PluginContext, deps: AskDeps): void {
       const operationId = await idOf(ctx, kind, job.data);
       if (operationId === undefined) return;
       try {
-        await doOperation(deps, operationId, job);
+        await doOperation(deps, { operationId, kind }, job);
       } catch (error) {
         if (kind === 'authorise' && job.attempt >= attempts.waitedFor) await stopWaiting(ctx, deps.policy, operationId);
         throw error;

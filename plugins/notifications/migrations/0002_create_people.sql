@@ -1,6 +1,6 @@
 -- How somebody is reached, and when not.
 create table people (
-  role text not null check (role in ('customer', 'driver')),
+  role text not null check (role in ('customer', 'driver', 'partner')),
   person_id text not null,
   email text,
   phone text,

@@ -24,6 +24,9 @@ update notifications
 
 alter table notifications
   alter column event_at set not null,
+  drop constraint notifications_recipient_role_check,
+  -- Partners are told of their webhooks.
+  add constraint notifications_recipient_role_check check (recipient_role in ('customer', 'driver', 'partner')),
   drop constraint notifications_event_id_channel_key,
   -- One message an event, channel and person, however often the event is delivered.
   add constraint notifications_once unique (event_id, channel, recipient_role, recipient_id);

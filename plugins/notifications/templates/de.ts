@@ -195,5 +195,13 @@ export const german: Language = {
       ],
       short: `${document === '' ? 'Ein Dokument' : `"${document}"`} läuft ${date === '' ? 'bald' : `am ${date}`} ab. Bitte senden Sie ein neues.`,
     }),
+    'webhook.endpoint_disabled': ({ host }) => ({
+      title: 'Ihr Webhook ist abgeschaltet',
+      paragraphs: [
+        `Ihr Server ${host === null ? '' : `${host} `}hat unsere Nachrichten lange nicht angenommen; wir senden ihm keine mehr.`,
+        'Reparieren Sie ihn, schalten Sie den Webhook wieder ein und lassen Sie das Versäumte noch einmal senden.',
+      ],
+      short: 'Ihr Webhook ist abgeschaltet: Ihr Server hat unsere Nachrichten nicht angenommen.',
+    }),
   },
 };

@@ -189,5 +189,13 @@ export const english: Language = {
       ],
       short: `${document === '' ? 'A document' : `"${document}"`} expires${date === '' ? ' soon' : ` on ${date}`}. Send us a new one.`,
     }),
+    'webhook.endpoint_disabled': ({ host }) => ({
+      title: 'Your webhook is switched off',
+      paragraphs: [
+        `Your server ${host === null ? '' : `${host} `}has not taken our messages for a long time; we send it none any more.`,
+        'Mend it, switch the webhook on again, and have what was missed sent again.',
+      ],
+      short: 'Your webhook is switched off: your server did not take our messages.',
+    }),
   },
 };

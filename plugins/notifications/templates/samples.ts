@@ -5,6 +5,8 @@ export const sampleFacts: Facts = readFacts({
   orderId: '6f1c2a3e-0000-4000-8000-000000000001',
   customerId: 'sample',
   driverId: 'sample',
+  partnerId: 'sample',
+  host: 'hooks.partner.example',
   version: 3,
   attempt: 1,
   attemptsLeft: 2,

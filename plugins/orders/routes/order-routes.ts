@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { HttpReply, HttpRequest } from '#plugin-api';
+import type { HttpReply, HttpRequest, PluginContext, Principal } from '#plugin-api';
 import { toActor } from '../actor.ts';
 import { bookOrder } from '../booking-flow.ts';
 import { refuse } from '../errors.ts';
@@ -16,6 +16,9 @@ const EditOrder = Type.Object(
   { notes: Type.Union([Notes, Type.Null()], { description: 'For the driver' }) },
   { additionalProperties: false },
 );
+
+/** Every change of an order publishes an event in its own transaction. */
+const untilChanged = { invalidatedBy: ['order.*'], keyedBy: 'orderId' };
 
 export function registerOrderRoutes(deps: RouteDeps): void {
   const { ctx, settings, now } = deps;
@@ -37,13 +40,9 @@ export function registerOrderRoutes(deps: RouteDeps): void {
       roles: ['customer', 'partner', 'driver', 'ops'],
       params: OrderParams,
       response: { 200: OrderWithHistory },
+      cache: untilChanged,
     },
-    async ({ principal, params }) => {
-      const found = await findOrderWithHistory(ctx.db, params.orderId);
-      if (found === undefined || !maySee(found.order, toActor(principal))) return notFound(params.orderId);
-      const { order, history } = found;
-      return { status: 200, body: { ...order, history }, headers: { etag: toETag(order.version) } };
-    },
+    ({ principal, params }) => read(ctx, principal, params.orderId),
   );
 
   ctx.http.patch(
@@ -79,4 +78,11 @@ export function registerOrderRoutes(deps: RouteDeps): void {
     const reply = replyWith(outcome.stored, { location: `/orders/${outcome.stored.order.orderId}` });
     return { ...reply, status: outcome.kind === 'repeated' ? 200 : 201 };
   }
+}
+
+async function read(ctx: PluginContext, principal: Principal, orderId: string): Promise<HttpReply> {
+  const found = await findOrderWithHistory(ctx.db, orderId);
+  if (found === undefined || !maySee(found.order, toActor(principal))) return notFound(orderId);
+  const { order, history } = found;
+  return { status: 200, body: { ...order, history }, headers: { etag: toETag(order.version) } };
 }

@@ -40,6 +40,7 @@ alter table payments
   add check (provider_reference is not null or intent in ('unknown', 'declined')),
   add check (refunded_minor <= captured_minor);
 
+create index payments_created on payments (created_at);
 create unique index payments_reference on payments (provider, provider_reference) where provider_reference is not null;
 
 -- What a provider is asked to do. Its key is written before anybody asks, and stays whatever happens.

@@ -69,11 +69,15 @@ const compareColumns = `p.payment_id as "paymentId", p.order_id as "orderId", p.
 const findComparedStatement: Statement = {
   name: 'find_payments_to_compare',
   text: `select ${compareColumns}, o.operation_id as "operationId"
-    from operations o join payments p using (payment_id)
-    where o.kind = 'authorise' and p.provider = $1
-      and (o.operation_id = any($2::uuid[]) or p.provider_reference = any($3::text[]))`,
+    from operations o join payments p on p.payment_id = o.payment_id
+    where o.operation_id = any($2::uuid[]) and o.kind = 'authorise' and p.provider = $1
+    union
+    select ${compareColumns}, o.operation_id
+    from payments p join operations o on o.payment_id = p.payment_id and o.kind = 'authorise'
+    where p.provider = $1 and p.provider_reference = any($3::text[])`,
 };
 
+/** Each by the index that fits: by what made it, and by its reference. */
 export async function findCompared(
   db: Queryable,
   seen: { readonly provider: string; readonly operationIds: readonly string[]; readonly references: readonly string[] },

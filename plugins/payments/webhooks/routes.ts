@@ -4,6 +4,8 @@ import { refuse } from '../errors.ts';
 import { takeWebhook, type IntakeDeps } from './intake.ts';
 
 const Params = Type.Object({ provider: Type.String({ pattern: '^[a-z]{1,20}$' }) }, { additionalProperties: false });
+/** Providers' events take some 10 KiB. */
+const Body = Type.String({ maxLength: 262_144 });
 const Received = Type.Object({ received: Type.Literal(true) }, { additionalProperties: false });
 
 export function registerWebhookRoutes(ctx: PluginContext, intake: IntakeDeps): void {
@@ -13,7 +15,7 @@ export function registerWebhookRoutes(ctx: PluginContext, intake: IntakeDeps): v
       summary: "A payment provider's webhook, signed by it",
       roles: 'public',
       params: Params,
-      body: Type.String(),
+      body: Body,
       bodyAs: 'text',
       response: { 200: Received },
     },

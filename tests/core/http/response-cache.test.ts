@@ -194,6 +194,8 @@ describe('answerCached()', () => {
       params: fc.record({ thingId: text }),
       query: fc.dictionary(fc.constantFrom('a', 'b'), text, { maxKeys: 2 }),
       headers: fc.record({ 'accept-language': text, 'x-other': text }),
+      // What a request may come to have: it must not be forgotten in the key.
+      scopes: fc.option(fc.array(text, { maxLength: 2 }), { nil: undefined }),
     });
     await fc.assert(
       fc.asyncProperty(fc.array(question, { maxLength: 40 }), async (questions) => {
@@ -206,9 +208,11 @@ describe('answerCached()', () => {
           metrics,
         });
         let asked = 0;
-        const answer = answerCached(responseCache, ({ headers, principal: who, params: of, query: how }) => {
+        const answer = answerCached(responseCache, (asking) => {
+          const { headers, principal: who, params: of, query: how } = asking;
+          const { scopes } = asking as RouteRequest & { readonly scopes?: readonly string[] };
           asked += 1;
-          return { status: 200, text: JSON.stringify([who, of, how, headers['accept-language']]) };
+          return { status: 200, text: JSON.stringify([who, of, how, headers['accept-language'], scopes]) };
         });
         const distinct = new Set<string>();
         for (const each of questions) {
@@ -220,7 +224,14 @@ describe('answerCached()', () => {
             id: 'trace',
             signal: new AbortController().signal,
           } satisfies RouteRequest;
-          const expected = JSON.stringify([each.principal, each.params, each.query, each.headers['accept-language']]);
+          const { headers, scopes } = each;
+          const expected = JSON.stringify([
+            each.principal,
+            each.params,
+            each.query,
+            headers['accept-language'],
+            scopes,
+          ]);
           distinct.add(expected);
           assert.equal((await answer(request, route)).text, expected);
         }

@@ -67,6 +67,7 @@ const payers: Roles = { customer: 'own', partner: 'own', ops: 'all' };
 const partners: Roles = { partner: 'own', ops: 'all' };
 const drivers: Roles = { driver: 'own', ops: 'all' };
 const ops: Roles = { ops: 'all' };
+const told: Roles = { customer: 'own', driver: 'own', partner: 'own' };
 
 export const accessRules: Readonly<Record<string, AccessRule>> = {
   // core
@@ -124,9 +125,9 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   'POST /drivers/assignments/{orderId}/release': end(on(ops)),
   'POST /drivers/assignments/{orderId}/give-back': end(on({ driver: 'own' })),
   // notifications
-  'GET /notifications': list({ customer: 'own', driver: 'own', ops: 'all' }),
-  'GET /notifications/preferences': list({ customer: 'own', driver: 'own' }),
-  'PUT /notifications/preferences': list({ customer: 'own', driver: 'own' }),
+  'GET /notifications': list(everybody),
+  'GET /notifications/preferences': list(told),
+  'PUT /notifications/preferences': list(told),
   'GET /notifications/preferences/{role}/{personId}': on(ops),
   'PUT /notifications/preferences/{role}/{personId}': on(ops),
   'GET /notifications/templates': list(ops),

@@ -75,6 +75,7 @@ describe('preferences', () => {
       email: 'on',
     });
     assert.equal((await get(driver)).body['version'], 0);
+    assert.equal((await get({ principal: { id: 'c1', role: 'partner' } })).body['version'], 0);
     assert.deepEqual((await get(ops)).body, shown);
     await put({}, ops);
     assert.deepEqual([(await get()).body['email'], (await get()).body['version']], [null, 2]);

@@ -183,6 +183,8 @@ describe('recipientOf()', () => {
     assert.deepEqual(recipientOf('order.assigned', facts), { role: 'customer', id: 'c1' });
     assert.deepEqual(recipientOf('driver.assigned', facts), { role: 'driver', id: 'd1' });
     assert.equal(recipientOf('payment.declined', readFacts({ orderId: 'o1', customerId: null })), undefined);
+    const partner = readFacts({ partnerId: 'p1', host: 'hooks.example' });
+    assert.deepEqual(recipientOf('webhook.endpoint_disabled', partner), { role: 'partner', id: 'p1' });
     assert.equal(recipientOf('driver.unassigned', { ...facts, reason: 'gave_back' }), undefined);
   });
 });

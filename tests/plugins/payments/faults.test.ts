@@ -99,7 +99,7 @@ describe('an operation that is interrupted', () => {
         const orderId = await prepare(kind);
         const before = (await pay.paymentOf(orderId)).operations.find((operation) => operation.kind === kind);
         assert.ok(before !== undefined && before.status === 'pending');
-        const run = () => doOperation(depsFailingAt(point), before.operationId, { signal });
+        const run = () => doOperation(depsFailingAt(point), { operationId: before.operationId, kind }, { signal });
         if (point === 'the answer') {
           // The provider was asked what became of it, there and then.
           await run();
@@ -161,7 +161,7 @@ describe('an operation that is interrupted', () => {
     const { operations } = await pay.paymentOf(orderId);
     const operationId = operations[0]?.operationId ?? '';
     const lost = depsFailingAt('the answer and what is asked for then');
-    await assert.rejects(doOperation(lost, operationId, { signal }));
+    await assert.rejects(doOperation(lost, { operationId, kind: 'authorise' }, { signal }));
     await pay.tell('order.cancelled', orderId, { from: 'created', version: 2 });
     assert.equal((await pay.paymentOf(orderId)).status, 'cancelling');
     pay.hold();
