@@ -16,6 +16,7 @@ export const orderEvents = [
   'order.delivered',
   'order.completed',
   'order.cancelled',
+  'order.updated',
 ] as const;
 
 export const paymentEvents = [

@@ -31,8 +31,8 @@ describe('webhooks while processes are killed', { skip }, () => {
     receiver = await startReceiver(host, 9443);
   });
   after(async () => {
-    await killCores();
     await receiver?.stop();
+    await killCores();
     await project?.remove();
     await rm(dataDir, { recursive: true, force: true });
   });
@@ -129,6 +129,7 @@ describe('webhooks while processes are killed', { skip }, () => {
     assert.deepEqual(waiting.deliveries, []);
     const failed = await partner.ok<{ deliveries: unknown[] }>('GET', '/webhooks/deliveries?state=failed');
     assert.deepEqual(failed.deliveries, []);
+    await core.end('SIGTERM');
   });
 });
 

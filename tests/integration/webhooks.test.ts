@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { Api } from '../support/api-client.ts';
-import { book, orderReached, placeOf } from '../support/journey.ts';
+import { bookingAt, orderReached, placeOf, type Order, type Place } from '../support/journey.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { until } from '../support/until.ts';
 import { answer, startReceiver, type Receiver } from '../plugins/webhooks/receiver.ts';
@@ -41,6 +41,15 @@ interface Made {
 
 const make = (api: Api, url: string, more: object = {}): Promise<Made> =>
   api.ok<Made>('POST', '/webhooks/endpoints', { url, ...more });
+
+/** Once, however often a busy machine answers too late. */
+function book(api: Api, place: Place, extra: Readonly<Record<string, unknown>> = {}): Promise<Order> {
+  const request = { body: bookingAt(place, extra), headers: { 'idempotency-key': `booking-${place.lat}` } };
+  return until('it is booked', async () => {
+    const reply = await api.request<Order>('POST', '/orders', request);
+    return reply.status === 201 ? reply.body : undefined;
+  });
+}
 
 describe('webhooks on a running platform', () => {
   let platform: TestPlatform;

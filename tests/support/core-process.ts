@@ -46,8 +46,17 @@ export async function killCores(): Promise<void> {
     const family = familyOf(child.pid ?? 0);
     child.kill('SIGKILL');
     await allEnd(family.slice(1).filter((pid) => !isPostgres(pid)));
-    for (const pid of family) if (isRunning(pid)) process.kill(pid, 'SIGQUIT');
+    for (const pid of family) quit(pid);
     await allEnd(family);
+  }
+}
+
+function quit(pid: number): void {
+  try {
+    process.kill(pid, 'SIGQUIT');
+  } catch (error) {
+    // It has ended meanwhile.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 

@@ -16,10 +16,17 @@ const isClaimable = `d.state = 'pending' and d.due_at <= now()
 
 const isReady = `e.state = 'enabled' and e.deleted_at is null and (e.paused_until is null or e.paused_until <= now())`;
 
+/** Requests to an endpoint that may be begun: one that fails gets one at a time. `$3` is what the others get. */
+const freeOf = (
+  endpoint: string,
+): string => `case when ${endpoint}.consecutive_failures > 0 then 1 else $3::integer end - (
+  select count(*) from webhook_deliveries f
+  where f.endpoint_id = ${endpoint}.endpoint_id and f.state = 'pending' and f.leased_until > now())`;
+
 const findReadyStatement: Statement = {
   name: 'find_ready_webhook_endpoints',
   text: `select e.endpoint_id as "endpointId" from webhook_endpoints e
-    where ${isReady} and (e.consecutive_failures > 0) = $1
+    where ${isReady} and (e.consecutive_failures > 0) = $1 and ${freeOf('e')} > 0
       and exists (select from webhook_deliveries d where d.endpoint_id = e.endpoint_id and ${isClaimable})
     order by e.claimed_at nulls first limit $2`,
 };
@@ -35,11 +42,7 @@ const claimStatement: Statement = {
   name: 'claim_webhook_deliveries',
   text: `with served as (
       update webhook_endpoints set claimed_at = now() where endpoint_id = any($1::uuid[])
-      returning endpoint_id, url, claimed_at,
-        greatest(0, case when consecutive_failures > 0 then 1 else $3::integer end - (
-          select count(*) from webhook_deliveries f
-          where f.endpoint_id = webhook_endpoints.endpoint_id and f.state = 'pending' and f.leased_until > now()
-        )) as free
+      returning endpoint_id, url, greatest(0, ${freeOf('webhook_endpoints')}) as free
     ), heads as (
       select served.url, d.delivery_id, d.due_at,
         row_number() over (partition by served.endpoint_id order by d.due_at, d.sequence) as turn
@@ -103,7 +106,8 @@ export async function claimDeliveries(db: Database, options: ClaimOptions): Prom
   });
 }
 
-async function findReady(db: Queryable, { failing, limit }: ClaimOptions): Promise<readonly string[]> {
-  const { rows } = await db.query<{ endpointId: string }>(findReadyStatement, [failing, limit]);
+async function findReady(db: Queryable, options: ClaimOptions): Promise<readonly string[]> {
+  const values = [options.failing, options.limit, options.endpointConcurrency];
+  const { rows } = await db.query<{ endpointId: string }>(findReadyStatement, values);
   return rows.map(({ endpointId }) => endpointId);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { tell } from '../../../plugins/webhooks/events.ts';
 import { until } from '../../support/until.ts';
 import { createBench, orderId, type Bench } from './fixture.ts';
 import { answer, silent } from './receiver.ts';
@@ -67,7 +68,6 @@ describe('deliveries', () => {
     await bench.make();
     const sent = bench.data.sent.length;
     const failing = bench.data.db.transaction(async (tx) => {
-      const { tell } = await import('../../../plugins/webhooks/events.ts');
       const event = {
         id: 'e1',
         name: 'order.created',

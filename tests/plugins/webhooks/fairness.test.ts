@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { plugin } from '../../../plugins/webhooks/plugin.ts';
+import { claimDeliveries } from '../../../plugins/webhooks/store/claims.ts';
 import { until } from '../../support/until.ts';
 import { createBench, type Bench } from './fixture.ts';
 import { silent, startReceiver, type Receiver } from './receiver.ts';
@@ -68,6 +70,27 @@ describe('slow and dead endpoints', () => {
     await bench.pass(60);
     await until('it is tried again', () => dead.received.length > before);
     assert.equal(dead.received.length, before + 1);
+  });
+
+  it('take no turn while they have all the requests that they may have', async () => {
+    await bench.start();
+    await plugin.stop?.();
+    const slow = await bench.make({}, 'slow');
+    const other = await bench.make();
+    for (let index = 0; index < 5; index += 1) {
+      await bench.tell('order.created', { orderId: `s${index}`, partnerId: 'slow' });
+    }
+    const claim = async (limit: number): Promise<string[]> => {
+      const options = { failing: false, limit, endpointConcurrency: 2, leaseSeconds: 60 };
+      return (await claimDeliveries(bench.data.db, options)).map(({ endpointId }) => endpointId);
+    };
+    assert.deepEqual(await claim(8), [slow.endpointId, slow.endpointId]);
+    for (const orderId of ['o1', 'o2']) {
+      await bench.tell('order.created', { orderId });
+      // The second time it is the slow one that was served longest ago.
+      assert.deepEqual(await claim(1), [other.endpointId]);
+    }
+    assert.deepEqual(await claim(8), []);
   });
 
   it('take their turns: a partner with much does not keep others waiting', async () => {

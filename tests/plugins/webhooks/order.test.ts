@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { plugin } from '../../../plugins/webhooks/plugin.ts';
+import { claimDeliveries } from '../../../plugins/webhooks/store/claims.ts';
 import { until } from '../../support/until.ts';
 import { createBench, type Bench } from './fixture.ts';
 import { answer, silent } from './receiver.ts';
@@ -141,12 +143,10 @@ describe('order', () => {
     const { receiver } = bench;
     await bench.start({ WEBHOOKS_ENDPOINT_CONCURRENCY: '2' });
     await bench.make();
-    const { claimDeliveries } = await import('../../../plugins/webhooks/store/claims.ts');
     receiver.manner = silent;
     await bench.data.sql(`update webhook_endpoints set state = 'disabled', disabled_reason = 'partner'`);
     for (let index = 0; index < 12; index += 1) await step(`o${index}`, 1);
     // The plugin's own sender has nothing to do with it: its endpoint opens for these alone.
-    const { plugin } = await import('../../../plugins/webhooks/plugin.ts');
     await plugin.stop?.();
     await bench.data.sql(`update webhook_endpoints set state = 'enabled', disabled_reason = null`);
     const options = { failing: false, limit: 8, endpointConcurrency: 2, leaseSeconds: 60 };
