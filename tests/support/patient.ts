@@ -7,6 +7,7 @@ export const patient: Partial<Config> = {
   pluginHeartbeatTimeoutMs: 120_000,
   pluginLoopMs: 60_000,
   httpRequestTimeoutMs: 60_000,
+  dbHealthIntervalMs: 60_000,
 };
 
 /** The same for a core that is a process of its own, without what its test sets itself. */

@@ -19,7 +19,12 @@ const WindowsQuery = Type.Object(
   closed,
 );
 
-const area = Type.String({ pattern: '^[0-9a-f]{15,16}$', description: 'An H3 cell, as GET /orders/windows tells it' });
+const area = Type.String({
+  pattern: '^[0-9a-f]{15,16}$',
+  description: 'An H3 cell, as GET /orders/windows tells it',
+  // Of the documentation's examples: around the Empire State Building, in the size that areas have unless set otherwise.
+  examples: ['862a100d7ffffff'],
+});
 
 const WindowRoom = Type.Object(
   {

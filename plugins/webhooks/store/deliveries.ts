@@ -34,12 +34,7 @@ export interface DeliveryFilter {
   readonly limit: number;
 }
 
-const columns = {
-  scope: 'd.partner_id',
-  orderId: 'd.order_id',
-  endpointId: 'd.endpoint_id',
-  state: 'd.state',
-} as const;
+const columns = { partner: 'd.partner_id', order: 'd.order_id', endpoint: 'd.endpoint_id', state: 'd.state' } as const;
 type Filtered = keyof typeof columns;
 
 /**
@@ -49,7 +44,7 @@ type Filtered = keyof typeof columns;
 export function listStatement(filters: readonly Filtered[]): Statement {
   const conditions = filters.map((filter, index) => `${columns[filter]} = $${index + 3} and`);
   return {
-    name: ['list_webhook_deliveries', ...filters.map((filter) => columns[filter].slice(2))].join('_by_'),
+    name: ['list_webhook_deliveries_by', ...filters].join('_'),
     text: `select ${fields} from webhook_deliveries d
     where ${conditions.join(' ')} d.sequence < $1
     order by d.sequence desc limit $2`,
@@ -61,8 +56,10 @@ const afterAll = '9223372036854775807';
 
 /** The newest first. */
 export async function listDeliveries(db: Queryable, filter: DeliveryFilter): Promise<readonly StoredDelivery[]> {
-  const filters = (Object.keys(columns) as Filtered[]).filter((name) => filter[name] !== null);
-  const values = [filter.before ?? afterAll, filter.limit, ...filters.map((name) => filter[name])];
+  const { scope: partner, orderId: order, endpointId: endpoint, state, before, limit } = filter;
+  const wanted = { partner, order, endpoint, state };
+  const filters = (Object.keys(columns) as Filtered[]).filter((name) => wanted[name] !== null);
+  const values = [before ?? afterAll, limit, ...filters.map((name) => wanted[name])];
   return (await db.query<StoredDelivery>(listStatement(filters), values)).rows;
 }
 

@@ -3,6 +3,7 @@
  * `RETURNIT_FUZZ_SEED` repeats a run, `RETURNIT_FUZZ_ROUTE` narrows it to routes whose name holds this.
  */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { request as sendRequest } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
@@ -26,6 +27,8 @@ const subjects: Readonly<Record<Role, string>> = {
 };
 /** 60 routes, at half a second a request on a busy machine. */
 const timeout = 120_000 + numRuns * 60 * 500;
+/** Without it there are no webhooks. */
+const webhookKey = 'WEBHOOKS_SECRET_KEY';
 /** Ids remembered of each name. */
 const knownMax = 50;
 
@@ -34,9 +37,6 @@ interface Answer {
   readonly headers: Headers;
   readonly text: string;
 }
-
-/** To be mended: a GET with a body is answered as if it were no HTTP, without a trace id. */
-const openFinding = 'a GET with a body is answered 400 without a trace id';
 
 describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () => {
   let platform: TestPlatform;
@@ -47,6 +47,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
   const known = new Map<string, string[]>();
 
   before(async () => {
+    process.env[webhookKey] = randomBytes(32).toString('base64');
     const limits = { httpReadsPerMinute: 0, httpWritesPerMinute: 0, httpAnonymousPerMinute: 0 };
     platform = await startPlatform({ config: { ...patient, ...limits, partnerRequestsPerDay: 1_000_000_000 } });
     for (const { name } of platform.app.plugins()) await platform.reached(name, 'ready');
@@ -57,7 +58,10 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
     tokens = Object.fromEntries(await Promise.all(entries));
     device = await makeThings();
   });
-  after(() => platform?.stop());
+  after(async () => {
+    await platform?.stop();
+    Reflect.deleteProperty(process.env, webhookKey);
+  });
 
   /** Something of each kind that there is; what answers show of others is found by itself. @returns a device's header */
   async function makeThings(): Promise<string> {
@@ -109,10 +113,17 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
     authorization: string | undefined,
   ): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const bytes = body === undefined ? undefined : Buffer.from(body, encoding);
+    // Without its length, what follows a GET would be the next request.
+    const length = bytes === undefined ? {} : { 'content-length': String(bytes.length) };
     const sent = sendRequest(
       `${platform.app.addresses.api}/`,
       // As it is: a URL would be made tidy.
-      { method: verb, path, headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) } },
+      {
+        method: verb,
+        path,
+        headers: { ...headers, ...length, ...(authorization === undefined ? {} : { authorization }) },
+      },
       (response) => {
         const status = response.statusCode ?? 0;
         const received = new Headers(Object.entries(response.headers).map(([name, value]) => [name, String(value)]));
@@ -120,7 +131,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
       },
     );
     sent.on('error', reject);
-    sent.end(body === undefined ? undefined : Buffer.from(body, encoding));
+    sent.end(bytes);
     return promise;
   }
 
@@ -153,28 +164,29 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
       for (const { verb, template, operation } of operations.filter((each) =>
         `${each.verb} ${each.template}`.includes(part),
       )) {
-        await t.test(`${verb} ${template}`, { todo: openFinding }, async () => {
+        await t.test(`${verb} ${template}`, async () => {
+          const logged = platform.logs.length;
           const callers = callersOf(operation['x-roles']);
           const requests = fuzzRequest({ template, operation, callers: callers.length, known });
           await fc.assert(
             fc.asyncProperty(requests, (request) => tryOne(verb, template, request, callers[request.caller])),
             { numRuns, seed, interruptAfterTimeLimit: 300_000 },
           );
-          assertUnharmed();
+          assertUnharmed(logged);
         });
       }
     },
   );
 
-  function assertUnharmed(): void {
-    const bad = platform.logs.filter(
-      ({ level, msg }) => level === 'error' || level === 'fatal' || /unhandled/i.test(msg),
-    );
+  /** @param logged lines before this route's requests */
+  function assertUnharmed(logged: number): void {
+    const bad = platform.logs
+      .slice(logged)
+      .filter(
+        ({ level, msg }) => level === 'error' || level === 'fatal' || /unhandled|^plugin \w+ died of /i.test(msg),
+      );
     assert.deepEqual(bad, [], 'the log has errors');
-    for (const { name, state } of platform.app.plugins()) {
-      assert.equal(state, 'ready', name);
-      assert.equal(platform.deathsOf(name), 0, `${name} died`);
-    }
+    for (const { name, state } of platform.app.plugins()) assert.equal(state, 'ready', name);
   }
 });
 
