@@ -17,7 +17,9 @@ describe('replay of a dead letter', () => {
   after(() => data.stop());
   beforeEach(async () => {
     await data.sql('truncate dead_letters, newest_positions, drivers.drivers, drivers.driver_devices cascade');
-    await data.sql("insert into drivers.drivers (driver_id, name, vehicle) values ('d1', 'One', 'van')");
+    await data.sql(
+      "insert into drivers.drivers (driver_id, name, vehicle, status) values ('d1', 'One', 'van', 'approved')",
+    );
     running = await runPlugin(plugin, data.db);
   });
 
@@ -46,7 +48,9 @@ describe('replay of a dead letter', () => {
     );
     const [noted] = await data.sql('select replays, replayed_at is not null as noted from dead_letters');
     assert.deepEqual([noted?.['replays'], noted?.['noted']], [1, true]);
-    await data.sql("insert into drivers.drivers (driver_id, name, vehicle) values ('d9', 'Nine', 'van')");
+    await data.sql(
+      "insert into drivers.drivers (driver_id, name, vehicle, status) values ('d9', 'Nine', 'van', 'approved')",
+    );
     assert.equal((await replay(id)).body['outcome'], 'accepted');
     assert.deepEqual([(await letterIds()).length, (await newest('d9')).length], [0, 1]);
     assert.equal((await replay(id)).code, 'DEAD_LETTER_NOT_FOUND');
@@ -90,7 +94,9 @@ describe('replay of a dead letter', () => {
 
   it('of two at once takes the fix once', async () => {
     await receive(toMessage(Date.now() - 5000, 'd8'));
-    await data.sql("insert into drivers.drivers (driver_id, name, vehicle) values ('d8', 'Eight', 'van')");
+    await data.sql(
+      "insert into drivers.drivers (driver_id, name, vehicle, status) values ('d8', 'Eight', 'van', 'approved')",
+    );
     const [id] = await letterIds();
     const answers = await Promise.all([replay(id), replay(id)]);
     assert.ok(answers.some(({ body }) => body['outcome'] === 'accepted'));

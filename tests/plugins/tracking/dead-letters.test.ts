@@ -14,7 +14,9 @@ describe('dead letters', () => {
   let number = 0;
   before(async () => {
     data = await createPluginDatabase('tracking', 'orders', 'drivers');
-    await data.sql("insert into drivers.drivers (driver_id, name, vehicle) values ('d1', 'One', 'van')");
+    await data.sql(
+      "insert into drivers.drivers (driver_id, name, vehicle, status) values ('d1', 'One', 'van', 'approved')",
+    );
   });
   after(() => data.stop());
   beforeEach(async () => {

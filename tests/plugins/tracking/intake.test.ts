@@ -16,8 +16,8 @@ describe('intake of messages', () => {
     await data.sql(
       'truncate driver_location_pings, newest_positions, tracked_orders, drivers.drivers, drivers.driver_devices cascade',
     );
-    await data.sql(`insert into drivers.drivers (driver_id, name, vehicle) values
-      ('d1', 'One', 'van'), ('d2', 'Two', 'van'), ('d3', 'Three', 'van')`);
+    await data.sql(`insert into drivers.drivers (driver_id, name, vehicle, status) values
+      ('d1', 'One', 'van', 'approved'), ('d2', 'Two', 'van', 'approved'), ('d3', 'Three', 'van', 'approved')`);
     await data.sql(`insert into drivers.driver_devices (driver_id, device_id, username, issued_by, revoked_at) values
       ('d1', 'phone', 'd1.phone', 'ops', null), ('d2', 'phone', 'd2.phone', 'ops', now()),
       ('d2', 'tablet', 'd2.tablet', 'ops', null)`);
@@ -72,7 +72,9 @@ describe('intake of messages', () => {
     running = await runPlugin(plugin, data.db, { TRACKING_DRIVER_CACHE_SECONDS: '0' });
     assert.deepEqual(await receive(toMessage(7)), [{ rejected: 'suspended_device' }]);
     assert.deepEqual(await receive(toMessage(6, {}, 'd4.phone')), [{ rejected: 'unknown_driver' }]);
-    await data.sql("insert into drivers.drivers (driver_id, name, vehicle) values ('d4', 'Four', 'van')");
+    await data.sql(
+      "insert into drivers.drivers (driver_id, name, vehicle, status) values ('d4', 'Four', 'van', 'approved')",
+    );
     assert.deepEqual(await receive(toMessage(5, {}, 'd4.phone')), ['accepted']);
   });
 
