@@ -26,11 +26,23 @@ const listFields = {
     minItems: 1,
     maxItems: 50,
     description: 'By the great circle from pickup to destination; growing, the last one without an end',
+    examples: [
+      [
+        { upToM: 5000, amountMinor: 0 },
+        { upToM: null, amountMinor: 400 },
+      ],
+    ],
   }),
   windowBands: Type.Array(WindowBand, {
     minItems: 1,
     maxItems: 50,
     description: 'By the length of the pickup window; growing, the last one without an end',
+    examples: [
+      [
+        { upToMinutes: 60, amountMinor: 300 },
+        { upToMinutes: null, amountMinor: 0 },
+      ],
+    ],
   }),
 };
 

@@ -120,7 +120,13 @@ describe('refusals of every route', () => {
     }
   });
 
-  const withBodyOf = ({ operation }: Named): ApiRequest => (operation.requestBody === undefined ? {} : { body: {} });
+  /** A body of a type that the route takes. */
+  function withBodyOf({ operation }: Named): ApiRequest {
+    if (operation.requestBody === undefined) return {};
+    const types = Object.keys(operation.requestBody.content);
+    if (types.includes('application/json')) return { body: {} };
+    return { raw: '{}', headers: { 'content-type': types[0] ?? '' } };
+  }
 });
 
 describe('refusals of every route when a caller has had its share', () => {

@@ -206,7 +206,8 @@ describe('a plugin that keeps dying', () => {
       ),
       'plugin:unbootable': 'false quarantined',
     });
-    assert.match(checks.at(-1)?.detail ?? '', /boot-failure: .*the tariff table is missing/);
+    const unbootable = checks.find(({ name }) => name === 'plugin:unbootable');
+    assert.match(unbootable?.detail ?? '', /boot-failure: .*the tariff table is missing/);
     assert.equal(
       await platform.sample('returnit_plugin_restarts_total', { plugin: 'unbootable', reason: 'boot-failure' }),
       3,

@@ -43,7 +43,11 @@ export function preferredRole(roles: readonly string[]): string {
 }
 
 function toBody(route: Route, { body }: OperationExample): readonly string[] {
-  if (route.body === undefined || body === undefined) return [];
+  const [contentType = ''] = route.upload?.contentTypes ?? [];
+  const typed = `-H ${quote(`Content-Type: ${contentType}`)}`;
+  if (route.upload?.as === 'bytes') return [typed, `--data-binary @file.${contentType.replace(/^.*\//, '')}`];
+  if (body === undefined) return [];
+  if (route.upload?.as === 'lines') return [typed, `--data-binary ${quote(JSON.stringify(body.value))}`];
   const text =
     typeof body.value === 'string' && route.bodyAs === 'text' ? body.value : JSON.stringify(body.value, null, 2);
   return ["-H 'Content-Type: application/json'", `-d ${quote(text)}`];

@@ -6,12 +6,14 @@ import { createExample } from './schema-example.ts';
 export interface OperationExample {
   readonly params: Readonly<Record<string, unknown>>;
   readonly query: Readonly<Record<string, unknown>>;
+  /** Of a body of lines: one of them. */
   readonly body?: { readonly value: unknown };
   readonly responses: ReadonlyMap<number, unknown>;
 }
 
 export function createOperationExample(route: Route, nowMs: number): OperationExample {
-  const body = exampleOf(route.body, { nowMs, whole: false });
+  const line = route.upload?.as === 'lines' ? route.upload.check : undefined;
+  const body = exampleOf(route.body ?? line, { nowMs, whole: false });
   const responses = new Map<number, unknown>();
   for (const [status, check] of route.response) {
     const found = exampleOf(check, { nowMs, whole: true });

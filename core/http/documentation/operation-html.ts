@@ -22,7 +22,7 @@ export function toOperationHtml(route: Route, nowMs: number): string {
     '</summary><div class="columns"><div class="facts">',
     toParametersHtml('In the path', route.params, example.params),
     toParametersHtml('In the query', route.query, example.query),
-    route.body === undefined ? '' : `<h4>Body</h4>${toSchemaHtml(route.body.schema)}`,
+    toBodyHtml(route),
     ...[...route.response].map(([status, check]) => toResponseHtml(status, check)),
     '</div><div class="examples">',
     toCodeHtml('Paste it into a shell', toCurl(route, example)),
@@ -34,6 +34,14 @@ export function toOperationHtml(route: Route, nowMs: number): string {
 
 function toPathHtml({ path }: Route): string {
   return escapeHtml(path.template).replaceAll(/\{\w+\}/g, (name) => `<span class="param">${name}</span>`);
+}
+
+function toBodyHtml({ body, upload }: Route): string {
+  if (body !== undefined) return `<h4>Body</h4>${toSchemaHtml(body.schema)}`;
+  if (upload === undefined) return '';
+  const types = upload.contentTypes.map((type) => `<code>${escapeHtml(type)}</code>`).join(', ');
+  if (upload.as === 'bytes') return `<h4>Body</h4><p>A file of ${types}, of at most ${upload.bytesMax} bytes</p>`;
+  return `<h4>Body</h4><p>Any number of lines of ${types}, each of them</p>${toSchemaHtml(upload.check.schema)}`;
 }
 
 function propertiesOf(check: SchemaCheck | undefined): readonly (readonly [string, JsonSchema])[] {
