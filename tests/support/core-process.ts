@@ -38,6 +38,10 @@ export interface CoreProcessOptions {
 
 const startTimeoutMs = 120_000;
 const started = new Set<ChildProcess>();
+// Also of a file that is ended at its deadline, which no `after` follows.
+process.once('exit', () => {
+  for (const child of started) child.kill('SIGKILL');
+});
 
 /** For `after`: what a failed test has left running is ended. */
 export async function killCores(): Promise<void> {
