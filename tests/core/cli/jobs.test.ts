@@ -23,7 +23,7 @@ describe('returnit jobs', { timeout: 300_000 }, () => {
     await client.connect();
     platform = await startPlatform({
       fixtures: ['failing'],
-      config: { plugins: ['failing'], databaseUrl: database.url },
+      config: { plugins: ['failing'], databaseUrl: database.url, jobRetryLimit: 1 },
     });
     ops = await platform.as('ops', 'operator');
     for (let n = 1; n <= 5; n += 1) {

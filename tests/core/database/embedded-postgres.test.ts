@@ -100,7 +100,8 @@ describe('startEmbeddedPostgres()', () => {
   });
 
   it('starts over the files of one that was killed and that nobody collected', { skip: noProc }, async () => {
-    const collector = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+    // Ends when the shell has become something that collects nobody.
+    const collector = spawn('/bin/sh', ['-c', 'sleep 1 & echo $!; exec sleep 60'], {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     try {

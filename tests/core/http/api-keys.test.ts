@@ -88,7 +88,7 @@ describe('API keys', () => {
       text: 'select key::text as text from returnit.api_key as key where key_id = $1',
       values: [keyId],
     });
-    const hidden = secret.split('_').at(-1) ?? assert.fail();
+    const hidden = secret.slice(-43);
     const texts = [stored.rows, node.logs, access.audited, await list(partner('hush'))].map((each) =>
       JSON.stringify(each),
     );
