@@ -34,7 +34,7 @@ export async function benchDay(): Promise<BenchResult> {
   const random = createRandom(numberFlag('seed', 1));
   const rig = await startRig({
     devices: drivers,
-    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications'],
+    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'],
     environment: { LOG_LEVEL: 'warn', ORDERS_WINDOW_CAPACITY: String(orders), DRIVERS_OFFER_SECONDS: '20' },
   });
   const crowd = createCrowd(rig);

@@ -4,7 +4,7 @@ import { startRig, type Rig } from '../support/ingest/rig.ts';
 import { until } from '../support/until.ts';
 import { numberFlag } from './flags.ts';
 import { startBaseline, type Baseline } from './orders/baseline.ts';
-import { putDriversOnShift, refreshPositions } from './orders/scene.ts';
+import { pluginSettings, putDriversOnShift, refreshPositions } from './orders/scene.ts';
 import { createClient, type Client, type Traffic } from './orders/traffic.ts';
 import { median, percentile, type BenchResult } from './report.ts';
 
@@ -23,16 +23,16 @@ export async function benchOrders(): Promise<BenchResult> {
   const drivers = 4000;
   const rig = await startRig({
     devices: 0,
-    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications'],
-    environment: { LOG_LEVEL: 'warn', DB_POOL_MAX: '100' },
+    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'],
+    environment: { LOG_LEVEL: 'warn', DB_POOL_MAX: '100', ...pluginSettings },
   });
   const client = await createClient(rig);
   let baseline: Baseline | undefined;
   try {
     await rig.database.with((connection) => putDriversOnShift(connection, drivers));
-    baseline = await startBaseline(rig, drivers);
+    baseline = await startBaseline(drivers);
     const sides = { ours: oursOf(rig, client), baseline: baselineOf(baseline) };
-    for (const side of Object.values(sides)) await flatOut(side, warmUp);
+    for (const [name, side] of Object.entries(sides)) console.error("warm", name, await flatOut(side, warmUp));
     const rates = { ours: [] as number[], baseline: [] as number[] };
     for (let round = 0; round < rounds; round += 1) {
       await rig.database.with(refreshPositions);

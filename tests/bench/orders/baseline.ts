@@ -1,16 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { Pool, type PoolConfig } from 'pg';
+import { Pool } from 'pg';
 import type { Plugin } from '#plugin-api';
-import { createAdapter, migrate, toEvent, type Sent } from '../../plugins/support/plugin-database.ts';
+import { createAdapter, migrate, toEvent, type Sent } from '../../plugins/support/database-adapter.ts';
 import { runPlugin, type RunningPlugin } from '../../plugins/support/plugin-context.ts';
-import type { Rig } from '../../support/ingest/rig.ts';
-import { bookingNear, putDriversOnShift, refreshPositions } from './scene.ts';
+import { startTestServer } from '../../support/test-server.ts';
+import { bookingNear, pluginSettings, putDriversOnShift, refreshPositions } from './scene.ts';
 
-const names = ['tracking', 'orders', 'payments', 'drivers', 'notifications'] as const;
+const names = ['tracking', 'orders', 'payments', 'drivers', 'notifications', 'webhooks'] as const;
 const connectionsPerPlugin = 8;
-
-const database = 'bench_baseline';
 
 export interface Baseline {
   book(index: number): Promise<void>;
@@ -22,18 +18,12 @@ export interface Baseline {
 
 /**
  * The same transactions through `pg` alone: the plugins' statements on connections of this process, without HTTP, sandbox,
- * permissions, telemetry, outbox and queue. What a transaction has published is handed to its subscribers at once.
+ * permissions, telemetry, outbox and queue, on a Postgres with the settings of the platform's. What a transaction has
+ * published is handed to its subscribers at once.
  */
-export async function startBaseline({ dataDir, database: platform }: Rig, drivers: number): Promise<Baseline> {
-  await platform.with((client) => client.query(`create database ${database}`));
-  const connection: PoolConfig = {
-    host: join(dataDir, 'postgres'),
-    port: 5432,
-    user: 'returnit',
-    password: readFileSync(join(dataDir, 'postgres.secret'), 'utf8').trim(),
-    database,
-  };
-  const setup = new Pool({ ...connection, max: 1 });
+export async function startBaseline(drivers: number): Promise<Baseline> {
+  const server = await startTestServer({ isDurable: true });
+  const setup = new Pool({ connectionString: server.url, max: 1 });
   const pools = [setup];
   const plugins = new Map<string, RunningPlugin>();
   const underWay = new Set<Promise<void>>();
@@ -59,10 +49,14 @@ export async function startBaseline({ dataDir, database: platform }: Rig, driver
   for (const name of names) await migrate(setup, name);
   for (const name of names) {
     const module = (await import(`../../../plugins/${name}/plugin.ts`)) as { readonly plugin: Plugin };
-    const pool = new Pool({ ...connection, max: connectionsPerPlugin, options: `-c search_path=${name}` });
+    const pool = new Pool({
+      connectionString: server.url,
+      max: connectionsPerPlugin,
+      options: `-c search_path=${name}`,
+    });
     pools.push(pool);
     const sent = { push: (...all: Sent[]) => (all.forEach(dispatch), 0) };
-    plugins.set(name, await runPlugin(module.plugin, createAdapter(pool, sent)));
+    plugins.set(name, await runPlugin(module.plugin, createAdapter(pool, sent), pluginSettings));
   }
   await putDriversOnShift(setup, drivers);
   const orders = plugins.get('orders');
@@ -80,6 +74,7 @@ export async function startBaseline({ dataDir, database: platform }: Rig, driver
     async stop() {
       await Promise.all(underWay);
       for (const pool of pools) await pool.end();
+      await server.stop();
     },
   };
 }
