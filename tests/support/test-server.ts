@@ -8,6 +8,8 @@ import { recordTelemetry } from './record-telemetry.ts';
 export interface TestServer {
   /** Of its superuser. */
   readonly url: string;
+  /** Of its postmaster. */
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -35,6 +37,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
   });
   return {
     url: postgres.url,
+    pid: postgres.pid,
     async stop() {
       await postgres.stop();
       folder.release();

@@ -3,7 +3,8 @@ import type { Plugin } from '#plugin-api';
 import { createAdapter, migrate, toEvent, type Sent } from '../../plugins/support/database-adapter.ts';
 import { runPlugin, type RunningPlugin } from '../../plugins/support/plugin-context.ts';
 import { startTestServer } from '../../support/test-server.ts';
-import { bookingNear, pluginSettings, putDriversOnShift, refreshPositions } from './scene.ts';
+import { cpuOfTree } from '../process-cpu.ts';
+import { bookingNear, keepPositionsFresh, pluginSettings, putDriversOnShift } from './scene.ts';
 
 const names = ['tracking', 'orders', 'payments', 'drivers', 'notifications', 'webhooks'] as const;
 const connectionsPerPlugin = 8;
@@ -12,7 +13,8 @@ export interface Baseline {
   book(index: number): Promise<void>;
   /** Orders that have a driver. */
   readonly assigned: number;
-  refresh(): Promise<void>;
+  /** CPU time so far of its Postgres. */
+  postgresCpuUs(): number;
   stop(): Promise<void>;
 }
 
@@ -29,9 +31,12 @@ export async function startBaseline(drivers: number): Promise<Baseline> {
   const underWay = new Set<Promise<void>>();
   let eventNumber = 0;
   let assigned = 0;
+  let failure: Error | undefined;
 
   function handOver(work: Promise<void>): void {
-    const tracked = work.finally(() => underWay.delete(tracked));
+    const tracked = work
+      .catch((error: unknown) => void (failure ??= new Error('The baseline failed', { cause: error })))
+      .finally(() => underWay.delete(tracked));
     underWay.add(tracked);
   }
 
@@ -59,6 +64,7 @@ export async function startBaseline(drivers: number): Promise<Baseline> {
     plugins.set(name, await runPlugin(module.plugin, createAdapter(pool, sent), pluginSettings));
   }
   await putDriversOnShift(setup, drivers);
+  const positions = keepPositionsFresh(setup);
   const orders = plugins.get('orders');
 
   return {
@@ -68,10 +74,12 @@ export async function startBaseline(drivers: number): Promise<Baseline> {
       if (reply?.status !== 201) throw new Error(`The baseline answered ${JSON.stringify(reply)}`);
     },
     get assigned() {
+      if (failure !== undefined) throw failure;
       return assigned;
     },
-    refresh: () => refreshPositions(setup),
+    postgresCpuUs: () => cpuOfTree(server.pid),
     async stop() {
+      await positions.stop();
       await Promise.all(underWay);
       for (const pool of pools) await pool.end();
       await server.stop();

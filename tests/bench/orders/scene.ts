@@ -44,7 +44,18 @@ export async function putDriversOnShift(client: Pick<pg.Client, 'query'>, count:
   await client.query('analyze drivers.drivers, tracking.newest_positions');
 }
 
-/** Drivers of whom nothing was heard for minutes are not considered. */
-export async function refreshPositions(client: Pick<pg.Client, 'query'>): Promise<void> {
-  await client.query('update tracking.newest_positions set recorded_at = now()');
+const refreshMs = 60_000;
+
+/** Drivers of whom nothing was heard for minutes are not considered: all are heard of each minute. */
+export function keepPositionsFresh(client: Pick<pg.Client, 'query'>): { stop(): Promise<void> } {
+  let last: Promise<unknown> = Promise.resolve();
+  const timer = setInterval(() => {
+    last = client.query('update tracking.newest_positions set recorded_at = now()');
+  }, refreshMs);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await last;
+    },
+  };
 }
