@@ -92,7 +92,9 @@ async function compare(
       for (const name of ['baseline', 'ours'] as const) {
         const result = await flatOut(sides[name], orders);
         const { perSecond, cpuMsPerOrder } = result;
-        console.error(`round ${round}, ${name}: ${perSecond.toFixed(1)}/s, ${cpuMsPerOrder.toFixed(1)} ms CPU an order`);
+        console.error(
+          `round ${round}, ${name}: ${perSecond.toFixed(1)}/s, ${cpuMsPerOrder.toFixed(1)} ms CPU an order`,
+        );
         measured[name].push(result);
       }
     }
@@ -102,10 +104,7 @@ async function compare(
   }
 }
 
-function oursOf(
-  rig: Rig,
-  { connection, client }: { readonly connection: pg.Client; readonly client: Client },
-): Side {
+function oursOf(rig: Rig, { connection, client }: { readonly connection: pg.Client; readonly client: Client }): Side {
   return {
     booked: 0,
     book: (index) => client.book(index),

@@ -32,8 +32,7 @@ export async function startTestServer(options: TestServerOptions = {}): Promise<
     connectionsMax: options.connectionsMax ?? 200,
     telemetry: recordTelemetry(),
     // What the tests wrote is thrown away: nothing is worth a flush.
-    settings:
-      options.isDurable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
+    settings: options.isDurable === true ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' },
   });
   return {
     url: postgres.url,
