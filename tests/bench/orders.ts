@@ -11,7 +11,7 @@ import { createClient, type Client } from './orders/traffic.ts';
 import { cpuOfTree } from './process-cpu.ts';
 import { median, percentile, type BenchResult } from './report.ts';
 
-const warmUp = 200;
+const warmUpMax = 200;
 const ratioMin = 0.5;
 const bookP99MaxMs = 250;
 
@@ -86,7 +86,7 @@ async function compare(
   const baseline = await startBaseline(drivers);
   try {
     const sides = { baseline: baselineOf(baseline), ours: oursOf(rig, options) };
-    for (const side of Object.values(sides)) await flatOut(side, warmUp);
+    for (const side of Object.values(sides)) await flatOut(side, Math.min(orders, warmUpMax));
     const measured = { baseline: [] as FlatOut[], ours: [] as FlatOut[] };
     for (let round = 1; round <= rounds; round += 1) {
       for (const name of ['baseline', 'ours'] as const) {
