@@ -31,7 +31,13 @@ export async function benchDay(): Promise<BenchResult> {
   const rig = await startRig({
     devices: drivers,
     plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'],
-    environment: { LOG_LEVEL: 'warn', ORDERS_WINDOW_CAPACITY: String(orders), DRIVERS_OFFER_SECONDS: '20' },
+    environment: {
+      LOG_LEVEL: 'warn',
+      ORDERS_WINDOW_CAPACITY: String(orders),
+      DRIVERS_OFFER_SECONDS: '20',
+      // In a day of minutes, five of them would be hours.
+      DRIVERS_REOFFER_SECONDS: '20',
+    },
   });
   const crowd = createCrowd(rig);
   const failures: string[] = [];

@@ -9,6 +9,8 @@ const files = ['munich-car-1hz.csv', 'korita-zbevnica.gpx', 'visnjan-car.gpx'];
 const folderDefault = path.resolve(import.meta.dirname, '../../../../shared/data');
 /** Of the fleet: many drivers on one road would be no fleet. */
 const recordedShare = 0.1;
+/** Fewer on one road could all decline an order there, and nobody else is near it. */
+const driversPerTraceMin = 5;
 
 export interface Routes {
   readonly routes: readonly (readonly RoutePoint[])[];
@@ -27,10 +29,12 @@ export async function readRoutes(drivers: number, random: () => number): Promise
       console.error(String(error));
     }
   }
-  const wanted = Math.ceil(drivers * recordedShare);
-  const recorded = traces.length === 0 ? 0 : Math.max(wanted, Math.min(traces.length, drivers));
+  const wanted = Math.max(driversPerTraceMin, Math.ceil(drivers * recordedShare));
+  const used = traces.slice(0, Math.floor(wanted / driversPerTraceMin));
+  // As many have to be left for the made-up ones.
+  const recorded = used.length === 0 || drivers < 2 * driversPerTraceMin ? 0 : wanted;
   const routes = Array.from({ length: drivers }, (_, index) => {
-    const trace = index < recorded ? traces[index % traces.length] : undefined;
+    const trace = index < recorded ? used[index % used.length] : undefined;
     return trace ?? createSyntheticRoute({ random, blocks: 60 });
   });
   return { routes, recorded };
