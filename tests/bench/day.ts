@@ -1,31 +1,27 @@
-import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import type { RoutePoint } from '#core/cli/demo/route-point.ts';
-import { createSyntheticRoute } from '#core/cli/demo/synthetic-route.ts';
-import { readTraceFile } from '#core/cli/demo/trace-file.ts';
 import { killCores } from '../support/core-process.ts';
 import { createRandom } from '../support/ingest/random.ts';
 import { startRig, type Rig } from '../support/ingest/rig.ts';
 import { near } from '../support/journey.ts';
-import { createCrowd, type Crowd } from './day/api.ts';
+import { createCrowd } from './day/api.ts';
 import { createChances } from './day/chances.ts';
 import { ordersByHour } from './day/curve.ts';
 import { answerFailedPickup, bookOne } from './day/customer.ts';
 import { SimulatedDriver } from './day/driver.ts';
-import { listFailedPickups, readState, type State } from './day/state.ts';
+import { toResult } from './day/result.ts';
+import { readRoutes } from './day/routes.ts';
+import { listFailedPickups, openOf, readState, type State } from './day/state.ts';
 import { numberFlag } from './flags.ts';
 import type { BenchResult } from './report.ts';
 
 const hours = 24;
 const customersMax = 2000;
 const settleMaxMs = 900_000;
-const recorded = ['munich-car-1hz.csv', 'korita-zbevnica.gpx', 'visnjan-car.gpx'];
-const over: ReadonlySet<string> = new Set(['completed', 'cancelled']);
 
 /**
  * A day in fast motion: orders as the guide spreads them over the hours, drivers on recorded and made-up routes who are
  * offered them by MQTT, cards that are declined, pickups that fail, customers who cancel. It ends when every order has.
- * `--orders=`, `--drivers=`, `--minutes=` that the day takes, `--seed=`.
+ * `--orders=`, `--drivers=`, `--minutes=` that the day takes, `--seed=`, `--traces=` the folder of recorded drives.
  */
 export async function benchDay(): Promise<BenchResult> {
   const orders = numberFlag('orders', 10_000);
@@ -34,8 +30,14 @@ export async function benchDay(): Promise<BenchResult> {
   const random = createRandom(numberFlag('seed', 1));
   const rig = await startRig({
     devices: drivers,
-    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications'],
-    environment: { LOG_LEVEL: 'warn', ORDERS_WINDOW_CAPACITY: String(orders), DRIVERS_OFFER_SECONDS: '20' },
+    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'],
+    environment: {
+      LOG_LEVEL: 'warn',
+      ORDERS_WINDOW_CAPACITY: String(orders),
+      DRIVERS_OFFER_SECONDS: '20',
+      // In a day of minutes, five of them would be hours.
+      DRIVERS_REOFFER_SECONDS: '20',
+    },
   });
   const crowd = createCrowd(rig);
   const failures: string[] = [];
@@ -45,7 +47,7 @@ export async function benchDay(): Promise<BenchResult> {
   const common = { crowd, chances, paceMs: hourMs / 20, onFailure };
   const fleet: SimulatedDriver[] = [];
   try {
-    const routes = await readRoutes(drivers, () => random.integer(0, 999_999) / 1_000_000);
+    const { routes, recorded } = await readRoutes(drivers, () => random.integer(0, 999_999) / 1_000_000);
     for (const [index, device] of rig.devices.entries()) {
       const route = routes[index % routes.length] ?? [];
       const driver = new SimulatedDriver({ ...common, url: rig.mqttUrl, device, route });
@@ -79,26 +81,13 @@ export async function benchDay(): Promise<BenchResult> {
     const end = await settle(rig, common);
     print('end', end);
     const seconds = (performance.now() - beganMs) / 1000;
-    if (failures.length > 0)
-      throw new Error(`${failures.length} failures, such as: ${failures.slice(0, 5).join('; ')}`);
-    return toResult({ end, booked, seconds, crowd, fleet, seen });
+    return toResult({ end, booked, seconds, crowd, fleet, seen, recorded, failures });
   } finally {
     await Promise.all(fleet.map((driver) => driver.stop()));
     await crowd.stop();
     await rig.stop();
     await killCores();
   }
-}
-
-async function readRoutes(drivers: number, random: () => number): Promise<readonly (readonly RoutePoint[])[]> {
-  const folder = path.resolve(import.meta.dirname, '../../../shared/data');
-  const traces = await Promise.all(recorded.map((name) => readTraceFile(path.join(folder, name)).catch(() => [])));
-  const found = traces.filter((trace) => trace.length > 0);
-  // Recorded ones for a tenth of the fleet: many drivers on one road would be no fleet.
-  const synthetic = Array.from({ length: Math.ceil(drivers * 0.9) }, () =>
-    createSyntheticRoute({ random, blocks: 60 }),
-  );
-  return [...found.flatMap((trace) => Array<readonly RoutePoint[]>(Math.ceil(drivers / 30)).fill(trace)), ...synthetic];
 }
 
 type Common = Pick<Parameters<typeof bookOne>[0], 'crowd' | 'chances' | 'paceMs' | 'onFailure'>;
@@ -111,9 +100,6 @@ async function decideFailedPickups(rig: Rig, common: Common): Promise<void> {
     ),
   );
 }
-
-const openOf = ({ byStatus }: State): number =>
-  Object.entries(byStatus).reduce((sum, [status, count]) => sum + (over.has(status) ? 0 : count), 0);
 
 /** After the last booking: until every order has ended and no work is left. */
 async function settle(rig: Rig, common: Common): Promise<State> {
@@ -145,36 +131,4 @@ function print(hour: string, state: State): State {
   ];
   console.log(values.map((value) => String(value).padStart(width)).join(''));
   return state;
-}
-
-interface Day {
-  readonly end: State;
-  readonly booked: number;
-  readonly seconds: number;
-  readonly crowd: Crowd;
-  readonly fleet: readonly SimulatedDriver[];
-  readonly seen: readonly State[];
-}
-
-function toResult({ end, booked, seconds, crowd, fleet, seen }: Day): BenchResult {
-  const ended = Object.entries(end.byStatus).reduce((sum, [status, count]) => sum + (over.has(status) ? count : 0), 0);
-  return {
-    bench: 'day',
-    unit: 'orders ended',
-    ours: ended,
-    baseline: booked,
-    ratio: ended / booked,
-    figures: {
-      completed: end.byStatus['completed'] ?? 0,
-      cancelled: end.byStatus['cancelled'] ?? 0,
-      ledger_sum: end.ledger,
-      dead_letters: end.dead,
-      jobs_waiting_max: Math.max(...seen.map(({ jobs }) => jobs)),
-      seconds,
-      orders_per_s: booked / seconds,
-      requests: crowd.requests,
-      requests_repeated: crowd.repeated,
-      fixes: fleet.reduce((sum, driver) => sum + driver.fixes, 0),
-    },
-  };
 }

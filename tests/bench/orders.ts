@@ -1,159 +1,165 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { loadavg } from 'node:os';
+import type pg from 'pg';
 import { killCores } from '../support/core-process.ts';
 import { startRig, type Rig } from '../support/ingest/rig.ts';
-import { until } from '../support/until.ts';
 import { numberFlag } from './flags.ts';
 import { startBaseline, type Baseline } from './orders/baseline.ts';
-import { putDriversOnShift, refreshPositions } from './orders/scene.ts';
-import { createClient, type Client, type Traffic } from './orders/traffic.ts';
+import { flatOut, type FlatOut, type Side } from './orders/flat-out.ts';
+import { runMixed, toFigures, type Mixed } from './orders/mixed.ts';
+import { keepPositionsFresh, pluginSettings, putDriversOnShift } from './orders/scene.ts';
+import { createClient, type Client } from './orders/traffic.ts';
+import { cpuOfTree } from './process-cpu.ts';
 import { median, percentile, type BenchResult } from './report.ts';
 
-const bookingsAtOnce = 32;
-const assignMaxMs = 300_000;
-const rounds = 3;
-const warmUp = 200;
+const warmUpMax = 200;
+const ratioMin = 0.5;
+const bookP99MaxMs = 250;
+
+interface Extent {
+  /** Of each round. */
+  readonly orders: number;
+  readonly rounds: number;
+  /** Of each kind of traffic. */
+  readonly seconds: number;
+  readonly drivers: number;
+}
 
 /**
  * Orders booked flat out until each has its driver, against the same transactions through `pg` alone; then mixed traffic at
- * 10,000 and 100,000 requests a minute. `--orders=` of each round, `--seconds=` of each kind of traffic.
+ * 10,000 and 100,000 requests a minute. `--orders=` of each round, `--rounds=`, `--seconds=` of each kind of traffic,
+ * `--drivers=` in the city, who take five orders each.
  */
 export async function benchOrders(): Promise<BenchResult> {
-  const orders = numberFlag('orders', 600);
-  const seconds = numberFlag('seconds', 30);
-  const drivers = 4000;
+  const extent = {
+    orders: numberFlag('orders', 600),
+    rounds: numberFlag('rounds', 3),
+    seconds: numberFlag('seconds', 30),
+    drivers: numberFlag('drivers', 4000),
+  };
+  const loadBefore = loadavg()[0] ?? 0;
   const rig = await startRig({
     devices: 0,
-    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications'],
-    environment: { LOG_LEVEL: 'warn', DB_POOL_MAX: '100' },
+    plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'],
+    environment: { LOG_LEVEL: 'warn', ...pluginSettings },
   });
-  const client = await createClient(rig);
-  let baseline: Baseline | undefined;
   try {
-    await rig.database.with((connection) => putDriversOnShift(connection, drivers));
-    baseline = await startBaseline(rig, drivers);
-    const sides = { ours: oursOf(rig, client), baseline: baselineOf(baseline) };
-    for (const side of Object.values(sides)) await flatOut(side, warmUp);
-    const rates = { ours: [] as number[], baseline: [] as number[] };
-    for (let round = 0; round < rounds; round += 1) {
-      await rig.database.with(refreshPositions);
-      await baseline.refresh();
-      for (const name of ['baseline', 'ours'] as const) {
-        const rate = await flatOut(sides[name], orders);
-        console.error(`round ${round + 1}, ${name}: ${rate.toFixed(1)} orders/s`);
-        rates[name].push(rate);
-      }
-    }
-    await baseline.stop();
-    baseline = undefined;
-    const steady = await mixed(rig, client, { perSecond: 10_000 / 60, seconds });
-    const tenfold = await mixed(rig, client, { perSecond: 100_000 / 60, seconds });
-    return {
-      bench: 'orders',
-      unit: 'orders/s booked to assigned',
-      ours: median(rates.ours),
-      baseline: median(rates.baseline),
-      ratio: median(rates.ours) / median(rates.baseline),
-      figures: { ...named('at_10k_per_min', steady), ...named('at_100k_per_min', tenfold) },
-    };
+    return await rig.database.with((connection) => measure(rig, connection, { ...extent, loadBefore }));
   } finally {
-    await baseline?.stop();
-    await client.stop();
     await rig.stop();
     await killCores();
   }
 }
 
-interface Side {
-  readonly book: (index: number) => Promise<unknown>;
-  readonly assigned: () => Promise<number>;
-  booked: number;
+async function measure(
+  rig: Rig,
+  connection: pg.Client,
+  extent: Extent & { readonly loadBefore: number },
+): Promise<BenchResult> {
+  const client = await createClient(rig);
+  await putDriversOnShift(connection, extent.drivers);
+  const positions = keepPositionsFresh(connection);
+  try {
+    const compared = await compare(rig, { connection, client, extent });
+    const at = async (perMinute: number): Promise<Mixed> => {
+      console.error(`mixed traffic, ${perMinute} requests/min`);
+      return runMixed(connection, client, { perSecond: perMinute / 60, seconds: extent.seconds });
+    };
+    const steady = await at(10_000);
+    const tenfold = await at(100_000);
+    return toResult({ compared, steady, tenfold, loadBefore: extent.loadBefore });
+  } finally {
+    await positions.stop();
+    await client.stop();
+  }
 }
 
-function oursOf(rig: Rig, client: Client): Side {
+interface Compared {
+  readonly ours: readonly FlatOut[];
+  readonly baseline: readonly FlatOut[];
+}
+
+async function compare(
+  rig: Rig,
+  options: { readonly connection: pg.Client; readonly client: Client; readonly extent: Extent },
+): Promise<Compared> {
+  const { orders, rounds, drivers } = options.extent;
+  const baseline = await startBaseline(drivers);
+  try {
+    const sides = { baseline: baselineOf(baseline), ours: oursOf(rig, options) };
+    for (const side of Object.values(sides)) await flatOut(side, Math.min(orders, warmUpMax));
+    const measured = { baseline: [] as FlatOut[], ours: [] as FlatOut[] };
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const name of ['baseline', 'ours'] as const) {
+        const result = await flatOut(sides[name], orders);
+        const { perSecond, cpuMsPerOrder } = result;
+        console.error(
+          `round ${round}, ${name}: ${perSecond.toFixed(1)}/s, ${cpuMsPerOrder.toFixed(1)} ms CPU an order`,
+        );
+        measured[name].push(result);
+      }
+    }
+    return measured;
+  } finally {
+    await baseline.stop();
+  }
+}
+
+function oursOf(rig: Rig, { connection, client }: { readonly connection: pg.Client; readonly client: Client }): Side {
   return {
     booked: 0,
     book: (index) => client.book(index),
-    assigned: () =>
-      rig.database.with(async (connection) => {
-        const { rows } = await connection.query<{ count: string }>(
-          `select count(*) as count from orders.orders where driver_id is not null`,
-        );
-        return Number(rows[0]?.count);
-      }),
+    cpuUs: () => cpuOfTree(rig.core.child.pid ?? 0),
+    async assigned() {
+      const { rows } = await connection.query<{ count: number }>(
+        'select count(*)::int as count from orders.orders where driver_id is not null',
+      );
+      return rows[0]?.count ?? 0;
+    },
   };
 }
 
 const baselineOf = (baseline: Baseline): Side => ({
   booked: 0,
   book: (index) => baseline.book(index),
+  // Its plugins run in this process, which has nothing else to do meanwhile.
+  cpuUs: () => process.cpuUsage().user + process.cpuUsage().system + baseline.postgresCpuUs(),
   assigned: () => Promise.resolve(baseline.assigned),
 });
 
-/** Orders a second from the first booking until the last one has its driver. */
-async function flatOut(side: Side, count: number): Promise<number> {
-  const wanted = (await side.assigned()) + count;
-  const beganMs = performance.now();
-  let next = 0;
-  const bookAll = async (): Promise<void> => {
-    while (next < count) {
-      next += 1;
-      await side.book((side.booked += 1));
-    }
-  };
-  await Promise.all(Array.from({ length: bookingsAtOnce }, bookAll));
-  await until(
-    'every order has a driver',
-    async () => (await wait(20, true)) && (await side.assigned()) >= wanted,
-    assignMaxMs,
-  );
-  return count / ((performance.now() - beganMs) / 1000);
+interface Measured {
+  readonly compared: Compared;
+  readonly steady: Mixed;
+  readonly tenfold: Mixed;
+  readonly loadBefore: number;
 }
 
-interface Mixed {
-  readonly traffic: Traffic;
-  readonly assignedP50Ms: number;
-  readonly assignedP99Ms: number;
-}
-
-async function mixed(
-  rig: Rig,
-  client: Client,
-  rate: { readonly perSecond: number; readonly seconds: number },
-): Promise<Mixed> {
-  await rig.database.with(refreshPositions);
-  const begin = new Date();
-  const traffic = await client.run(rate);
-  if (traffic.failures.length > 0) {
-    throw new Error(`${traffic.failures.length} requests failed, such as: ${traffic.failures[0] ?? ''}`);
-  }
-  return until(
-    'no order waits for a driver',
-    () =>
-      rig.database.with(async (connection) => {
-        const { rows } = await connection.query<{ open: number; p50: number; p99: number }>(
-          `select count(*) filter (where o.status in ('created', 'scheduled'))::int as open,
-            percentile_cont(0.5) within group (order by extract(epoch from h.occurred_at - o.created_at) * 1000) as p50,
-            percentile_cont(0.99) within group (order by extract(epoch from h.occurred_at - o.created_at) * 1000) as p99
-          from orders.orders o
-            left join orders.order_history h on h.order_id = o.order_id and h.to_status = 'assigned'
-          where o.created_at >= $1`,
-          [begin],
-        );
-        const [row] = rows;
-        return row?.open === 0 ? { traffic, assignedP50Ms: row.p50, assignedP99Ms: row.p99 } : undefined;
-      }),
-    assignMaxMs,
-  );
-}
-
-function named(prefix: string, { traffic, assignedP50Ms, assignedP99Ms }: Mixed): Record<string, number> {
-  const figures = Object.entries(traffic.latenciesMs).flatMap(([kind, latencies]) => [
-    [`${prefix}_${kind}_p50_ms`, percentile(latencies, 50)],
-    [`${prefix}_${kind}_p99_ms`, percentile(latencies, 99)],
-  ]);
+function toResult({ compared, steady, tenfold, loadBefore }: Measured): BenchResult {
+  const rate = (all: readonly FlatOut[]): number => median(all.map(({ perSecond }) => perSecond));
+  const cpu = (all: readonly FlatOut[]): number => median(all.map(({ cpuMsPerOrder }) => cpuMsPerOrder));
+  const ratio = rate(compared.ours) / rate(compared.baseline);
+  const bookP99Ms = percentile(steady.traffic.latenciesMs.book, 99);
   return {
-    ...(Object.fromEntries(figures) as Record<string, number>),
-    [`${prefix}_booked_to_assigned_p50_ms`]: assignedP50Ms,
-    [`${prefix}_booked_to_assigned_p99_ms`]: assignedP99Ms,
+    bench: 'orders',
+    unit: 'orders/s booked to assigned',
+    ours: rate(compared.ours),
+    baseline: rate(compared.baseline),
+    ratio,
+    figures: {
+      cpu_ms_per_order: cpu(compared.ours),
+      baseline_cpu_ms_per_order: cpu(compared.baseline),
+      // Other programs want the same processors: what takes time depends on them, what takes CPU hardly.
+      load_average_before: loadBefore,
+      load_average_after: loadavg()[0] ?? 0,
+      ...toFigures('at_10k_per_min', steady),
+      ...toFigures('at_100k_per_min', tenfold),
+    },
+    verdicts: [
+      { what: `at least ${ratioMin} of the baseline's rate`, value: ratio, holds: ratio >= ratioMin },
+      {
+        what: `p99 of booking below ${bookP99MaxMs} ms at 10,000 requests/min`,
+        value: bookP99Ms,
+        holds: bookP99Ms < bookP99MaxMs,
+      },
+    ],
   };
 }

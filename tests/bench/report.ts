@@ -6,6 +6,15 @@ export interface BenchResult {
   readonly baseline: number;
   readonly ratio: number;
   readonly figures: Readonly<Record<string, number>>;
+  /** @default [] */
+  readonly verdicts?: readonly Verdict[];
+}
+
+/** Whether a figure is what it should be. */
+export interface Verdict {
+  readonly what: string;
+  readonly value: number;
+  readonly holds: boolean;
 }
 
 export function median(values: readonly number[]): number {
@@ -20,9 +29,13 @@ export function percentile(sorted: readonly number[], percent: number): number {
 
 export function formatResult(result: BenchResult): string {
   const figures = Object.entries(result.figures).map(([name, value]) => `  ${name.padEnd(36)} ${format(value)}`);
+  const verdicts = (result.verdicts ?? []).map(
+    ({ what, value, holds }) => `  ${holds ? 'holds ' : 'FAILS '} ${what}: ${format(value)}`,
+  );
   return [
     `${result.bench}: ${format(result.ours)} ${result.unit}, baseline ${format(result.baseline)}, ratio ${result.ratio.toFixed(2)}`,
     ...figures,
+    ...verdicts,
     '',
   ].join('\n');
 }

@@ -4,7 +4,7 @@ export interface Chances {
   between(min: number, max: number): number;
   ofOffer(): 'accept' | 'decline' | 'ignore';
   pickupFails(): boolean;
-  /** What a customer pays with; some cards are declined, some answers of the provider are lost. */
+  /** What a customer pays with; some cards are declined. */
   card(): string | undefined;
   customerCancels(): boolean;
   customerTriesAgain(): boolean;

@@ -29,6 +29,8 @@ export class SimulatedDriver {
   readonly #options: DriverOptions;
   readonly #who: Who;
   readonly #work = new Set<Promise<void>>();
+  /** An offer is pushed more than once when its acknowledgement is lost. */
+  readonly #seen = new Set<string>();
   #client: MqttClient | undefined;
   #timer: NodeJS.Timeout | undefined;
   fixes = 0;
@@ -70,7 +72,8 @@ export class SimulatedDriver {
   }
 
   #receive(message: OfferMessage): void {
-    if (message.type !== 'offer') return;
+    if (message.type !== 'offer' || this.#seen.has(message.offerId)) return;
+    this.#seen.add(message.offerId);
     const work = this.#answer(message)
       .catch((error: unknown) => this.#options.onFailure(String(error)))
       .finally(() => this.#work.delete(work));

@@ -8,6 +8,15 @@ export interface State {
   readonly ledger: number;
 }
 
+const over: ReadonlySet<string> = new Set(['completed', 'cancelled']);
+
+const sum = (state: State, isCounted: (status: string) => boolean): number =>
+  Object.entries(state.byStatus).reduce((total, [status, count]) => total + (isCounted(status) ? count : 0), 0);
+
+/** Orders that have ended, and those that have not. */
+export const endedOf = (state: State): number => sum(state, (status) => over.has(status));
+export const openOf = (state: State): number => sum(state, (status) => !over.has(status));
+
 /** What is so at this moment, read by one statement. */
 export function readState({ database }: Rig): Promise<State> {
   return database.with(async (client) => {

@@ -13,13 +13,22 @@ export interface Traffic {
   /** Sorted, from when a request was due. */
   readonly latenciesMs: Readonly<Record<Kind, readonly number[]>>;
   readonly failures: readonly string[];
+  /** Answered with a status that asks to come again: there was more than the platform could take. */
+  readonly turnedAway: number;
+  /** Until the last answer. */
+  readonly answeredPerSecond: number;
+}
+
+export interface Rate {
+  readonly perSecond: number;
+  readonly seconds: number;
 }
 
 export interface Client {
   /** The order's id. */
   book(index: number): Promise<string>;
   /** Requests of the mix at a fixed rate, whether or not earlier ones have been answered. */
-  run(options: { readonly perSecond: number; readonly seconds: number }): Promise<Traffic>;
+  run(rate: Rate): Promise<Traffic>;
   stop(): Promise<void>;
 }
 
@@ -27,6 +36,9 @@ interface Answer {
   readonly status: number;
   readonly text: string;
 }
+
+const turnsAway: ReadonlySet<number> = new Set([429, 503]);
+class TurnedAway extends Error {}
 
 export async function createClient({ core }: Rig): Promise<Client> {
   const pool = new Pool(core.addresses.api, { connections, pipelining: 1 });
@@ -52,6 +64,7 @@ export async function createClient({ core }: Rig): Promise<Client> {
   async function book(index: number): Promise<string> {
     const customer = index % customers;
     const { status, text } = await send(customer, 'POST', '/orders', bookingNear(index));
+    if (turnsAway.has(status)) throw new TurnedAway(`POST /orders answered ${status}`);
     if (status !== 201) throw new Error(`POST /orders answered ${status}: ${text}`);
     const { orderId } = JSON.parse(text) as { readonly orderId: string };
     booked.push({ orderId, customer });
@@ -75,6 +88,7 @@ export async function createClient({ core }: Rig): Promise<Client> {
       payment: () => send(customer, 'GET', `/payments?orderId=${orderId}`),
     }[kind]();
     // An order that was just booked has no payment yet; one that is under way is not to be cancelled.
+    if (turnsAway.has(status)) throw new TurnedAway(`${kind} answered ${status}`);
     const expected = { cancel: [200, 409], read: [200], list: [200], payment: [200, 404] }[kind];
     if (!expected.includes(status)) throw new Error(`${kind} answered ${status}: ${text}`);
   }
@@ -84,8 +98,9 @@ export async function createClient({ core }: Rig): Promise<Client> {
     async run({ perSecond, seconds }) {
       const latenciesMs: Record<Kind, number[]> = { book: [], cancel: [], read: [], list: [], payment: [] };
       const failures: string[] = [];
+      let turnedAway = 0;
       const underWay = new Set<Promise<void>>();
-      const total = perSecond * seconds;
+      const total = Math.round(perSecond * seconds);
       const beganMs = performance.now();
       let sent = 0;
       const { promise: done, resolve } = Promise.withResolvers<void>();
@@ -96,7 +111,10 @@ export async function createClient({ core }: Rig): Promise<Client> {
           const dueMs = beganMs + (sent * 1000) / perSecond;
           const request = once(kind, sent)
             .then(() => void latenciesMs[kind].push(performance.now() - dueMs))
-            .catch((error: unknown) => void failures.push(String(error)))
+            .catch((error: unknown) => {
+              if (error instanceof TurnedAway) turnedAway += 1;
+              else failures.push(String(error));
+            })
             .finally(() => underWay.delete(request));
           underWay.add(request);
         }
@@ -105,8 +123,9 @@ export async function createClient({ core }: Rig): Promise<Client> {
       await done;
       clearInterval(timer);
       await Promise.all(underWay);
+      const answeredPerSecond = (total - turnedAway) / ((performance.now() - beganMs) / 1000);
       for (const latencies of Object.values(latenciesMs)) latencies.sort((a, b) => a - b);
-      return { latenciesMs, failures };
+      return { latenciesMs, failures, turnedAway, answeredPerSecond };
     },
     stop: () => pool.close(),
   };

@@ -3,7 +3,8 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { Principal } from '#plugin-api';
 import { plugin } from '../../../plugins/drivers/plugin.ts';
 import type { OrderEvent } from '../../../plugins/drivers/events.ts';
-import { createPluginDatabase, type PluginDatabase, type Sent } from '../support/plugin-database.ts';
+import type { Sent } from '../support/database-adapter.ts';
+import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
 
 export const munich = { lat: 48.137, lon: 11.575 };

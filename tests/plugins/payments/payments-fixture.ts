@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { randomUUIDv7 } from 'node:crypto';
 import type { Principal } from '#plugin-api';
 import { plugin } from '../../../plugins/payments/plugin.ts';
-import { createPluginDatabase, type PluginDatabase, type Sent } from '../support/plugin-database.ts';
+import type { Sent } from '../support/database-adapter.ts';
+import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
 
 export const ops: Principal = { id: 'ops-1', role: 'ops' };

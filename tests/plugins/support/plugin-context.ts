@@ -15,7 +15,7 @@ import type {
 } from '#plugin-api';
 import { compileSchema, type SchemaCheck } from '#core/http/schema-compiler.ts';
 import { assertSafeSchema } from '#core/http/schema-policy.ts';
-import { toEvent } from './plugin-database.ts';
+import { toEvent } from './database-adapter.ts';
 
 type RouteOptions = Parameters<PluginContext['http']['get']>[1];
 

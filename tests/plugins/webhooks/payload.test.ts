@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { orderEvents, paymentEvents, toMessage, type EventFacts } from '../../../plugins/webhooks/payload.ts';
-import { toEvent } from '../support/plugin-database.ts';
+import { toEvent } from '../support/database-adapter.ts';
 
 const orderId = '01900000-0000-7000-8000-000000000001';
 /** All that an order event carries. */

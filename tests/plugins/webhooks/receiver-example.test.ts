@@ -13,7 +13,7 @@ import { readSettings } from '../../../plugins/webhooks/settings.ts';
 import { createSecret } from '../../../plugins/webhooks/signature.ts';
 import { projectDir } from '../../support/project-copy.ts';
 import { until } from '../../support/until.ts';
-import { toEvent } from '../support/plugin-database.ts';
+import { toEvent } from '../support/database-adapter.ts';
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
