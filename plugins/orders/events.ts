@@ -14,6 +14,8 @@ interface OfOrder {
 interface PaymentNews extends OfOrder {
   /** Why it was declined, or failed. */
   readonly reason?: string;
+  /** Of `payment.captured`: what was paid for. Missing in events from before there were fees. */
+  readonly purpose?: string;
 }
 
 interface AssignmentData extends OfOrder {
@@ -40,10 +42,11 @@ export interface EventOptions {
 const payments: Actor = { kind: 'system', id: 'payments' };
 const tracking: Actor = { kind: 'system', id: 'tracking' };
 
-/** Of a handler that needs nothing but the event: who moves the order, and how. */
-const paymentSteps: Readonly<Record<string, (news: PaymentNews) => Pick<Step, 'action' | 'reason'>>> = {
+/** Of a handler that needs nothing but the event: how the order moves. Undefined when the event says nothing of that. */
+const paymentSteps: Readonly<Record<string, (news: PaymentNews) => Pick<Step, 'action' | 'reason'> | undefined>> = {
   'payment.authorised': () => ({ action: 'schedule' }),
-  'payment.captured': () => ({ action: 'complete' }),
+  // A fee is for what was not done.
+  'payment.captured': ({ purpose }) => (purpose === 'cancellation_fee' ? undefined : { action: 'complete' }),
   'payment.declined': ({ reason }) => ({ action: 'cancel', reason: toReason('declined', reason) }),
   'payment.failed': ({ reason }) => ({ action: 'cancel', reason: toReason('failed', reason) }),
 };
@@ -56,7 +59,9 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
   for (const [event, toStep] of Object.entries(paymentSteps)) {
     ctx.events.on<PaymentNews>(event, async ({ data, traceId }, tx) => {
       const { orderId } = data;
-      const step = { ...toStep(data), orderId, actor: payments, traceId };
+      const move = toStep(data);
+      if (move === undefined) return;
+      const step = { ...move, orderId, actor: payments, traceId };
       const outcome = await takeStep(tx, step, rules());
       countStep(ctx, { action: step.action, outcome, nowMs: now() });
       logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
