@@ -57,11 +57,11 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
   const rules = (): StepRules => ({ settings, nowMs: now() });
 
   for (const [event, toStep] of Object.entries(paymentSteps)) {
-    ctx.events.on<PaymentNews>(event, async ({ data, traceId }, tx) => {
+    ctx.events.on<PaymentNews>(event, async ({ data }, tx) => {
       const { orderId } = data;
       const move = toStep(data);
       if (move === undefined) return;
-      const step = { ...move, orderId, actor: payments, traceId };
+      const step = { ...move, orderId, actor: payments, traceId: traceOf(ctx) };
       const outcome = await takeStep(tx, step, rules());
       countStep(ctx, { action: step.action, outcome, nowMs: now() });
       logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
@@ -72,10 +72,10 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
     ['assigned', 'assign'],
     ['unassigned', 'unassign'],
   ] as const) {
-    ctx.events.on<AssignmentData>(`driver.${kind}`, async ({ data, traceId }, tx) => {
+    ctx.events.on<AssignmentData>(`driver.${kind}`, async ({ data }, tx) => {
       const { orderId, driverId, attempt, sequence = 1, reason } = data;
       const news = { kind, driverId, attempt, sequence };
-      const { kind: outcome } = await followAssignment(tx, { orderId, news, reason, traceId }, rules());
+      const { kind: outcome } = await followAssignment(tx, { orderId, news, reason, traceId: traceOf(ctx) }, rules());
       ctx.metrics.increment('returnit_orders_steps_total', { action, outcome });
       logUnmoved(ctx, { orderId, action, outcome });
     });
@@ -83,6 +83,8 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
 
   ctx.events.on<DriverArrived>('driver.arrived', (event, tx) => arrive(ctx, tx, { event, rules: rules() }));
 }
+
+const traceOf = (ctx: PluginContext): string | null => ctx.traceId() ?? null;
 
 async function arrive(
   ctx: PluginContext,
@@ -92,7 +94,7 @@ async function arrive(
   const { orderId, stop } = event.data;
   if (stop !== 'pickup') return;
   const stored = await lockOrder(tx, orderId);
-  const step = { orderId, action: 'arrive', actor: tracking, traceId: event.traceId } as const;
+  const step = { orderId, action: 'arrive', actor: tracking, traceId: traceOf(ctx) } as const;
   const outcome =
     stored !== undefined && isOfThisTry(stored, event.data)
       ? await takeStepOf(tx, stored, { step, rules })

@@ -88,6 +88,9 @@ export async function driveOrder({ platform, place, name }: JourneyOptions): Pro
       byDriver,
     ],
   );
+  const [created, scheduled] = completed.history ?? [];
+  assert.match(created?.traceId ?? '', /^[0-9a-f]{32}$/);
+  assert.equal(scheduled?.traceId, created?.traceId, 'the payment belongs to the trace of the booking');
   return completed;
 }
 

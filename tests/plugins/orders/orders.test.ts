@@ -230,7 +230,7 @@ describe('orders', () => {
       const { status, body } = await book(customer, { paymentMethod: method });
       assert.equal(status, 201, method);
       const told = data.find('order.created').find((entry) => entry.data['orderId'] === body['orderId']);
-      assert.equal((told?.data['payment'] as { method: string }).method, method);
+      assert.deepEqual(told?.data['payment'], { amountMinor: 590, currency: 'EUR', method });
     }
   });
 
