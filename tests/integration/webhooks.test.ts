@@ -9,9 +9,11 @@ import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { until } from '../support/until.ts';
 import { answer, startReceiver, type Receiver } from '../plugins/webhooks/receiver.ts';
 
-// The port that the plugin asks for, at an address of the loopback that is this process' own.
+// A port that the manifest does not ask for, at an address of the loopback that is this process' own.
 const host = `127.84.${(process.pid >> 8) & 255}.${process.pid & 255 || 1}`;
 const port = 9443;
+/** What a developer's own manifest asks for beside the public hosts. */
+const loopback = `127.0.0.0/8:${port}`;
 const environment = {
   WEBHOOKS_SECRET_KEY: Buffer.alloc(32, 3).toString('base64'),
   WEBHOOKS_ALLOW_HTTP: '1',
@@ -59,7 +61,7 @@ describe('webhooks on a running platform', () => {
     Object.assign(process.env, environment);
     receiver = await startReceiver(host, port);
     // With a copy of the project everything is granted that is asked for, the optional as well.
-    platform = await startPlatform({ fixtures: [], config: patient });
+    platform = await startPlatform({ fixtures: [], netHosts: { webhooks: [loopback] }, config: patient });
     await platform.reached('webhooks', 'ready');
     partner = await platform.as('partner', 'p-webhooks');
   });
@@ -173,6 +175,33 @@ describe('webhooks on a running platform', () => {
     const published = { plugin: 'webhooks', capability: 'events.publish', outcome: 'ok' };
     assert.equal(await platform.sample('returnit_plugin_capability_calls_total', published), 1);
     assert.equal(await platform.sample('returnit_webhooks_disabled_total', { reason: 'gone' }), 1);
+  });
+});
+
+describe('webhooks as they are shipped, with all that they ask for', () => {
+  let platform: TestPlatform;
+  before(async () => {
+    Object.assign(process.env, environment);
+    platform = await startPlatform({ fixtures: [], config: { plugins: ['webhooks'], ...patient } });
+    await platform.reached('webhooks', 'ready');
+  });
+  after(async () => {
+    for (const name of Object.keys(environment)) delete process.env[name];
+    await platform?.stop();
+  });
+
+  it('call nobody on this machine or its network, also where http is allowed', async () => {
+    const api = await platform.as('partner', 'p1');
+    for (const address of ['127.0.0.1:9443', '127.0.0.1', '[::1]:9443', '10.0.0.1:443', 'localhost:9443']) {
+      const { status, body } = await api.request('POST', '/webhooks/endpoints', {
+        body: { url: `http://${address}/` },
+      });
+      assert.deepEqual([status, body.code], [422, 'WEBHOOK_URL_NOT_ALLOWED'], address);
+    }
+    assert.equal(
+      (await api.request('POST', '/webhooks/endpoints', { body: { url: 'https://a.example/' } })).status,
+      201,
+    );
   });
 });
 
