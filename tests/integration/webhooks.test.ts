@@ -221,6 +221,9 @@ describe('webhooks without a grant', () => {
     const api = await platform.as('partner', 'p1');
     const reply = await api.request('POST', '/webhooks/endpoints', { body: { url: 'https://returns.example/' } });
     assert.deepEqual([reply.status, reply.body.code], [422, 'WEBHOOK_URL_NOT_ALLOWED']);
-    assert.match(reply.body.detail ?? '', /the platform may not call "returns\.example:443"$/);
+    assert.match(
+      reply.body.detail ?? '',
+      /the platform may not call "returns\.example:443": webhooks has no grant for it$/,
+    );
   });
 });
