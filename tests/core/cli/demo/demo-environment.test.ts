@@ -3,6 +3,12 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadDemoEnvironment } from '#core/cli/demo/demo-environment.ts';
+import { loadConfig } from '#core/config/config.ts';
+import { discoverPlugins } from '#core/plugin-host/manifest/discovery.ts';
+import { readGrants } from '#core/plugin-host/permissions/grants.ts';
+import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
+import { toSandboxOptions } from '#core/plugin-host/sandbox/sandbox-options.ts';
+import { projectDir } from '../../../support/project-copy.ts';
 import { createFolder } from '../../plugin-host/plugin-project.ts';
 import { startCore } from '../started-core.ts';
 
@@ -20,25 +26,39 @@ describe('loadDemoEnvironment()', () => {
   });
 });
 
-describe('returnit start --demo', { timeout: 600_000 }, () => {
-  /** What the plugin says when it starts without a key. */
-  const isOff = /webhooks are off: WEBHOOKS_SECRET_KEY is not set/;
-  const args = ['start', '--demo', '--plugins', 'webhooks'];
-
-  /** It ends by itself: there is nobody to take its orders. */
-  async function run(dataDir: string, env: Readonly<Record<string, string>>): Promise<string> {
-    const patient = { PLUGIN_BOOT_TIMEOUT_MS: '120000', PLUGIN_HEARTBEAT_TIMEOUT_MS: '60000' };
-    await using core = startCore({ dataDir, args, env: { ...patient, ...env } });
-    await core.exited;
-    assert.match(core.stdout(), /webhooks ready/);
-    return readFile(join(dataDir, 'returnit.log'), 'utf8');
-  }
-
-  it('lets partners have webhooks without a key of the operator', async (t) => {
-    assert.doesNotMatch(await run(join(await createFolder(t), 'data'), {}), isOff);
+describe('toSandboxOptions()', () => {
+  it('hands over what is granted: variables of the process, then those beside them', async () => {
+    const folder = join(projectDir, 'plugins');
+    const [webhooks, ...others] = await discoverPlugins({
+      folders: [{ source: 'project', path: folder }],
+      only: ['webhooks'],
+    });
+    assert.ok(webhooks !== undefined && others.length === 0);
+    const grants = await readGrants(join(folder, 'grants.json'));
+    const permissions = createPermissions({ plugins: [webhooks.manifest], grants, flags: [] });
+    const config = loadConfig({});
+    const environment = { WEBHOOKS_SECRET_KEY: 'of the demo', PAYMENTS_PROVIDER: 'not granted to webhooks' };
+    const keyOf = (): unknown => toSandboxOptions(webhooks, { permissions, environment, config }).env;
+    assert.deepEqual(keyOf(), { WEBHOOKS_SECRET_KEY: 'of the demo' });
+    process.env['WEBHOOKS_SECRET_KEY'] = '';
+    try {
+      assert.deepEqual(keyOf(), { WEBHOOKS_SECRET_KEY: '' });
+    } finally {
+      delete process.env['WEBHOOKS_SECRET_KEY'];
+    }
+    assert.deepEqual(toSandboxOptions(webhooks, { permissions, config }).env, {});
   });
+});
 
-  it('leaves what the process has as it is', async (t) => {
-    assert.match(await run(join(await createFolder(t), 'data'), { WEBHOOKS_SECRET_KEY: '' }), isOff);
+describe('returnit start --demo', { timeout: 600_000 }, () => {
+  it('lets partners have webhooks without a key of the operator', async (t) => {
+    const dataDir = join(await createFolder(t), 'data');
+    const env = { PLUGIN_BOOT_TIMEOUT_MS: '120000', PLUGIN_HEARTBEAT_TIMEOUT_MS: '60000' };
+    await using core = startCore({ dataDir, args: ['start', '--demo', '--plugins', 'webhooks'], env });
+    // It ends by itself: there is nobody to take its orders.
+    await core.exited;
+    const log = await readFile(join(dataDir, 'returnit.log'), 'utf8');
+    assert.match(log, /plugin webhooks is ready/);
+    assert.doesNotMatch(log, /webhooks are off/);
   });
 });
