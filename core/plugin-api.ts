@@ -50,7 +50,8 @@ export interface PluginContext {
   readonly permissions: Permissions;
   /**
    * The trace that the running handler belongs to, 32 hexadecimal digits, to be kept with what it writes: from an order's
-   * history one then comes to its spans and log lines. Undefined outside of a handler, and so in `setup()`.
+   * history one then comes to its spans and log lines. An event's is the one in which it was published, a request's is its
+   * id. Undefined outside of a handler, and so in `setup()`.
    */
   traceId(): string | undefined;
 }
@@ -138,8 +139,6 @@ export interface DomainEvent<Data> {
   readonly data: Data;
   readonly publishedBy: string;
   readonly publishedAt: string;
-  /** The trace that its publishing and this delivery are part of, as `HttpRequest.id` is of a request; null without one. */
-  readonly traceId: string | null;
 }
 
 export interface Events {

@@ -17,7 +17,7 @@ import { startCaches, type Caches } from './caches.ts';
 import type { Foundation } from './foundation.ts';
 import { openDatabase, startPostgres } from './storage.ts';
 
-export type Admission = Pick<AdmitPluginsOptions, 'projectDir' | 'flags' | 'terminal'>;
+export type Admission = Pick<AdmitPluginsOptions, 'projectDir' | 'flags' | 'terminal' | 'environment'>;
 
 /** What plugins reach through the core. */
 export interface Backends {

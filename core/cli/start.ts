@@ -59,15 +59,16 @@ async function run(flags: StartFlags, deps: StartDeps): Promise<void> {
     ...(flags.plugins === undefined ? {} : { plugins: flags.plugins.split(',').map((name) => name.trim()) }),
     pluginPaths: [...fromEnvironment.pluginPaths, ...(flags.pluginPath ?? [])],
   });
+  const demo = flags.demo === true;
   const app = await startApp({
     config,
     admission: {
       projectDir: deps.projectDir,
       flags: parseRunGrantFlags(flags as Readonly<Record<string, unknown>>),
+      ...(demo ? { environment: await readDemoEnvironment(config) } : {}),
       ...(deps.stdin.isTTY && deps.stdout.isTTY ? { terminal: { input: deps.stdin, output: deps.stdout } } : {}),
     },
   });
-  const demo = flags.demo === true;
   const database = config.databaseUrl === null ? `Postgres 18 in ${config.dataDir}` : 'external (DATABASE_URL)';
   deps.stdout.write(
     formatBanner(app, {
@@ -88,6 +89,11 @@ async function run(flags: StartFlags, deps: StartDeps): Promise<void> {
 async function readTrace(file: string): Promise<DemoOptions['trace']> {
   const { readTraceFile } = await import('./demo/trace-file.ts');
   return readTraceFile(file);
+}
+
+async function readDemoEnvironment({ dataDir }: Config): Promise<Readonly<Record<string, string>>> {
+  const { loadDemoEnvironment } = await import('./demo/demo-environment.ts');
+  return loadDemoEnvironment(dataDir);
 }
 
 async function runDemo(app: App, route: Pick<DemoOptions, 'trace' | 'speed'>, deps: StartDeps): Promise<void> {

@@ -17,6 +17,8 @@ export interface AdmitPluginsOptions {
   readonly flags: readonly RunRules[];
   /** Where to ask for missing grants. */
   readonly terminal?: ResolveGrantsOptions['terminal'];
+  /** Variables for plugins that are granted them, where the process has none of the name. @default none */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly audit: Audit;
   readonly logger: Logger;
 }
@@ -27,6 +29,8 @@ export interface AdmittedPlugins {
   /** Must not: they differ from plugins.lock. */
   readonly held: readonly HeldPlugin[];
   readonly permissions: Permissions;
+  /** Beside the variables of the process. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /**
@@ -71,5 +75,6 @@ export async function admitPlugins(options: AdmitPluginsOptions): Promise<Admitt
     plugins: verified.admitted,
     held: verified.held,
     permissions: createPermissions({ plugins: manifests, grants, flags }),
+    environment: options.environment ?? {},
   };
 }

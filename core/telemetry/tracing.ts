@@ -195,11 +195,6 @@ export function withTraceparent<T>(traceparent: string | undefined, fn: () => T)
     : context.with(new SpanInContext(context.active(), trace.wrapSpanContext(parent)), fn);
 }
 
-/** The trace of the active span, or null outside a span. */
-export function currentTraceId(): string | null {
-  return spanOf(context.active())?.spanContext().traceId ?? null;
-}
-
 /** The active span for another process to continue, or undefined outside a span. */
 export function currentTraceparent(): string | undefined {
   const active = spanOf(context.active())?.spanContext();

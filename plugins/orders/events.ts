@@ -14,6 +14,8 @@ interface OfOrder {
 interface PaymentNews extends OfOrder {
   /** Why it was declined, or failed. */
   readonly reason?: string;
+  /** Of `payment.captured`: what was paid for. Missing in events from before there were fees. */
+  readonly purpose?: string;
 }
 
 interface AssignmentData extends OfOrder {
@@ -40,10 +42,11 @@ export interface EventOptions {
 const payments: Actor = { kind: 'system', id: 'payments' };
 const tracking: Actor = { kind: 'system', id: 'tracking' };
 
-/** Of a handler that needs nothing but the event: who moves the order, and how. */
-const paymentSteps: Readonly<Record<string, (news: PaymentNews) => Pick<Step, 'action' | 'reason'>>> = {
+/** Of a handler that needs nothing but the event: how the order moves. Undefined when the event says nothing of that. */
+const paymentSteps: Readonly<Record<string, (news: PaymentNews) => Pick<Step, 'action' | 'reason'> | undefined>> = {
   'payment.authorised': () => ({ action: 'schedule' }),
-  'payment.captured': () => ({ action: 'complete' }),
+  // A fee is for what was not done.
+  'payment.captured': ({ purpose }) => (purpose === 'cancellation_fee' ? undefined : { action: 'complete' }),
   'payment.declined': ({ reason }) => ({ action: 'cancel', reason: toReason('declined', reason) }),
   'payment.failed': ({ reason }) => ({ action: 'cancel', reason: toReason('failed', reason) }),
 };
@@ -54,9 +57,11 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
   const rules = (): StepRules => ({ settings, nowMs: now() });
 
   for (const [event, toStep] of Object.entries(paymentSteps)) {
-    ctx.events.on<PaymentNews>(event, async ({ data, traceId }, tx) => {
+    ctx.events.on<PaymentNews>(event, async ({ data }, tx) => {
       const { orderId } = data;
-      const step = { ...toStep(data), orderId, actor: payments, traceId };
+      const move = toStep(data);
+      if (move === undefined) return;
+      const step = { ...move, orderId, actor: payments, traceId: traceOf(ctx) };
       const outcome = await takeStep(tx, step, rules());
       countStep(ctx, { action: step.action, outcome, nowMs: now() });
       logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
@@ -67,10 +72,10 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
     ['assigned', 'assign'],
     ['unassigned', 'unassign'],
   ] as const) {
-    ctx.events.on<AssignmentData>(`driver.${kind}`, async ({ data, traceId }, tx) => {
+    ctx.events.on<AssignmentData>(`driver.${kind}`, async ({ data }, tx) => {
       const { orderId, driverId, attempt, sequence = 1, reason } = data;
       const news = { kind, driverId, attempt, sequence };
-      const { kind: outcome } = await followAssignment(tx, { orderId, news, reason, traceId }, rules());
+      const { kind: outcome } = await followAssignment(tx, { orderId, news, reason, traceId: traceOf(ctx) }, rules());
       ctx.metrics.increment('returnit_orders_steps_total', { action, outcome });
       logUnmoved(ctx, { orderId, action, outcome });
     });
@@ -78,6 +83,8 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
 
   ctx.events.on<DriverArrived>('driver.arrived', (event, tx) => arrive(ctx, tx, { event, rules: rules() }));
 }
+
+const traceOf = (ctx: PluginContext): string | null => ctx.traceId() ?? null;
 
 async function arrive(
   ctx: PluginContext,
@@ -87,7 +94,7 @@ async function arrive(
   const { orderId, stop } = event.data;
   if (stop !== 'pickup') return;
   const stored = await lockOrder(tx, orderId);
-  const step = { orderId, action: 'arrive', actor: tracking, traceId: event.traceId } as const;
+  const step = { orderId, action: 'arrive', actor: tracking, traceId: traceOf(ctx) } as const;
   const outcome =
     stored !== undefined && isOfThisTry(stored, event.data)
       ? await takeStepOf(tx, stored, { step, rules })

@@ -61,7 +61,12 @@ export const NewOrder = Type.Object(
     notes: Type.Optional(Notes),
     quoteId: Type.Optional(Type.String({ format: 'uuid', description: 'Of POST /orders/quotes: its price is taken' })),
     paymentMethod: Type.Optional(
-      Type.String({ pattern: '^tok_[a-z0-9_]{1,60}$', description: "The payment provider's token" }),
+      Type.String({
+        pattern: '^(?:tok|pm)_[A-Za-z0-9_]{1,124}$',
+        description:
+          "The payment provider's: a card's token (`tok_…`) or a payment method (`pm_…`), never a card number",
+        examples: ['tok_visa'],
+      }),
     ),
   },
   closed,

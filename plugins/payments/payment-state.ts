@@ -106,9 +106,15 @@ export function plan(facts: PaymentFacts, operations: readonly Operation[]): Pla
   );
   const isWaiting = main.some((operation) => !supersede.includes(operation));
   if (wanted === undefined || isWaiting) return { open: undefined, supersede };
-  if (wanted.kind === 'refund') return { open: wanted, supersede };
-  const tried = operations.filter(({ kind, status }) => kind === wanted.kind && status === 'failed').length;
-  return { open: tried >= facts.attempt ? fallback(facts, wanted) : wanted, supersede };
+  return { open: isRefused(facts, operations, wanted) ? fallback(facts, wanted) : wanted, supersede };
+}
+
+/** What a person asked for is a person's to ask for again. */
+function isRefused(facts: PaymentFacts, operations: readonly Operation[], wanted: NextOperation): boolean {
+  const refusals = operations.filter(
+    ({ kind, status, requestedBy }) => kind === wanted.kind && status === 'failed' && requestedBy === 'policy',
+  );
+  return refusals.length >= facts.attempt;
 }
 
 /** A fee that cannot be taken is waived: the rest of the reservation must not be kept because of it. */
@@ -129,7 +135,9 @@ export function statusOf(facts: PaymentFacts, operations: readonly Operation[]):
   }
   if (intent === 'voided') return wish === 'capture' ? 'capture_failed' : 'voided';
   if (intent === 'authorised') return authorisedStatus(facts, operations);
-  if (wantedOperation(facts) !== undefined || hasPendingRefund(operations)) return 'refunding';
+  if (hasPendingRefund(operations)) return 'refunding';
+  const wanted = wantedOperation(facts);
+  if (wanted !== undefined && !isRefused(facts, operations, wanted)) return 'refunding';
   return facts.refundedMinor > 0 && facts.refundedMinor === facts.capturedMinor ? 'refunded' : 'captured';
 }
 

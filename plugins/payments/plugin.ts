@@ -6,7 +6,7 @@ import { registerJobs } from './jobs.ts';
 import { registerPayouts } from './ledger/payout-routes.ts';
 import { registerLedgerRoutes } from './ledger/routes.ts';
 import { openProviders } from './providers/open-providers.ts';
-import { findSandboxSecret } from './providers/sandbox-events.ts';
+import { createSandboxSecret } from './providers/sandbox-events.ts';
 import { registerReconciliation } from './reconciliation/jobs.ts';
 import { registerReconciliationRoutes } from './reconciliation/routes.ts';
 import { registerRoutes } from './routes.ts';
@@ -36,7 +36,7 @@ export const plugin: Plugin = {
       toleranceSeconds: settings.webhookToleranceSeconds,
       now,
       sources: {
-        sandbox: { header: 'sandbox-signature', secrets: async () => [await findSandboxSecret(db)] },
+        sandbox: { header: 'sandbox-signature', secrets: createSandboxSecret(db) },
         stripe: { header: 'stripe-signature', secrets: async () => settings.stripe?.webhookSecrets ?? [] },
       },
     };

@@ -154,7 +154,8 @@ async function refuseUrl(ctx: PluginContext, url: string, settings: Settings): P
   if (problem !== undefined) return refuse('WEBHOOK_URL_INVALID', `Cannot use 'url': ${problem}`);
   const resource = resourceOf(url);
   if ((await ctx.permissions.query({ name: 'net', resource })) === 'granted') return undefined;
-  return refuse('WEBHOOK_URL_NOT_ALLOWED', `Cannot use 'url': the platform may not call "${resource}"`);
+  const what = `the platform may not call "${resource}": webhooks has no grant for it`;
+  return refuse('WEBHOOK_URL_NOT_ALLOWED', `Cannot use 'url': ${what}`);
 }
 
 async function currentSecret(tx: Transaction, endpointId: string, secretBox: SecretBox): Promise<string> {
@@ -169,5 +170,6 @@ function withSecret(endpoint: StoredEndpoint | undefined, secret: string, status
 }
 
 function keyMissing(): Refusal {
-  return refuse('WEBHOOK_KEY_MISSING', 'Cannot keep a secret: the operator has not set WEBHOOKS_SECRET_KEY');
+  const what = 'set it to 32 random bytes in base64, as `openssl rand -base64 32` prints them, and start again';
+  return refuse('WEBHOOK_KEY_MISSING', `Cannot keep a secret: WEBHOOKS_SECRET_KEY is not set; ${what}`);
 }

@@ -34,7 +34,8 @@ export const testEvent = 'webhook.test';
 
 /** What is read of the events; any of it may be missing in one that is old. */
 export interface EventFacts {
-  readonly orderId?: string;
+  /** Null of a payment that belongs to no order here. */
+  readonly orderId?: string | null;
   readonly partnerId?: string | null;
   readonly status?: string;
   readonly from?: string | null;
@@ -66,7 +67,7 @@ export function toMessage(
 ): Message | undefined {
   const { id, name, publishedAt, data } = event;
   const { orderId, partnerId, version } = data;
-  if (orderId === undefined || partnerId === undefined || partnerId === null) return undefined;
+  if (typeof orderId !== 'string' || typeof partnerId !== 'string') return undefined;
   const isOrder = name.startsWith('order.');
   return {
     messageId: `msg_${id}`,

@@ -51,7 +51,8 @@ describe('an order on the platform', () => {
       [history?.map(({ to }) => to), cancelReason],
       [['created', 'scheduled', 'cancelled'], 'changed my mind'],
     );
-    await assertTold(customer, orderId, ['order.created', 'order.scheduled', 'driver.unavailable', 'order.cancelled']);
+    const templates = ['order.created', 'order.scheduled', 'driver.unavailable', 'order.cancelled'];
+    await assertTold(platform, orderId, { role: 'customer', id: 'c-cancels', templates });
     const { body } = await (await platform.as('ops', 'o')).request('POST', `/orders/${orderId}/start`);
     assert.equal(body.code, 'ORDER_STATE_CONFLICT');
   });
@@ -63,7 +64,8 @@ describe('an order on the platform', () => {
     assert.equal(cancelled.cancelReason, 'payment declined: card_declined');
     const payment = await paymentOf(customer, orderId);
     assert.deepEqual([payment.status, payment.declineReason], ['declined', 'card_declined']);
-    await assertTold(customer, orderId, ['order.created', 'payment.declined', 'order.cancelled']);
+    const templates = ['order.created', 'payment.declined', 'order.cancelled'];
+    await assertTold(platform, orderId, { role: 'customer', id: 'c-declined', templates });
   });
 
   it('is booked once, however often and at once the same reference is sent', async () => {

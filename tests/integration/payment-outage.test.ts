@@ -61,14 +61,19 @@ describe('an order whose payment provider does not answer', () => {
     const cancelled = await orderReached(customer, orderId, 'cancelled');
     assert.equal(cancelled.cancelReason, 'payment failed: provider-unavailable');
     assert.equal((await paymentOf(customer, orderId)).status, 'cancelling');
-    await assertTold(customer, orderId, ['order.created', 'payment.failed', 'order.cancelled']);
+    const told = {
+      role: 'customer',
+      id: 'c-waits',
+      templates: ['order.created', 'payment.failed', 'order.cancelled'],
+    } as const;
+    await assertTold(platform, orderId, told);
 
     await skipTo(101);
     await until('it lies among the dead letters', async () => {
       const { rows } = await client.query(`select from pgboss.job where name = 'payments.authorise.dead'`);
       return rows.length === 1;
     });
-    await assertTold(customer, orderId, ['order.created', 'payment.failed', 'order.cancelled']);
+    await assertTold(platform, orderId, told);
     const outcomes = { operation: 'authorise', outcome: 'unavailable', plugin: 'payments' };
     assert.equal(await platform.sample('returnit_payments_total', outcomes), 1);
   });

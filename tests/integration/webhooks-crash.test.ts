@@ -26,7 +26,7 @@ describe('webhooks while processes are killed', { skip }, () => {
   const booked: string[] = [];
 
   before(async () => {
-    project = await copyProject({ withCore: true });
+    project = await copyProject({ withCore: true, netHosts: { webhooks: ['127.0.0.0/8:9443'] } });
     dataDir = await mkdtemp(join(tmpdir(), 'returnit-webhooks-'));
     receiver = await startReceiver(host, 9443);
   });

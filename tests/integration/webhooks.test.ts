@@ -9,9 +9,11 @@ import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { until } from '../support/until.ts';
 import { answer, startReceiver, type Receiver } from '../plugins/webhooks/receiver.ts';
 
-// The port that the plugin asks for, at an address of the loopback that is this process' own.
+// A port that the manifest does not ask for, at an address of the loopback that is this process' own.
 const host = `127.84.${(process.pid >> 8) & 255}.${process.pid & 255 || 1}`;
 const port = 9443;
+/** What a developer's own manifest asks for beside the public hosts. */
+const loopback = `127.0.0.0/8:${port}`;
 const environment = {
   WEBHOOKS_SECRET_KEY: Buffer.alloc(32, 3).toString('base64'),
   WEBHOOKS_ALLOW_HTTP: '1',
@@ -59,7 +61,7 @@ describe('webhooks on a running platform', () => {
     Object.assign(process.env, environment);
     receiver = await startReceiver(host, port);
     // With a copy of the project everything is granted that is asked for, the optional as well.
-    platform = await startPlatform({ fixtures: [], config: patient });
+    platform = await startPlatform({ fixtures: [], netHosts: { webhooks: [loopback] }, config: patient });
     await platform.reached('webhooks', 'ready');
     partner = await platform.as('partner', 'p-webhooks');
   });
@@ -176,6 +178,33 @@ describe('webhooks on a running platform', () => {
   });
 });
 
+describe('webhooks as they are shipped, with all that they ask for', () => {
+  let platform: TestPlatform;
+  before(async () => {
+    Object.assign(process.env, environment);
+    platform = await startPlatform({ fixtures: [], config: { plugins: ['webhooks'], ...patient } });
+    await platform.reached('webhooks', 'ready');
+  });
+  after(async () => {
+    for (const name of Object.keys(environment)) delete process.env[name];
+    await platform?.stop();
+  });
+
+  it('call nobody on this machine or its network, also where http is allowed', async () => {
+    const api = await platform.as('partner', 'p1');
+    for (const address of ['127.0.0.1:9443', '127.0.0.1', '[::1]:9443', '10.0.0.1:443', 'localhost:9443']) {
+      const { status, body } = await api.request('POST', '/webhooks/endpoints', {
+        body: { url: `http://${address}/` },
+      });
+      assert.deepEqual([status, body.code], [422, 'WEBHOOK_URL_NOT_ALLOWED'], address);
+    }
+    assert.equal(
+      (await api.request('POST', '/webhooks/endpoints', { body: { url: 'https://a.example/' } })).status,
+      201,
+    );
+  });
+});
+
 describe('webhooks without a grant', () => {
   let platform: TestPlatform;
   before(async () => {
@@ -192,6 +221,9 @@ describe('webhooks without a grant', () => {
     const api = await platform.as('partner', 'p1');
     const reply = await api.request('POST', '/webhooks/endpoints', { body: { url: 'https://returns.example/' } });
     assert.deepEqual([reply.status, reply.body.code], [422, 'WEBHOOK_URL_NOT_ALLOWED']);
-    assert.match(reply.body.detail ?? '', /the platform may not call "returns\.example:443"$/);
+    assert.match(
+      reply.body.detail ?? '',
+      /the platform may not call "returns\.example:443": webhooks has no grant for it$/,
+    );
   });
 });

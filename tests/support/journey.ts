@@ -31,6 +31,7 @@ export interface Order {
     readonly to: string;
     readonly actorKind: string;
     readonly actorId: string;
+    readonly traceId: string | null;
   }[];
 }
 

@@ -7,9 +7,16 @@ import type { TestPlatform } from './platform.ts';
 import { until } from './until.ts';
 
 interface Notification {
+  readonly notificationId: string;
   readonly orderId: string;
   readonly template: string;
   readonly state: string;
+}
+
+/** As ops sees it. */
+interface Delivery extends Notification {
+  readonly recipientRole: string;
+  readonly recipientId: string;
 }
 
 export interface JourneyOptions {
@@ -60,8 +67,9 @@ export async function driveOrder({ platform, place, name }: JourneyOptions): Pro
     await device.close();
   }
   await assertNotVisible(platform, customer, booked.orderId);
-  await assertTold(customer, booked.orderId, [...told, 'order.completed', 'payment.captured']);
-  await assertTold(driver, booked.orderId, ['driver.assigned']);
+  const toldToCustomer = [...told, 'order.completed', 'payment.captured'];
+  await assertTold(platform, booked.orderId, { role: 'customer', id: `customer-${name}`, templates: toldToCustomer });
+  await assertTold(platform, booked.orderId, { role: 'driver', id: `driver-${name}`, templates: ['driver.assigned'] });
   const completed = await customer.ok<Order>('GET', `/orders/${booked.orderId}`);
   const byDriver = `delivered > completed by driver driver-${name}`;
   assert.deepEqual(
@@ -80,6 +88,9 @@ export async function driveOrder({ platform, place, name }: JourneyOptions): Pro
       byDriver,
     ],
   );
+  const [created, scheduled] = completed.history ?? [];
+  assert.match(created?.traceId ?? '', /^[0-9a-f]{32}$/);
+  assert.equal(scheduled?.traceId, created?.traceId, 'the payment belongs to the trace of the booking');
   return completed;
 }
 
@@ -133,18 +144,36 @@ export async function paymentOf(api: Api, orderId: string): Promise<Payment> {
   return payment;
 }
 
-/** Each template once and sent, or dropped because a newer one says more, and no other. */
-export async function assertTold(api: Api, orderId: string, templates: readonly string[]): Promise<void> {
-  const list = async (): Promise<Notification[]> => {
-    const page = await api.ok<{ notifications: Notification[] }>('GET', '/notifications?limit=100');
-    return page.notifications.filter((notification) => notification.orderId === orderId);
-  };
-  await until(`${templates.length} notifications of order ${orderId} are sent`, async () => {
-    const notifications = await list();
-    return notifications.filter(({ state }) => state === 'sent' || state === 'dropped').length >= templates.length;
+export interface Told {
+  readonly role: 'customer' | 'driver';
+  readonly id: string;
+  readonly templates: readonly string[];
+}
+
+/**
+ * Each template once and sent, or dropped because a newer one says more, and no other. Ops sees both; who is told sees
+ * what was not dropped.
+ */
+export async function assertTold(
+  platform: TestPlatform,
+  orderId: string,
+  { role, id, templates }: Told,
+): Promise<void> {
+  const ops = await platform.as('ops', 'dispatcher');
+  const person = await platform.as(role, id);
+  const list = async <Row>(api: Api): Promise<Row[]> =>
+    (await api.ok<{ notifications: Row[] }>('GET', `/notifications?orderId=${orderId}&limit=100`)).notifications;
+  const deliveries = async (): Promise<Delivery[]> =>
+    (await list<Delivery>(ops)).filter((row) => row.recipientRole === role && row.recipientId === id);
+  await until(`${templates.length} notifications of order ${orderId} have ended`, async () => {
+    const ended = (await deliveries()).filter(({ state }) => state === 'sent' || state === 'dropped');
+    return ended.length >= templates.length;
   });
-  const notifications = await list();
-  assert.deepEqual(notifications.map(({ template }) => template).sort(), [...templates].sort());
+  const all = await deliveries();
+  assert.deepEqual(all.map(({ template }) => template).sort(), [...templates].sort());
+  const shown = all.filter(({ state }) => state !== 'dropped');
+  const idsOf = (rows: readonly Notification[]): string[] => rows.map(({ notificationId }) => notificationId).sort();
+  assert.deepEqual(idsOf(await list<Notification>(person)), idsOf(shown));
 }
 
 const channelOf = (orderId: string): string => `orders/${orderId}/position`;

@@ -11,7 +11,6 @@ import { createSlots, type Slots } from '#core/jobs/slots.ts';
 import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
 import type { Worker } from '#core/jobs/worker.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { currentTraceId } from '#core/telemetry/tracing.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Capability } from '../capability.ts';
 
@@ -136,8 +135,7 @@ async function deliver(options: EventsCapabilityOptions, { instance, handler, ev
     const tx = await transactions.begin(instance, { timeoutMs, signal: instance.gone });
     try {
       const isFirst = await transactions.use(instance, tx, (client) => takeFromInbox(client, event.id));
-      const input = { event: { ...event, traceId: currentTraceId() }, tx };
-      if (isFirst) await instance.handle(handler, input, { timeoutMs: config.jobTimeoutMs });
+      if (isFirst) await instance.handle(handler, { event, tx }, { timeoutMs: config.jobTimeoutMs });
       await transactions.commit(instance, tx);
       outcome = isFirst ? 'handled' : 'duplicate';
     } catch (error) {

@@ -48,10 +48,18 @@ const findSecretStatement: Statement = {
   text: 'select secret from sandbox_secret limit 1',
 };
 
-/** Made when the database was: each installation has its own. */
-export async function findSandboxSecret(db: Queryable): Promise<string> {
-  const { rows } = await db.query<{ secret: string }>(findSecretStatement);
-  return rows[0]?.secret ?? '';
+/**
+ * Made when the database was: each installation has its own, and it stays. It is read once, so that who sends webhooks
+ * without being able to sign them has no statement run for each.
+ */
+export function createSandboxSecret(db: Queryable): () => Promise<readonly string[]> {
+  let known: readonly string[] = [];
+  return async () => {
+    if (known.length > 0) return known;
+    const { rows } = await db.query<{ secret: string }>(findSecretStatement);
+    known = rows.map(({ secret }) => secret);
+    return known;
+  };
 }
 
 const isProcessedStatement: Statement = {

@@ -33,6 +33,9 @@ const named: Readonly<Record<string, Manner>> = {
   tok_dispute_lost: { faults: {}, dispute: 'lost', webhooks: 'after' },
 };
 
+/** Those that have a name of their own, for who tries or tests them all. */
+export const sandboxTokens: readonly string[] = Object.keys(named);
+
 const oneOperation = /^tok_(capture|void|refund)_(unavailable|timeout|error|slow|fails)$/;
 
 export function mannerOf(token: string): Manner {

@@ -186,6 +186,23 @@ describe('changes of an order', () => {
     assert.equal(rig.eventsOf(orderId).filter(({ name }) => name === 'order.completed').length, 1);
   });
 
+  it('is not moved by the fee for a cancellation, whenever that comes', async () => {
+    for (const status of ['on_the_way', 'picked_up', 'delivered'] as const) {
+      const orderId = await rig.reach(status === 'delivered' ? 'picked_up' : status);
+      if (status === 'delivered') await rig.act(driver, orderId, 'deliver');
+      const before = await rig.get(orderId);
+      assert.equal(before.status, status);
+      const counted = rig.running.recorded.metrics.length;
+      await rig.running.deliver('payment.captured', { orderId, amountMinor: 300, purpose: 'cancellation_fee' });
+      assert.deepEqual(await rig.get(orderId), before);
+      assert.equal(rig.running.recorded.metrics.length, counted, 'no step is counted');
+    }
+    const orderId = await rig.reach('picked_up');
+    await rig.act(driver, orderId, 'deliver');
+    await rig.running.deliver('payment.captured', { orderId, amountMinor: 590, purpose: 'order' });
+    assert.equal((await rig.get(orderId)).status, 'completed');
+  });
+
   it('names the trace of each step', async () => {
     const orderId = await rig.reach('on_the_way');
     const traces = (await rig.get(orderId)).history.map(({ traceId }) => traceId);

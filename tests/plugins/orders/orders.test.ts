@@ -3,6 +3,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Principal } from '#plugin-api';
 import { plugin } from '../../../plugins/orders/plugin.ts';
+import { sandboxTokens } from '../../../plugins/payments/providers/sandbox-tokens.ts';
 import { takeStep } from '../../../plugins/orders/progress.ts';
 import { readSettings } from '../../../plugins/orders/settings.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
@@ -210,6 +211,9 @@ describe('orders', () => {
       'a destination of no kind': { ...good, destination: { ...good.destination, kind: 'moon' } },
       'a reference with a space': { ...good, reference: 'a b' },
       'a payment method that is no token': { ...good, paymentMethod: '4111111111111111' },
+      'a payment method of no known kind': { ...good, paymentMethod: 'acct_1MqLiJLkdIwHu7ix' },
+      'a payment method that is a path': { ...good, paymentMethod: 'pm_1/../../refunds' },
+      'a payment method that is too long': { ...good, paymentMethod: `pm_${'x'.repeat(125)}` },
     };
     for (const [what, body] of Object.entries(wrong)) {
       assert.equal((await running.request('POST /orders', { principal: customer, body })).status, 422, what);
@@ -217,6 +221,17 @@ describe('orders', () => {
     assert.equal((await get(ops, 'not-an-id')).status, 422);
     assert.equal((await running.request('GET /orders', { principal: ops, query: { limit: 101 } })).status, 422);
     assert.equal((await data.sql('select from orders')).length, 0);
+  });
+
+  it('takes the payment methods of each provider, as they are, to whoever takes the money', async () => {
+    const stripe = ['tok_visa', 'tok_1NirD82eZvKYlo2CIvbtLWuY', 'tok_chargeDeclinedInsufficientFunds'];
+    const methods = [...stripe, 'pm_1MqLiJLkdIwHu7ixUEgbFdYF', 'pm_card_chargeDeclined'];
+    for (const method of [...methods, ...sandboxTokens, 'tok_capture_timeout']) {
+      const { status, body } = await book(customer, { paymentMethod: method });
+      assert.equal(status, 201, method);
+      const told = data.find('order.created').find((entry) => entry.data['orderId'] === body['orderId']);
+      assert.deepEqual(told?.data['payment'], { amountMinor: 590, currency: 'EUR', method });
+    }
   });
 
   it('never writes an address or a place to the log', async () => {

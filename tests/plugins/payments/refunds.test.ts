@@ -91,4 +91,25 @@ describe('POST /payments/{paymentId}/refunds', () => {
     assert.equal((await pay.paymentOf(orderId)).status, 'refunded');
     assert.equal(pay.running.counted('returnit_payments_total', { operation: 'refund', outcome: 'failed' }), 1);
   });
+
+  it('asks once for what an order that is over gives back, and leaves a refusal to ops', async () => {
+    const orderId = await pay.book({ method: 'tok_refund_fails' });
+    await pay.drain();
+    // Somebody has taken the money in the provider's dashboard.
+    await pay.data.sql(
+      `update sandbox_payments set state = 'captured', captured_minor = amount_minor where order_id = $1`,
+      [orderId],
+    );
+    await pay.tell('order.cancelled', orderId, { from: 'scheduled', by: { kind: 'customer', id: 'c1' }, version: 3 });
+    await pay.drain();
+    const { status, operations } = await pay.paymentOf(orderId);
+    const steps = operations.map(({ kind, number, status: outcome }) => `${kind} ${number} ${outcome}`);
+    assert.deepEqual(steps, ['authorise 1 succeeded', 'void 1 failed', 'refund 1 failed']);
+    assert.equal(status, 'captured');
+    await pay.data.sql(`update sandbox_payments set method = 'tok_default' where order_id = $1`, [orderId]);
+    assert.equal((await pay.refund(orderId, 590)).status, 201);
+    await pay.drain();
+    assert.equal((await pay.paymentOf(orderId)).status, 'refunded');
+    await pay.agree();
+  });
 });

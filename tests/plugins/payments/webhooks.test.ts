@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, afterEach, before, describe, it } from 'node:test';
+import type { Queryable } from '#plugin-api';
+import { createSandboxSecret } from '../../../plugins/payments/providers/sandbox-events.ts';
 import { sign } from '../../../plugins/payments/webhooks/signature.ts';
 import { until } from '../../support/until.ts';
 import { createPaymentsFixture, type PaymentsFixture } from './payments-fixture.ts';
@@ -48,6 +50,24 @@ describe('webhooks', () => {
     }
     assert.deepEqual(await pay.data.sql('select count(*)::integer as rows from webhook_events'), rowsBefore);
     assert.ok(counted('signature') >= 8 && counted('malformed') >= 5);
+  });
+
+  it('cost no statement of the database when they are not signed', async () => {
+    let statements = 0;
+    const counting: Queryable = {
+      query: (statement, values) => {
+        statements += 1;
+        return pay.data.db.query(statement, values);
+      },
+    };
+    const secrets = createSandboxSecret(counting);
+    assert.deepEqual(await secrets(), [secret]);
+    for (let count = 0; count < 10; count += 1) await secrets();
+    assert.equal(statements, 1);
+    const away: Queryable = { query: () => Promise.reject(new Error('the database is away')) };
+    const failing = createSandboxSecret(away);
+    await assert.rejects(failing(), { message: 'the database is away' });
+    await assert.rejects(failing(), { message: 'the database is away' }, 'and is asked again');
   });
 
   it('are stored once, answered 200 each time, and dealt with by a job', async () => {

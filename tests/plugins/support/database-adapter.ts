@@ -74,5 +74,5 @@ export function toEvent<Data>(
   id = `event-${name}`,
   publishedAt = '2026-05-04T08:00:00.000Z',
 ): DomainEvent<Data> {
-  return { id, name, data, publishedBy: 'tests', publishedAt, traceId: 'e'.repeat(32) };
+  return { id, name, data, publishedBy: 'tests', publishedAt };
 }

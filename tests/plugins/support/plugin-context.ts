@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type {
   Database,
   DomainEvent,
@@ -50,6 +51,9 @@ type Watch = (watch: { principal: Principal; params: Record<string, string>; lin
 type EventHandler = Parameters<PluginContext['events']['on']>[1];
 type JobHandler = (job: Job<unknown>) => Promise<void>;
 
+/** Of every event that is delivered; a request's is its id. */
+export const eventTrace = 'e'.repeat(32);
+
 /** Everything that a plugin did beside its database. */
 export interface Recorded {
   readonly logs: { level: string; message: string; fields: unknown }[];
@@ -96,6 +100,7 @@ export async function runPlugin(
   const workers = new Map<string, JobHandler>();
   const subscribers = new Map<string, Subscriber>();
   const channels = new Map<string, Watch>();
+  const traces = new AsyncLocalStorage<string>();
   const recorded: Recorded = {
     logs: [],
     metrics: [],
@@ -120,7 +125,7 @@ export async function runPlugin(
     http: { get: route('GET'), post: route('POST'), put: route('PUT'), patch: route('PATCH'), delete: route('DELETE') },
     db,
     env,
-    traceId: () => undefined,
+    traceId: () => traces.getStore(),
     permissions: { query: () => Promise.resolve('granted') },
     mail: { isConfigured: () => Promise.resolve(false) },
     jobs: {
@@ -186,7 +191,7 @@ export async function runPlugin(
       for (const [part, check] of inputs) {
         if (!check.matches(full[part])) return { status: 422, code: 'VALIDATION_FAILED', body: { part } };
       }
-      const reply = await handler(full);
+      const reply = await traces.run(full.id, () => handler(full));
       if ('stream' in reply) {
         assert.ok(options.streams?.includes(reply.contentType), `${key} streams ${reply.contentType}`);
         const pieces: Buffer[] = [];
@@ -203,8 +208,10 @@ export async function runPlugin(
       assert.ok(check?.matches(body), `${key} answers ${reply.status} ${JSON.stringify(check?.explain(body))}`);
       return { status: reply.status, body, headers: reply.headers ?? {} };
     },
-    deliver: (name, data, id, publishedAt) =>
-      db.transaction((tx) => get(events, name)(toEvent(name, data, id, publishedAt) as DomainEvent<never>, tx)),
+    deliver(name, data, id, publishedAt) {
+      const event = toEvent(name, data, id, publishedAt) as DomainEvent<never>;
+      return traces.run(eventTrace, () => db.transaction((tx) => get(events, name)(event, tx)));
+    },
     work: (queue, data, attempt = 1) =>
       get(workers, queue)({ id: 'j', queue, data, attempt, signal: new AbortController().signal }),
     receive: (filter, messages) => get(subscribers, filter)(messages),

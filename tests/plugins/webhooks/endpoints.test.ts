@@ -203,7 +203,9 @@ describe('endpoints', () => {
     const { endpointId } = await bench.make();
     await bench.restart({ WEBHOOKS_SECRET_KEY: '' });
     assert.ok(bench.running.recorded.logs.some(({ level, message }) => level === 'warn' && message.includes('_KEY')));
-    assert.equal((await post(receiver.url)).code, 'WEBHOOK_KEY_MISSING');
+    const refused = await post(receiver.url);
+    assert.deepEqual([refused.status, refused.code], [503, 'WEBHOOK_KEY_MISSING']);
+    assert.match(String(refused.body['detail']), /WEBHOOKS_SECRET_KEY is not set; set it to 32 random bytes in base64/);
     const rotated = await bench.ask('POST /webhooks/endpoints/{endpointId}/rotate-secret', one(endpointId));
     assert.equal(rotated.code, 'WEBHOOK_KEY_MISSING');
     await bench.tell('order.created');

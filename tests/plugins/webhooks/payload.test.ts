@@ -67,5 +67,6 @@ describe('toMessage()', () => {
     assert.deepEqual(of('payment.captured', order), [`payment:${orderId}`, publishedMs, false]);
     assert.equal(toMessage(toEvent('order.created', { ...order, partnerId: null })), undefined);
     assert.equal(toMessage(toEvent('payment.disputed', { partnerId: 'p1' })), undefined);
+    assert.equal(toMessage(toEvent('payment.disputed', { orderId: null, partnerId: 'p1' })), undefined);
   });
 });

@@ -76,19 +76,6 @@ describe('createEventsCapability()', () => {
     other.die();
   });
 
-  it('tells the subscriber in which trace it was published', async () => {
-    const receiver = createFakeInstance('receiver');
-    const got: DomainEvent<{ n: number }>[] = [];
-    await on(receiver, 'test.traced', ({ event }) => got.push(event));
-    const traceId = await withSpan('publishing', {}, async (span) => {
-      await publish('test.traced', 1);
-      return span.spanContext().traceId;
-    });
-    await until('it is delivered', () => got.length === 1);
-    assert.equal(got[0]?.traceId, traceId);
-    receiver.die();
-  });
-
   it('does nothing when the same event is delivered again', async () => {
     const receiver = createFakeInstance('receiver');
     await on(receiver, 'test.repeated', store(receiver));
