@@ -90,6 +90,11 @@ export const settings = {
     description: 'First retry delay; it doubles each time',
     min: 1000,
   }),
+  jobBatchWaitMs: integer('JOB_BATCH_WAIT_MS', 5, {
+    description:
+      'How long jobs that are done, and rows of the outbox soon after others, wait for more to share a statement',
+    max: 1000,
+  }),
   jobPollMs: integer('JOB_POLL_MS', 2000, { description: 'Queue poll, should a notification be lost', min: 500 }),
   jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, { description: 'Longest run of one job', min: 1000 }),
   jobHeartbeatSeconds: integer('JOB_HEARTBEAT_SECONDS', 10, {
@@ -97,7 +102,7 @@ export const settings = {
     min: 10,
     max: 3600,
   }),
-  eventConcurrency: integer('EVENT_CONCURRENCY', 2, {
+  eventConcurrency: integer('EVENT_CONCURRENCY', 4, {
     description: 'Events that one plugin process handles at the same time',
     min: 1,
     max: 100,

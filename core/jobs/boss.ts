@@ -3,6 +3,7 @@ import { PgBoss, type Db } from 'pg-boss';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Listener } from './listener.ts';
+import { toPrepared } from './prepared.ts';
 
 export interface BossOptions {
   readonly pool: pg.Pool;
@@ -56,7 +57,7 @@ export function createBoss(options: BossOptions): Boss {
 
 function createAdapter(pool: pg.Pool, listener: Listener, onQueueNotified: BossOptions['onQueueNotified']): Db {
   return {
-    executeSql: (text, values) => pool.query(text, values),
+    executeSql: (text, values) => pool.query(toPrepared(text, values)),
     async listen(channel, onNotification, onReconnect) {
       const unlisten = await listener.listen(channel, {
         onNotification(queue) {
@@ -75,5 +76,5 @@ function createAdapter(pool: pg.Pool, listener: Listener, onQueueNotified: BossO
 
 /** Runs pg-boss calls on a transaction's own connection. */
 export function onClient(client: pg.ClientBase): Db {
-  return { executeSql: (text, values) => client.query(text, values) };
+  return { executeSql: (text, values) => client.query(toPrepared(text, values)) };
 }

@@ -5,6 +5,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
+import type { Attempt } from './completion.ts';
 import { readEnvelope } from './job-envelope.ts';
 
 export interface WorkedJob {
@@ -18,7 +19,7 @@ export interface WorkedJob {
 export interface WorkerDeps {
   readonly boss: PgBoss;
   readonly pool: pg.Pool;
-  readonly config: Pick<Config, 'jobPollMs' | 'jobHeartbeatSeconds'>;
+  readonly config: Pick<Config, 'jobBatchWaitMs' | 'jobHeartbeatSeconds' | 'jobPollMs'>;
   readonly telemetry: Telemetry;
 }
 
@@ -33,6 +34,8 @@ export interface JobSource {
 
 export interface Claim {
   readonly job: JobWithMetadata<unknown>;
+  /** Writes that it is done. */
+  readonly complete: (attempt: Attempt) => Promise<void>;
   /** True when the claim was given back while the handler ran: then nothing is settled, another may hold it. */
   readonly isAbandoned: () => boolean;
 }
@@ -55,7 +58,7 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
   const settled = { id: job.id, retryCount: job.retryCount };
   let outcome = 'completed';
   if (failure === undefined) {
-    await boss.complete(queue, settled);
+    await claim.complete(settled);
     metrics.gauge('returnit_job_last_success_timestamp_seconds').set({ queue }, Date.now() / 1000);
   } else {
     outcome = job.retryCount < job.retryLimit ? 'retried' : 'dead_letter';

@@ -3,6 +3,7 @@
  * number of nodes may run one: SKIP LOCKED gives each row to one of them. Killed at any point, the open transaction
  * rolls back and the rows are there for the next.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -12,7 +13,7 @@ import { moveBatch, rejectOldest, type Batch, type BatchDeps, type OutboxRow } f
 export interface RelayOptions extends BatchDeps {
   readonly pool: Pool;
   readonly listener: Listener;
-  readonly config: Pick<Config, 'outboxBatchMax' | 'outboxPollMs'>;
+  readonly config: Pick<Config, 'jobBatchWaitMs' | 'outboxBatchMax' | 'outboxPollMs'>;
   readonly telemetry: Telemetry;
   /** A row that the core did not seal: somebody called outbox_add() past invoke(). To be audited. */
   readonly onForged: (row: OutboxRow) => void;
@@ -35,6 +36,7 @@ export function createRelay(options: RelayOptions): Relay {
   const logger = options.telemetry.logger.child({ component: 'outbox' });
   let stopped = true;
   let woken = false;
+  let endedAt = Number.NEGATIVE_INFINITY;
   let draining: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
   let unlisten: (() => void) | undefined;
@@ -42,8 +44,12 @@ export function createRelay(options: RelayOptions): Relay {
   const run = async (): Promise<void> => {
     try {
       while (woken) {
+        // One alone goes at once; of many that come one after another, some go together.
+        const pauseMs = endedAt + config.jobBatchWaitMs - performance.now();
+        if (pauseMs > 0) await delay(pauseMs);
         woken = false;
         await moveAll(options, () => stopped);
+        endedAt = performance.now();
       }
     } catch (error) {
       options.telemetry.metrics.counter('returnit_outbox_relay_errors_total').inc();

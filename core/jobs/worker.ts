@@ -6,6 +6,7 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { JobWithMetadata } from 'pg-boss';
 import type { Logger } from '#core/telemetry/logger.ts';
+import { createCompletion, type Completion } from './completion.ts';
 import { giveBack, runJob, type JobSource, type WorkerDeps } from './job-run.ts';
 import type { Slots } from './slots.ts';
 
@@ -42,6 +43,7 @@ class QueueWorker implements Worker {
   readonly #deps: WorkerDeps;
   readonly #options: WorkerOptions;
   readonly #logger: Logger;
+  readonly #completion: Completion;
   readonly #running = new Set<Running>();
   readonly #timer: NodeJS.Timeout;
   readonly #beat: NodeJS.Timeout;
@@ -65,6 +67,7 @@ class QueueWorker implements Worker {
     this.#deps = deps;
     this.#options = options;
     this.#logger = deps.telemetry.logger.child({ component: 'worker', queue: options.queue });
+    this.#completion = createCompletion({ boss: deps.boss, queue: options.queue, waitMs: deps.config.jobBatchWaitMs });
     this.#unsubscribe = options.slots.onFree(() => this.#pump());
     this.#timer = setInterval(() => this.wake(), deps.config.jobPollMs);
     const beatMs = (1000 * deps.config.jobHeartbeatSeconds) / beatsPerHeartbeat;
@@ -150,7 +153,11 @@ class QueueWorker implements Worker {
   #begin(job: JobWithMetadata<unknown>): void {
     const entry: Running = { job, abandoned: false, done: Promise.resolve() };
     this.#running.add(entry);
-    entry.done = runJob(this.#deps, this.#options, { job, isAbandoned: () => entry.abandoned })
+    entry.done = runJob(this.#deps, this.#options, {
+      job,
+      complete: (attempt) => this.#completion.complete(attempt),
+      isAbandoned: () => entry.abandoned,
+    })
       .catch((error: unknown) => {
         this.#logger.error({ err: error, jobId: job.id }, 'Cannot settle a job: it comes again');
       })

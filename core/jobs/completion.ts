@@ -1,0 +1,58 @@
+import type { PgBoss } from 'pg-boss';
+
+/** One attempt of a job: a later one is not settled by it. */
+export interface Attempt {
+  readonly id: string;
+  readonly retryCount: number;
+}
+
+export interface CompletionOptions {
+  readonly boss: Pick<PgBoss, 'complete'>;
+  readonly queue: string;
+  /** How long the first waits for others. */
+  readonly waitMs: number;
+}
+
+export interface Completion {
+  /** Resolves when it is written that the job is done. @throws what the database throws */
+  complete(attempt: Attempt): Promise<void>;
+}
+
+/** Most attempts of one statement. */
+const batchMax = 100;
+
+interface Waiting {
+  readonly attempt: Attempt;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Writes that jobs of a queue are done, those that end at about the same time in one statement. */
+export function createCompletion({ boss, queue, waitMs }: CompletionOptions): Completion {
+  let waiting: Waiting[] = [];
+
+  async function flush(): Promise<void> {
+    const batch = waiting;
+    waiting = [];
+    if (batch.length === 0) return;
+    try {
+      await boss.complete(
+        queue,
+        batch.map(({ attempt }) => attempt),
+      );
+      for (const { resolve } of batch) resolve();
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+
+  return {
+    complete(attempt) {
+      return new Promise((resolve, reject) => {
+        waiting.push({ attempt, resolve, reject });
+        if (waiting.length === 1) setTimeout(() => void flush(), waitMs);
+        else if (waiting.length === batchMax) void flush();
+      });
+    },
+  };
+}
