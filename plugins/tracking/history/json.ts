@@ -15,10 +15,11 @@ export interface JsonOptions {
 /** The same as a page that is answered at once. */
 export function* toJson({ trace, rows, nextCursor }: JsonOptions): Generator<string> {
   yield '{"fixes":[';
+  const devices = new Map([...trace.devices].map(([key, device]) => [key, JSON.stringify(device)]));
   let texts: string[] = [];
   let separator = '';
   for (const row of rows) {
-    texts.push(writeFix(trace, row));
+    texts.push(writeFix(trace, row, devices));
     if (texts.length < fixesAtOnce) continue;
     yield separator + texts.join(',');
     separator = ',';
@@ -33,9 +34,9 @@ export function toFlags(bits: number): readonly FixFlag[] {
 }
 
 /** Written by hand: a day has 86,400 of them, and an object of each would take twice as long. */
-function writeFix(trace: Trace, row: number): string {
+function writeFix(trace: Trace, row: number, devices: ReadonlyMap<number, string>): string {
   const timeMs = trace.timeMs[row] ?? 0;
-  const device = JSON.stringify(trace.devices.get(trace.trackKey[row] ?? 0) ?? 'default');
+  const device = devices.get(trace.trackKey[row] ?? 0) ?? '"default"';
   const lat = (trace.latE7[row] ?? 0) / 1e7;
   const lon = (trace.lonE7[row] ?? 0) / 1e7;
   const accuracyM = known(trace.accuracyCm[row] ?? -1, 100);
