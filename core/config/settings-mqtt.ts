@@ -34,6 +34,11 @@ export const mqttSettings = {
     0.5,
     'Part of the time in which backlogs are handled while others send now and then',
   ),
+  mqttSharedBatchSizeMax: integer('MQTT_SHARED_BATCH_SIZE_MAX', 100, {
+    description: 'Messages of a backlog handed to a plugin at once meanwhile',
+    min: 1,
+    max: 5000,
+  }),
   mqttRetryDelayMs: integer('MQTT_RETRY_DELAY_MS', 500, {
     description: 'First delay before a failed batch is tried again; it doubles up to 30 s',
     min: 1,

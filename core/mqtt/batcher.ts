@@ -25,6 +25,8 @@ export interface BatcherOptions extends Omit<FairQueueOptions, 'now'> {
   readonly waitingMax: number;
   /** Part of the time in which backlogs are handled while prompt messages come. */
   readonly backlogShare: number;
+  /** Messages of a backlog in one batch meanwhile. */
+  readonly sharedBatchSizeMax: number;
   /** First delay after a failure; it doubles up to `retryDelayMaxMs`. */
   readonly retryDelayMs: number;
   /** @default 30000 */

@@ -127,9 +127,12 @@ class SubscriptionBatcher implements Batcher {
     for (const state of Object.values(this.#kinds)) clearTimer(state);
   }
 
-  #wishedSize(): number {
+  /** A plugin does nothing else while it reads a batch: that of a backlog is small while others send now and then. */
+  #wishedSize(kind: Kind): number {
+    const { batchSizeMax, sharedBatchSizeMax } = this.#options;
     const wished = this.#attached?.wishes.batchSizeMax ?? Number.MAX_SAFE_INTEGER;
-    return Math.min(this.#options.batchSizeMax, wished, this.#sizeLimit);
+    const isShared = kind === 'backlog' && this.#pace.isShared;
+    return Math.min(isShared ? sharedBatchSizeMax : batchSizeMax, wished, this.#sizeLimit);
   }
 
   /** Whether another batch may go while some are in flight. After a failure none may, so that a bad message is found. */
@@ -161,7 +164,7 @@ class SubscriptionBatcher implements Batcher {
     const state = this.#kinds[kind];
     const pauseMs = kind === 'backlog' ? this.#pace.pauseMs : 0;
     // After a failure only the back-off decides: a full batch must not cut it short.
-    const isFull = kind !== 'apart' && waiting >= this.#wishedSize();
+    const isFull = kind !== 'apart' && waiting >= this.#wishedSize(kind);
     if (this.#failures === 0 && isFull && pauseMs === 0 && this.#run(kind)) return;
     // What is not full waits for those of its kind in flight: it grows meanwhile.
     if (state.batches > 0) return;
@@ -219,7 +222,7 @@ class SubscriptionBatcher implements Batcher {
   #take(kind: Kind): readonly Entry[] {
     const batch: Entry[] = [];
     const isApart = kind === 'apart';
-    const size = isApart ? 1 : this.#wishedSize();
+    const size = isApart ? 1 : this.#wishedSize(kind);
     let bytes = 0;
     for (const [message, content] of isApart ? this.#setApart.due(this.#now()) : this.#waiting.entries(kind)) {
       if (this.#handedOver.has(message)) continue;

@@ -134,6 +134,7 @@ class Subscriptions {
       promptPerSecond: config.mqttPromptPerSecond,
       promptBurst: config.mqttPromptBurst,
       backlogShare: config.mqttBacklogShare,
+      sharedBatchSizeMax: config.mqttSharedBatchSizeMax,
     });
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { loadConfig } from '#core/config/config.ts';
+import type { Config } from '#core/config/settings.ts';
 import { BacklogPace } from '#core/mqtt/backlog-pace.ts';
 import { createBatcher } from '#core/mqtt/batching.ts';
 import { IncomingMessage } from '#core/mqtt/incoming-message.ts';
@@ -8,8 +9,8 @@ import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { batcherOptions, until } from './fixture.ts';
 
 /** A batcher whose handler answers when told to, and whose devices are named by topic. */
-function createHarness(batchesMax: number) {
-  const config = loadConfig({}, { mqttBatchWaitMs: 1 });
+function createHarness(batchesMax: number, changes: Partial<Config> = {}) {
+  const config = loadConfig({}, { mqttBatchWaitMs: 1, ...changes });
   const handed: string[][] = [];
   const ends: (() => void)[] = [];
   const acknowledged: string[] = [];
@@ -97,6 +98,27 @@ describe('createBatcher(), lanes', () => {
     const stopped = batcher.stop();
     for (let index = 0; index < 20; index += 1) end(index);
     await stopped;
+  });
+
+  it('hands a backlog over in small batches while prompt messages come, and in large ones before', async () => {
+    const { batcher, handed, end, deliver } = createHarness(2, { mqttSharedBatchSizeMax: 3, mqttBacklogShare: 1 });
+    deliver('back', 21);
+    await until('its first message is handed over', () => handed.length === 1);
+    end(0);
+    await until('a batch of the backlog is handed over', () => handed.length === 2);
+    deliver('live');
+    await until('the live one is handed over beside it', () => handed.length === 3);
+    end(1);
+    await until('the backlog goes on', () => handed.length === 4);
+    assert.deepEqual(
+      handed.map(({ length }) => length),
+      [1, 10, 1, 3],
+    );
+    for (let index = 2; index < 7; index += 1) {
+      await until('the next is handed over', () => handed.length > index);
+      end(index);
+    }
+    await batcher.stop();
   });
 
   it('lets neither lane keep the other out of a plugin that takes one batch at a time', async () => {

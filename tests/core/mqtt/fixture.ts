@@ -116,6 +116,7 @@ export function batcherOptions(
     promptPerSecond: config.mqttPromptPerSecond,
     promptBurst: config.mqttPromptBurst,
     backlogShare: config.mqttBacklogShare,
+    sharedBatchSizeMax: config.mqttSharedBatchSizeMax,
   };
 }
 
