@@ -9,7 +9,10 @@ import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { batcherOptions, until } from './fixture.ts';
 
 /** A batcher whose handler answers when told to, and whose devices are named by topic. */
-function createHarness(batchesMax: number, changes: Partial<Config> = {}) {
+function createHarness(
+  batchesMax: number,
+  { changes = {}, now = Date.now }: { readonly changes?: Partial<Config>; readonly now?: () => number } = {},
+) {
   const config = loadConfig({}, { mqttBatchWaitMs: 1, ...changes });
   const handed: string[][] = [];
   const ends: (() => void)[] = [];
@@ -18,6 +21,7 @@ function createHarness(batchesMax: number, changes: Partial<Config> = {}) {
     ...batcherOptions(config, recordTelemetry(), { filter: 'drivers/+/location' }),
     promptPerSecond: 1,
     promptBurst: 1,
+    now,
   });
   batcher.attach(
     async (messages) => {
@@ -100,24 +104,21 @@ describe('createBatcher(), lanes', () => {
     await stopped;
   });
 
-  it('hands a backlog over in small batches while prompt messages come, and in large ones before', async () => {
-    const { batcher, handed, end, deliver } = createHarness(2, { mqttSharedBatchSizeMax: 3, mqttBacklogShare: 1 });
-    deliver('back', 21);
-    await until('its first message is handed over', () => handed.length === 1);
-    end(0);
-    await until('a batch of the backlog is handed over', () => handed.length === 2);
-    deliver('live');
-    await until('the live one is handed over beside it', () => handed.length === 3);
-    end(1);
-    await until('the backlog goes on', () => handed.length === 4);
-    assert.deepEqual(
-      handed.map(({ length }) => length),
-      [1, 10, 1, 3],
-    );
-    for (let index = 2; index < 7; index += 1) {
-      await until('the next is handed over', () => handed.length > index);
+  it('hands a backlog over in small batches while prompt messages come, and in large ones without them', async () => {
+    let laterMs = 0;
+    const changes = { mqttSharedBatchSizeMax: 3, mqttBacklogShare: 1 };
+    const { batcher, handed, end, deliver } = createHarness(2, { changes, now: () => Date.now() + laterMs });
+    // Its first message is a prompt one.
+    deliver('back', 17);
+    for (const [index, length] of [1, 3, 3].entries()) {
+      await until('the next is handed over', () => handed.length === index + 1);
+      assert.equal(handed[index]?.length, length);
+      if (index === 2) laterMs = 60_000;
       end(index);
     }
+    await until('the rest is handed over', () => handed.length === 4);
+    assert.equal(handed[3]?.length, 10);
+    end(3);
     await batcher.stop();
   });
 
