@@ -1,4 +1,4 @@
-import type { Route } from '../route.ts';
+import type { Route, UploadForm } from '../route.ts';
 import type { OperationExample } from './operation-example.ts';
 
 /** In the page until the address is known under which it was asked for. */
@@ -43,14 +43,19 @@ export function preferredRole(roles: readonly string[]): string {
 }
 
 function toBody(route: Route, { body }: OperationExample): readonly string[] {
-  const [contentType = ''] = route.upload?.contentTypes ?? [];
-  const typed = `-H ${quote(`Content-Type: ${contentType}`)}`;
-  if (route.upload?.as === 'bytes') return [typed, `--data-binary @file.${contentType.replace(/^.*\//, '')}`];
+  if (route.upload !== undefined) return toUploadedBody(route.upload, body);
   if (body === undefined) return [];
-  if (route.upload?.as === 'lines') return [typed, `--data-binary ${quote(JSON.stringify(body.value))}`];
   const text =
     typeof body.value === 'string' && route.bodyAs === 'text' ? body.value : JSON.stringify(body.value, null, 2);
   return ["-H 'Content-Type: application/json'", `-d ${quote(text)}`];
+}
+
+/** A file of the first type that is taken, or one line. */
+function toUploadedBody({ as, contentTypes }: UploadForm, body: OperationExample['body']): readonly string[] {
+  const [contentType = ''] = contentTypes;
+  const typed = `-H ${quote(`Content-Type: ${contentType}`)}`;
+  if (as === 'bytes') return [typed, `--data-binary @file.${contentType.replace(/^.*\//, '')}`];
+  return body === undefined ? [] : [typed, `--data-binary ${quote(JSON.stringify(body.value))}`];
 }
 
 /** Between single quotes a shell changes nothing; a single quote itself stands outside of them. */
