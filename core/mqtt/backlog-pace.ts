@@ -1,10 +1,12 @@
+import type { Lane } from './fair-queue.ts';
+
 export interface BacklogPaceOptions {
   /** Part of the time in which backlogs are handled while prompt messages come; above 0, at most 1. */
   readonly share: number;
   readonly now: () => number;
 }
 
-/** So long after the newest prompt message others are expected. */
+/** So long after its newest prompt message another one of a topic is expected. */
 const sharedMs = 2000;
 
 /**
@@ -14,20 +16,28 @@ const sharedMs = 2000;
  */
 export class BacklogPace {
   readonly #options: BacklogPaceOptions;
-  #promptAtMs = Number.NEGATIVE_INFINITY;
+  /** When each of those who report now and then was last heard: the one heard longest ago first. */
+  readonly #heardAtMs = new Map<string, number>();
   #resumeAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: BacklogPaceOptions) {
     this.#options = options;
   }
 
-  promptCame(): void {
-    this.#promptAtMs = this.#options.now();
+  /** A message of this topic came by this lane. Every backlog begins with prompt ones: its topic is left out from the next on. */
+  came(topic: string, lane: Lane): void {
+    this.#heardAtMs.delete(topic);
+    if (lane === 'prompt') this.#heardAtMs.set(topic, this.#options.now());
   }
 
-  /** Whether prompt messages come. */
+  /** Whether prompt messages come, of others than those who come back. */
   get isShared(): boolean {
-    return this.#options.now() - this.#promptAtMs < sharedMs;
+    const nowMs = this.#options.now();
+    for (const [topic, heardAtMs] of this.#heardAtMs) {
+      if (nowMs - heardAtMs < sharedMs) return true;
+      this.#heardAtMs.delete(topic);
+    }
+    return false;
   }
 
   /** A batch of a backlog has ended that took so long. */

@@ -86,7 +86,7 @@ class SubscriptionBatcher implements Batcher {
     }
     const content = 'rejected' in decoded ? toRefusedContent(message.payload, decoded.rejected) : decoded;
     const lane = this.#waiting.add(message, content);
-    if (lane === 'prompt') this.#pace.promptCame();
+    this.#pace.came(message.topic, lane);
     this.#schedule(lane);
   }
 

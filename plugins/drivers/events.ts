@@ -4,7 +4,7 @@ import { beginTries, dispatch, tryWaiting, type DispatchTools } from './dispatch
 import { countDispatched } from './dispatch-metrics.ts';
 import type { CloseReason } from './offer.ts';
 import { insertStep } from './store/assignments.ts';
-import { findDriver } from './store/drivers.ts';
+import { findDriver, isAnyWorking } from './store/drivers.ts';
 import {
   endAssignment,
   failAssignment,
@@ -64,9 +64,8 @@ export function registerEvents(ctx: PluginContext, tools: DispatchTools): void {
     ctx.events.on<OrderEvent>(name, ({ data }, tx) => end(tx, data, reason));
   }
 
-  ctx.events.on<{ readonly driverId: string }>('driver.located', async ({ data }, tx) => {
-    const driver = await findDriver(tx, data.driverId);
-    if (driver?.onShift === true && !driver.onBreak) await tryWaiting(tx);
+  ctx.events.on<{ readonly driverIds: readonly string[] }>('driver.located', async ({ data }, tx) => {
+    if (await isAnyWorking(tx, data.driverIds)) await tryWaiting(tx);
   });
 }
 

@@ -30,13 +30,14 @@ export async function publishMoved(
   );
   // Who watches must not wait for a routing engine.
   const etas = await arrivalTimes.of(underway, { patient: false });
-  const publishes = moved.flatMap((position) => [
-    ...position.orderIds.map(
+  const publishes = moved.flatMap((position) =>
+    position.orderIds.map(
       (orderId) => () => publishPosition(ctx, orderId, { position, eta: etas.get(orderId) ?? null, nowMs: now() }),
     ),
-    // Should this be lost: an order without a driver is tried again by its own job within a minute.
-    ...(isBack(position) ? [() => ctx.events.publish('driver.located', { driverId: position.driverId })] : []),
-  ]);
+  );
+  const driverIds = moved.filter(isBack).map(({ driverId }) => driverId);
+  // Should this be lost: an order without a driver is tried again by its own job within a minute.
+  if (driverIds.length > 0) publishes.push(() => ctx.events.publish('driver.located', { driverIds }));
   let failed = 0;
   for (let start = 0; start < publishes.length; start += publishesMax) {
     const results = await Promise.allSettled(publishes.slice(start, start + publishesMax).map((publish) => publish()));

@@ -62,6 +62,16 @@ export async function findDriver(db: Queryable, driverId: string): Promise<Store
   return rows[0] && toStored(rows[0]);
 }
 
+const isAnyWorkingStatement: Statement = {
+  name: 'is_any_driver_working',
+  text: 'select exists (select from drivers where driver_id = any($1) and on_shift and not on_break) as "isAny"',
+};
+
+export async function isAnyWorking(db: Queryable, driverIds: readonly string[]): Promise<boolean> {
+  const { rows } = await db.query<{ isAny: boolean }>(isAnyWorkingStatement, [driverIds]);
+  return rows[0]?.isAny === true;
+}
+
 const lockDriverStatement: Statement = {
   name: 'lock_driver',
   text: `select ${columns} from drivers where driver_id = $1 for no key update`,

@@ -108,9 +108,10 @@ describe('createBatcher(), lanes', () => {
     let laterMs = 0;
     const changes = { mqttSharedBatchSizeMax: 3, mqttBacklogShare: 1 };
     const { batcher, handed, end, deliver } = createHarness(2, { changes, now: () => Date.now() + laterMs });
+    deliver('live');
     // Its first message is a prompt one.
     deliver('back', 17);
-    for (const [index, length] of [1, 3, 3].entries()) {
+    for (const [index, length] of [2, 3, 3].entries()) {
       await until('the next is handed over', () => handed.length === index + 1);
       assert.equal(handed[index]?.length, length);
       if (index === 2) laterMs = 60_000;
@@ -146,7 +147,7 @@ describe('BacklogPace', () => {
     const pace = new BacklogPace({ share: 0.25, now: () => nowMs });
     pace.batchEnded(10);
     assert.deepEqual([pace.isShared, pace.pauseMs], [false, 0]);
-    pace.promptCame();
+    pace.came('live', 'prompt');
     assert.deepEqual([pace.isShared, pace.pauseMs], [true, 30]);
     nowMs += 20;
     assert.equal(pace.pauseMs, 10);
@@ -159,8 +160,22 @@ describe('BacklogPace', () => {
 
   it('never pauses when all of the time is its share', () => {
     const pace = new BacklogPace({ share: 1, now: () => 0 });
-    pace.promptCame();
+    pace.came('live', 'prompt');
     pace.batchEnded(1000);
     assert.equal(pace.pauseMs, 0);
+  });
+
+  it('leaves no time to those who come back themselves, though their first messages are prompt', () => {
+    let nowMs = 0;
+    const pace = new BacklogPace({ share: 0.25, now: () => nowMs });
+    for (const topic of ['back', 'live', 'also back']) pace.came(topic, 'prompt');
+    for (const topic of ['back', 'also back']) pace.came(topic, 'backlog');
+    assert.equal(pace.isShared, true, 'for the one who reports now and then');
+    nowMs += 2000;
+    pace.came('back', 'backlog');
+    assert.equal(pace.isShared, false);
+    pace.came('live', 'prompt');
+    pace.came('live', 'backlog');
+    assert.equal(pace.isShared, false);
   });
 });

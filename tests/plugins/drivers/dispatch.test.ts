@@ -117,14 +117,14 @@ describe('dispatch()', () => {
   it('tries waiting orders when a driver goes on shift, ends a break, or is heard of after a silence', async () => {
     await fixture.addDriver('d1', 100, { onShift: false });
     const orderId = await fixture.schedule();
-    await fixture.running.deliver('driver.located', { driverId: 'd1' });
+    await fixture.running.deliver('driver.located', { driverIds: ['d1'] });
     assert.equal(fixture.sentFor(orderId, 'drivers.assign').length, 1);
     const post = (path: string, body: object) =>
       fixture.running.request(`POST /drivers/{driverId}/${path}`, { principal: ops, params: { driverId: 'd1' }, body });
     assert.equal((await post('shift', { onShift: true })).body['onShift'], true);
     await post('break', { onBreak: true });
     await post('break', { onBreak: false });
-    await fixture.running.deliver('driver.located', { driverId: 'd1' }, 'e2');
+    await fixture.running.deliver('driver.located', { driverIds: ['nobody', 'd1'] }, 'e2');
     const tries = fixture.sentFor(orderId, 'drivers.assign').slice(1);
     assert.deepEqual(
       tries.map((sent) => sent.options?.singletonKey),

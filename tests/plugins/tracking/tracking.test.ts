@@ -109,14 +109,18 @@ describe('tracking', () => {
     assert.deepEqual(shown().slice(3), ['the driver has given the order back', 'the order is cancelled']);
   });
 
-  it('says that a driver is located with the first position and after a silence', async () => {
-    await receive(toMessage(600));
+  it('says once for all who are located with their first position or after a silence', async () => {
+    await receive(toMessage(600), toMessage(600, {}, 'd2'));
     await receive(toMessage(590));
-    await receive(toMessage(0));
-    assert.deepEqual(running.recorded.published, [
-      { name: 'driver.located', data: { driverId: 'd1' } },
-      { name: 'driver.located', data: { driverId: 'd1' } },
-    ]);
+    await receive(toMessage(0), toMessage(280, {}, 'd2'));
+    await receive(toMessage(0, {}, 'd2'));
+    assert.deepEqual(
+      running.recorded.published.map(({ name, data }) => [name, [data['driverIds']].flat().toSorted()]),
+      [
+        ['driver.located', ['d1', 'd2']],
+        ['driver.located', ['d1', 'd2']],
+      ],
+    );
   });
 
   it("lets an order's customer watch from 'on the way', its partner, driver and ops from the assignment, until it is over", async () => {
