@@ -15,6 +15,10 @@ export const mqttSettings = {
     description: 'Bytes of those messages',
     min: 1,
   }),
+  mqttReadTurnMs: integer('MQTT_READ_TURN_MS', 10, {
+    description: 'Time for which messages are read before everything else has its turn',
+    min: 1,
+  }),
   mqttBatchSizeMax: integer('MQTT_BATCH_SIZE_MAX', 500, {
     description: 'Messages handed to a plugin at once',
     min: 1,

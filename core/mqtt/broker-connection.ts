@@ -10,6 +10,7 @@ import { MessageConnection, type DirectMessage, type MessageConnectionOptions } 
 import type { MessageRouter } from './message-router.ts';
 import { createNodeSubscriptions, type AddressedMessage, type NodeSubscriptions } from './node-subscriptions.ts';
 import { readPublishProperties } from './publish-properties.ts';
+import type { ReadTurn } from './read-turn.ts';
 import { isReserved } from './reserved-topic.ts';
 import { startSessionDrain, type SessionDrain } from './session-drain.ts';
 import type { MessageSink, PublishOptions } from './transport.ts';
@@ -27,6 +28,7 @@ export interface BrokerConnectionOptions {
   readonly reconnectDelayMs: number;
   readonly keepaliveSeconds?: number;
   readonly budget: InflightBudget;
+  readonly turn: ReadTurn;
   readonly router: MessageRouter;
   readonly dropped: Counter;
   readonly reconnects: Counter;
@@ -152,7 +154,7 @@ class Connection implements BrokerConnection {
   }
 
   #open(direct?: MessageConnectionOptions['direct']): MessageConnection {
-    const { url, packetMaxBytes, windowMax, budget, router, dropped, ackDuration } = this.#options;
+    const { url, packetMaxBytes, windowMax, budget, turn, router, dropped, ackDuration } = this.#options;
     const isNew = this.#version === 5;
     return new MessageConnection({
       socket: openBrokerStream(url),
@@ -161,6 +163,7 @@ class Connection implements BrokerConnection {
       packetMaxBytes: isNew ? packetMaxBytes : packetMaxBytesOfOldBroker,
       windowMax: isNew ? null : windowMax,
       budget,
+      turn,
       router,
       dropped,
       ackDuration,

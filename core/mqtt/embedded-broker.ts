@@ -16,6 +16,7 @@ import { createFailureLimit, type FailureLimit } from '#core/cache/failure-limit
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
+import { ReadTurn } from './read-turn.ts';
 import type { MessageSink, MqttTransport, PublishOptions } from './transport.ts';
 
 export interface EmbeddedBrokerOptions {
@@ -51,6 +52,7 @@ class EmbeddedBroker implements MqttTransport {
   readonly kind = 'embedded';
   readonly #options: EmbeddedBrokerOptions;
   readonly #budget: InflightBudget;
+  readonly #turn: ReadTurn;
   readonly #router: MessageRouter;
   readonly #directory: DeviceDirectory;
   readonly #aedes: Aedes;
@@ -76,6 +78,7 @@ class EmbeddedBroker implements MqttTransport {
       bytesMax: config.mqttInflightMaxBytes,
       gauge: metrics.gauge('returnit_mqtt_inflight_messages'),
     });
+    this.#turn = new ReadTurn({ maxMs: config.mqttReadTurnMs });
     this.#router = createMessageRouter({ telemetry, waitingMax: Math.ceil(config.mqttInflightMax / 2) });
     this.#direct = createDirectDeviceMessages({ router: this.#router, watched: this.#subscriptions.topics });
     const connections = metrics.gauge('returnit_live_connections');
@@ -181,6 +184,7 @@ class EmbeddedBroker implements MqttTransport {
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax,
       budget: this.#budget,
+      turn: this.#turn,
       router: this.#router,
       dropped: this.#dropped,
       ackDuration: this.#ackDuration,

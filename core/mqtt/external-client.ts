@@ -6,6 +6,7 @@ import { brokerFigureTopics, createBrokerFigures } from './broker-figures.ts';
 import { createBrokerConnection, type BrokerConnection, type BrokerConnectionOptions } from './broker-connection.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
+import { ReadTurn } from './read-turn.ts';
 import { createSessionHandover, type SessionHandover } from './session-handover.ts';
 import type { BrokerSession, SessionStore } from './session-store.ts';
 import type { MessageSink, MqttTransport, PublishOptions } from './transport.ts';
@@ -50,6 +51,7 @@ class ExternalClient implements MqttTransport {
   readonly #url: URL;
   readonly #log: Logger;
   readonly #budget: InflightBudget;
+  readonly #turn: ReadTurn;
   readonly #plugins = new Map<string, PluginConnection>();
   readonly #readyPlugins = new Set<string>();
   readonly #handover: SessionHandover | undefined;
@@ -69,6 +71,7 @@ class ExternalClient implements MqttTransport {
       bytesMax: config.mqttInflightMaxBytes,
       gauge: telemetry.metrics.gauge('returnit_mqtt_inflight_messages'),
     });
+    this.#turn = new ReadTurn({ maxMs: config.mqttReadTurnMs });
     this.#handover = options.sessions === undefined ? undefined : this.#createHandover(options.sessions);
   }
 
@@ -220,6 +223,7 @@ class ExternalClient implements MqttTransport {
       reconnectDelayMs,
       ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
       budget: this.#budget,
+      turn: this.#turn,
       dropped: metrics.counter('returnit_mqtt_messages_dropped_total'),
       guardCopies: metrics.counter('returnit_mqtt_guard_copies_total'),
       reconnects: metrics.counter('returnit_mqtt_reconnects_total'),

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import { packetTypes, readAcknowledgedId, readHeader, readPublishHead, type PublishHead } from './frame.ts';
+import type { ReadTurn } from './read-turn.ts';
 import { HeldAcknowledgements } from './held-acknowledgements.ts';
 
 /**
@@ -24,6 +25,8 @@ export interface FrameGateOptions {
   /** Called for each message of which `admit` said so. */
   readonly take?: (head: PublishHead) => void;
   readonly onRefused?: (reason: 'packet-too-large' | 'malformed') => void;
+  /** When it is over, what has been received waits for the next one. @default without an end */
+  readonly turn?: ReadTurn;
   /** Milliseconds of any clock that only goes forward. @default performance.now */
   readonly now?: () => number;
 }
@@ -45,6 +48,7 @@ export class FrameGate extends Duplex {
   #outbound: Buffer = Buffer.alloc(0);
   #wanted = false;
   #waiting = false;
+  #waitsForTurn = false;
   #ended = false;
   #frames = 0;
   #connected: boolean;
@@ -126,6 +130,10 @@ export class FrameGate extends Duplex {
     let start = 0;
     let end = 0;
     while (this.#wanted && !this.#waiting) {
+      if (this.#options.turn?.isOver === true) {
+        this.#waitForTurn(this.#options.turn);
+        break;
+      }
       const step = this.#next(end, end === start);
       if (step === 'incomplete') break;
       if (step === 'refused') return;
@@ -146,6 +154,16 @@ export class FrameGate extends Duplex {
     this.#inbound = this.#inbound.subarray(end);
     if (this.#frames > framesBefore) this.#newestFrameAtMs = this.#now();
     this.#regulate();
+  }
+
+  #waitForTurn(turn: ReadTurn): void {
+    this.#waiting = true;
+    if (this.#waitsForTurn) return;
+    this.#waitsForTurn = true;
+    turn.onNext(() => {
+      this.#waitsForTurn = false;
+      this.retry();
+    });
   }
 
   #regulate(): void {

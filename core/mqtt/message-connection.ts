@@ -7,6 +7,7 @@ import { FrameGate, type Admission } from './frame-gate.ts';
 import type { InflightBudget } from './inflight-budget.ts';
 import { IncomingMessage } from './incoming-message.ts';
 import type { MessageRouter } from './message-router.ts';
+import type { ReadTurn } from './read-turn.ts';
 
 const qosLabels = [{ qos: '0' }, { qos: '1' }, { qos: '2' }] as const;
 
@@ -23,6 +24,8 @@ export interface MessageConnectionOptions {
    */
   readonly windowMax: number | null;
   readonly budget: InflightBudget;
+  /** Of all connections together. */
+  readonly turn: ReadTurn;
   readonly router: MessageRouter;
   readonly dropped: Counter;
   readonly ackDuration: Histogram;
@@ -79,6 +82,7 @@ export class MessageConnection {
       connectFirst: options.side === 'server',
       admit: (head, mayTake) => this.#admit(head, mayTake),
       take: (head) => this.#take(head),
+      turn: options.turn,
       onRefused: (reason) => options.dropped.inc({ reason }),
     });
     this.#stopListening = options.budget.onRoom(() => {

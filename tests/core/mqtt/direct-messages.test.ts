@@ -6,6 +6,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import mqtt from 'mqtt';
 import mqttPacket from 'mqtt-packet';
 import { FrameGate, type FrameGateOptions } from '#core/mqtt/frame-gate.ts';
+import { ReadTurn } from '#core/mqtt/read-turn.ts';
 import { acceptAll, createFixture, eventOf, until, type Fixture } from './fixture.ts';
 
 let fixture: Fixture | undefined;
@@ -60,6 +61,35 @@ describe('FrameGate with messages that it takes', () => {
     await until('all are acknowledged', () => outbound.readableLength === 12);
     assert.equal((outbound.read() as Buffer).toString('hex'), '400200054002000640020007');
     assert.equal(gate.held, 0);
+    gate.destroy();
+  });
+
+  it('reads for one turn of the event loop, then lets everything else have its own', async () => {
+    let nowMs = 0;
+    const reading = new ReadTurn({ maxMs: 2, now: () => nowMs });
+    const taken: number[] = [];
+    const runs: number[] = [];
+    let others = 0;
+    const { gate, inbound } = createSides({
+      turn: reading,
+      take: ({ messageId }) => {
+        nowMs += 1;
+        taken.push(messageId);
+        runs[others] = (runs[others] ?? 0) + 1;
+      },
+    });
+    let other = setImmediate(function go() {
+      others += 1;
+      other = setImmediate(go);
+    });
+    gate.resume();
+    const ended = once(gate, 'end');
+    inbound.end(Buffer.concat([publish(1), publish(2), publish(3), publish(4), publish(5)]));
+    await until('all are taken', () => taken.length === 5);
+    clearImmediate(other);
+    assert.deepEqual(Object.values(runs), [2, 2, 1]);
+    assert.deepEqual(taken, [1, 2, 3, 4, 5]);
+    await ended;
     gate.destroy();
   });
 

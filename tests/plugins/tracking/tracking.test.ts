@@ -115,7 +115,10 @@ describe('tracking', () => {
     await receive(toMessage(0), toMessage(280, {}, 'd2'));
     await receive(toMessage(0, {}, 'd2'));
     assert.deepEqual(
-      running.recorded.published.map(({ name, data }) => [name, [data['driverIds']].flat().toSorted()]),
+      running.recorded.published.map(({ name, data }) => [
+        name,
+        (data as { driverIds: string[] }).driverIds.toSorted(),
+      ]),
       [
         ['driver.located', ['d1', 'd2']],
         ['driver.located', ['d1', 'd2']],
