@@ -141,10 +141,19 @@ export interface DomainEvent<Data> {
   readonly publishedAt: string;
 }
 
+export interface SubscriptionOptions {
+  /** Only events whose data has this member, and not null there. What is not delivered costs nothing. @default every event */
+  readonly having?: string;
+}
+
 export interface Events {
   publish(event: string, data: object): Promise<void>;
   /** The handler's transaction also records the event's id, so a second delivery does nothing. */
-  on<Data = unknown>(event: string, handler: (event: DomainEvent<Data>, tx: Transaction) => Promise<void>): void;
+  on<Data = unknown>(
+    event: string,
+    handler: (event: DomainEvent<Data>, tx: Transaction) => Promise<void>,
+    options?: SubscriptionOptions,
+  ): void;
 }
 
 // the rest

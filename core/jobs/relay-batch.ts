@@ -7,7 +7,7 @@ import type { EventEnvelope, JobEnvelope, StoredEvent } from './job-envelope.ts'
 import { eventQueue } from './queue-names.ts';
 import type { Queues } from './queues.ts';
 import type { Seal } from './seal.ts';
-import { findSubscribers } from './subscriptions.ts';
+import { findSubscriptions, type Subscription } from './subscriptions.ts';
 
 export interface OutboxRow {
   readonly position: string;
@@ -55,8 +55,8 @@ export async function moveBatch(client: pg.ClientBase, deps: BatchDeps, limit: n
   for (const row of rows) (deps.seal.verify(row, row.seal) ? genuine : forged).push(row);
   for (const row of forged) await reject(client, row, 'forged');
   const events = genuine.filter((row) => row.kind === 'event');
-  const subscribers = await findSubscribers(client, [...new Set(events.map((row) => row.name))]);
-  for (const [queue, jobs] of groupByQueue(genuine, subscribers)) {
+  const subscriptions = await findSubscriptions(client, [...new Set(events.map((row) => row.name))]);
+  for (const [queue, jobs] of groupByQueue(genuine, subscriptions)) {
     await deps.queues.ensure(queue);
     await deps.boss.insert(queue, jobs, { db: onClient(client) });
   }
@@ -77,7 +77,7 @@ async function reject(client: pg.ClientBase, row: OutboxRow, reason: string): Pr
 
 function groupByQueue(
   rows: readonly OutboxRow[],
-  subscribers: ReadonlyMap<string, readonly string[]>,
+  subscriptions: ReadonlyMap<string, readonly Subscription[]>,
 ): ReadonlyMap<string, JobInsert[]> {
   const jobs = new Map<string, Map<string, JobInsert>>();
   // Of several with one key in a batch the first counts; an insert of all of them would keep any.
@@ -86,8 +86,14 @@ function groupByQueue(
     if (!known.has(job.singletonKey)) known.set(job.singletonKey, job);
   };
   for (const row of rows) {
-    if (row.kind === 'job') add(row.name, toJob(row));
-    else for (const plugin of subscribers.get(row.name) ?? []) add(eventQueue(plugin, row.name), toDelivery(row));
+    if (row.kind === 'job') {
+      add(row.name, toJob(row));
+      continue;
+    }
+    const data = JSON.parse(row.data) as Readonly<Record<string, unknown>>;
+    for (const { plugin, having } of subscriptions.get(row.name) ?? []) {
+      if (having === null || (data[having] ?? null) !== null) add(eventQueue(plugin, row.name), toDelivery(row, data));
+    }
   }
   return new Map([...jobs].map(([queue, byKey]) => [queue, [...byKey.values()]]));
 }
@@ -104,11 +110,11 @@ function toJob(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
   };
 }
 
-function toDelivery(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
+function toDelivery(row: OutboxRow, data: object): JobInsert & { readonly singletonKey: string } {
   const event: StoredEvent = {
     id: row.id,
     name: row.name,
-    data: JSON.parse(row.data),
+    data,
     publishedBy: row.plugin,
     publishedAt: row.created_at.toISOString(),
   };

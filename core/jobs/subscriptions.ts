@@ -1,10 +1,19 @@
 import type pg from 'pg';
 
+export interface Subscription {
+  readonly plugin: string;
+  readonly event: string;
+  /** Member of the data without which, or with null there, an event is none of its; null: it gets all. */
+  readonly having: string | null;
+}
+
 /** Records that a plugin gets an event from now on, also while it is down. */
-export async function addSubscription(pool: pg.Pool, plugin: string, event: string): Promise<void> {
+export async function addSubscription(pool: pg.Pool, { plugin, event, having }: Subscription): Promise<void> {
   await pool.query(
-    'insert into returnit.event_subscription (event, plugin) values ($1, $2) on conflict (event, plugin) do nothing',
-    [event, plugin],
+    `insert into returnit.event_subscription as known (event, plugin, member) values ($1, $2, $3)
+     on conflict (event, plugin) do update set member = excluded.member
+       where known.member is distinct from excluded.member`,
+    [event, plugin, having],
   );
 }
 
@@ -26,17 +35,15 @@ export async function keepSubscriptions(
   return rows.map((row) => row.event);
 }
 
-/** The subscribers of these events, read in the relay's own transaction. */
-export async function findSubscribers(
+/** The subscriptions to these events, read in the relay's own transaction. */
+export async function findSubscriptions(
   client: pg.ClientBase,
   events: readonly string[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const subscribers = new Map<string, string[]>();
-  if (events.length === 0) return subscribers;
-  const { rows } = await client.query<{ event: string; plugin: string }>(
-    'select event, plugin from returnit.event_subscription where event = any($1::text[])',
+): Promise<ReadonlyMap<string, readonly Subscription[]>> {
+  if (events.length === 0) return new Map();
+  const { rows } = await client.query<Subscription>(
+    'select event, plugin, member as "having" from returnit.event_subscription where event = any($1::text[])',
     [events],
   );
-  for (const { event, plugin } of rows) subscribers.set(event, [...(subscribers.get(event) ?? []), plugin]);
-  return subscribers;
+  return Map.groupBy(rows, ({ event }) => event);
 }

@@ -89,7 +89,13 @@ function whyDropped(
 
 /** The parcels are with the driver, or will never be. */
 const pastPickup: ReadonlySet<string> = new Set(['picked_up', 'delivered', 'completed', 'cancelled']);
-const withDriver: ReadonlySet<string> = new Set(['assigned', 'on_the_way', 'arrived', ...pastPickup]);
+const noLongerSought: ReadonlySet<string> = new Set([
+  'assigned',
+  'on_the_way',
+  'arrived',
+  'pickup_failed',
+  ...pastPickup,
+]);
 
 /** Whether what it says is no longer so. */
 export function isOutdated(message: OpenMessage, progress: Progress): boolean {
@@ -98,7 +104,7 @@ export function isOutdated(message: OpenMessage, progress: Progress): boolean {
   if (isBehind(orderVersion, progress.version)) return true;
   if (isBehind(assignmentSequence, progress.assignmentSequence)) return true;
   if (progress.status === null) return false;
-  if (template === 'driver.unavailable') return withDriver.has(progress.status);
+  if (template === 'driver.unavailable') return noLongerSought.has(progress.status);
   return template.startsWith('driver.') && pastPickup.has(progress.status);
 }
 

@@ -77,6 +77,8 @@ export function readFacts(data: unknown): Facts {
 export function recipientOf(template: TemplateName, facts: Facts): Recipient | undefined {
   // Who gives an order back knows it.
   if (template === 'driver.unassigned' && facts.reason === 'gave_back') return undefined;
+  // That the pickup has failed tells it.
+  if (template === 'driver.unavailable' && facts.final) return undefined;
   const { role } = audienceOf(template);
   const id = facts[`${role}Id`];
   return id === null ? undefined : { role, id };

@@ -1,5 +1,6 @@
 import type { DomainEvent, PluginContext, Transaction } from '#plugin-api';
 import { followAssignment } from './assigning.ts';
+import { noDriver } from './failure-reasons.ts';
 import type { Actor, OrderAction } from './lifecycle.ts';
 import { takeStep, takeStepOf, type Step, type StepRules } from './progress.ts';
 import type { Settings } from './settings.ts';
@@ -26,6 +27,12 @@ interface AssignmentData extends OfOrder {
   readonly reason?: string;
 }
 
+interface DriverUnavailable extends OfOrder {
+  readonly attempt: number;
+  /** Nobody looks for one any more: the window is over. */
+  readonly final: boolean;
+}
+
 interface DriverArrived extends OfOrder {
   readonly driverId: string;
   readonly stop: string;
@@ -40,6 +47,7 @@ export interface EventOptions {
 }
 
 const payments: Actor = { kind: 'system', id: 'payments' };
+const drivers: Actor = { kind: 'system', id: 'drivers' };
 const tracking: Actor = { kind: 'system', id: 'tracking' };
 
 /** Of a handler that needs nothing but the event: how the order moves. Undefined when the event says nothing of that. */
@@ -81,7 +89,24 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
     });
   }
 
+  ctx.events.on<DriverUnavailable>('driver.unavailable', ({ data }, tx) => giveUp(ctx, tx, { data, rules: rules() }));
   ctx.events.on<DriverArrived>('driver.arrived', (event, tx) => arrive(ctx, tx, { event, rules: rules() }));
+}
+
+/** The pickup of this try has failed. Its owner may choose another window. */
+async function giveUp(
+  ctx: PluginContext,
+  tx: Transaction,
+  { data, rules }: { readonly data: DriverUnavailable; readonly rules: StepRules },
+): Promise<void> {
+  const { orderId, attempt, final } = data;
+  if (!final) return;
+  const stored = await lockOrder(tx, orderId);
+  const step = { orderId, action: 'fail_pickup', actor: drivers, reason: noDriver, traceId: traceOf(ctx) } as const;
+  const outcome =
+    stored?.order.attempt === attempt ? await takeStepOf(tx, stored, { step, rules }) : ({ kind: 'missing' } as const);
+  countStep(ctx, { action: step.action, outcome, nowMs: rules.nowMs });
+  logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
 }
 
 const traceOf = (ctx: PluginContext): string | null => ctx.traceId() ?? null;

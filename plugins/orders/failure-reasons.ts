@@ -1,4 +1,4 @@
-/** Why parcels could not be picked up. */
+/** Why parcels could not be picked up by who was there. */
 export const failureReasons = [
   'nobody_home',
   'not_ready',
@@ -9,3 +9,6 @@ export const failureReasons = [
   'damaged',
   'other',
 ] as const;
+
+/** And because nobody was there: the window is over and no driver was found. */
+export const noDriver = 'no_driver';

@@ -1,6 +1,6 @@
 /**
  * created -> scheduled (paid) -> assigned -> on_the_way -> arrived -> picked_up -> delivered -> completed. A pickup that
- * failed is tried again (scheduled) or given up; a driver who is gone gives the order back (scheduled); cancelled until
+ * failed, also for want of a driver, is tried again (scheduled) or given up; a driver who is gone gives the order back (scheduled); cancelled until
  * the parcels are in the driver's hands. `transition` is the only place that knows this.
  */
 export const orderStatuses = [
@@ -73,7 +73,8 @@ const rules: Readonly<Record<OrderAction, Rule>> = {
   start: { from: { assigned: driverOrOps }, to: 'on_the_way', event: 'order.started' },
   arrive: { from: { on_the_way: ['driver', 'ops', 'system'] }, to: 'arrived', event: 'order.arrived' },
   fail_pickup: {
-    from: { on_the_way: driverOrOps, arrived: driverOrOps },
+    // Nobody was found to drive there.
+    from: { scheduled: system, on_the_way: driverOrOps, arrived: driverOrOps },
     to: 'pickup_failed',
     event: 'order.pickup_failed',
   },

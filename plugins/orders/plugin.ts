@@ -1,4 +1,5 @@
 import type { Plugin } from '#plugin-api';
+import { registerAbandoning } from './abandoning.ts';
 import { registerEvents } from './events.ts';
 import { registerRoutes } from './routes.ts';
 import { readSettings } from './settings.ts';
@@ -9,5 +10,6 @@ export const plugin: Plugin = {
     const now = (): number => Date.now();
     registerRoutes({ ctx, settings, now });
     registerEvents(ctx, { settings, now });
+    registerAbandoning(ctx, { settings, now });
   },
 };

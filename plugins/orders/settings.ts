@@ -1,6 +1,7 @@
 /** What an operator may change, by the variable that says so; the README lists them with their meaning. */
 export const settingDefaults = {
   ORDERS_PICKUP_ATTEMPTS_MAX: { fallback: 3, min: 1, max: 20 },
+  ORDERS_ABANDON_HOURS: { fallback: 72, min: 1, max: 8760 },
   ORDERS_AREA_RESOLUTION: { fallback: 6, min: 0, max: 10 },
   ORDERS_WINDOW_MINUTES: { fallback: 120, min: 15, max: 1440 },
   ORDERS_WINDOW_CAPACITY: { fallback: 500, min: 0, max: 1_000_000 },
@@ -23,6 +24,8 @@ const minuteMs = 60_000;
 export interface Settings {
   /** How often a pickup is tried before the order can only be cancelled. */
   readonly pickupAttemptsMax: number;
+  /** How long an order whose pickup failed waits for a new time. */
+  readonly abandonMs: number;
   /** Of the H3 cells that share their capacity: 6 is some 36 km². */
   readonly areaResolution: number;
   /** Length of the slots in which places are counted. */
@@ -57,6 +60,7 @@ export function readSettings(environment: Readonly<Record<string, string>>): Set
   const read = (variable: Variable): number => readWhole(variable, environment[variable]);
   return {
     pickupAttemptsMax: read('ORDERS_PICKUP_ATTEMPTS_MAX'),
+    abandonMs: read('ORDERS_ABANDON_HOURS') * 60 * minuteMs,
     areaResolution: read('ORDERS_AREA_RESOLUTION'),
     windowMs: read('ORDERS_WINDOW_MINUTES') * minuteMs,
     windowCapacity: read('ORDERS_WINDOW_CAPACITY'),

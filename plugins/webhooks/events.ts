@@ -6,7 +6,7 @@ import { wakeSender } from './wake.ts';
 
 export function registerEvents(ctx: PluginContext, settings: Settings): void {
   for (const name of [...orderEvents, ...paymentEvents]) {
-    ctx.events.on<EventFacts>(name, async (event, tx) => {
+    const handle = async (event: DomainEvent<EventFacts>, tx: Transaction): Promise<void> => {
       const { queued, dropped } = await tell(tx, { ...event, name }, settings);
       if (queued > 0) ctx.metrics.increment('returnit_webhooks_queued_total', {}, queued);
       if (dropped === 0) return;
@@ -15,7 +15,8 @@ export function registerEvents(ctx: PluginContext, settings: Settings): void {
         partnerId: event.data.partnerId,
         dropped,
       });
-    });
+    };
+    ctx.events.on<EventFacts>(name, handle, { having: 'partnerId' });
   }
 }
 

@@ -33,7 +33,14 @@ const PublishArgs = Type.Object(
   { event: Event, data: Type.Object({}), tx: Type.Optional(Type.String({ maxLength: 100 })) },
   { additionalProperties: false },
 );
-const OnArgs = Type.Object({ event: Event, handler: Type.Integer({ minimum: 0 }) }, { additionalProperties: false });
+const OnArgs = Type.Object(
+  {
+    event: Event,
+    handler: Type.Integer({ minimum: 0 }),
+    having: Type.Optional(Type.String({ minLength: 1, maxLength: nameLengthMax })),
+  },
+  { additionalProperties: false },
+);
 
 /** Between the handler's deadline and the end of its transaction. */
 const transactionSlackMs = 5000;
@@ -43,12 +50,12 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
   const { jobs, config } = options;
   const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, Worker> }>();
 
-  async function on(instance: PluginInstance, event: string, handler: number): Promise<void> {
+  async function on(instance: PluginInstance, { event, handler, having }: Subscription): Promise<void> {
     const plugin = instance.plugin.name;
     // One number for all events of a process: each delivery holds a connection of the plugin's few.
     const held = subscriptions.get(instance) ?? { slots: createSlots(config.eventConcurrency), workers: new Map() };
     subscriptions.set(instance, held);
-    await addSubscription(jobs.pool, plugin, event);
+    await addSubscription(jobs.pool, { plugin, event, having: having ?? null });
     const worker = await jobs.work({
       queue: eventQueue(plugin, event),
       plugin,
@@ -72,11 +79,11 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
           return null;
         },
       }),
-      on: method<{ event: string; handler: number }>({
+      on: method<Subscription>({
         args: OnArgs,
         access: ({ event }) => [{ permission: 'events', resource: `subscribe ${event}` }],
-        async run({ event, handler }, { instance }) {
-          await on(instance, event, handler);
+        async run(subscription, { instance }) {
+          await on(instance, subscription);
           return null;
         },
       }),
@@ -86,6 +93,12 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
       await keepSubscriptions(jobs.pool, instance.plugin.name, events);
     },
   };
+}
+
+interface Subscription {
+  readonly event: string;
+  readonly handler: number;
+  readonly having?: string;
 }
 
 interface Published {

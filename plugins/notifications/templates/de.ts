@@ -19,6 +19,7 @@ export const german: Language = {
     no_access: 'es gab keinen Zugang',
     too_large: 'die Pakete sind zu groß',
     damaged: 'die Pakete sind beschädigt',
+    no_driver: 'kein Fahrer war frei',
     other: '',
     suspended: 'Ihr Konto ist gesperrt',
     silent: 'wir haben von Ihrem Telefon nichts gehört',
@@ -76,10 +77,12 @@ export const german: Language = {
       paragraphs: ['Der Fahrer hat Ihre Pakete abgeholt.'],
       short: 'Ihre Pakete sind abgeholt.',
     }),
-    'order.pickup_failed': ({ attemptsLeft }, { reason }) => ({
+    'order.pickup_failed': ({ attemptsLeft, reason: code }, { reason }) => ({
       title: 'Wir konnten Ihre Pakete nicht abholen',
       paragraphs: [
-        `Unser Fahrer war bei Ihnen und konnte Ihre Pakete nicht abholen.${sentence('Grund', reason)}`,
+        code === 'no_driver'
+          ? 'Es tut uns leid: In Ihrem Zeitfenster war kein Fahrer frei.'
+          : `Unser Fahrer war bei Ihnen und konnte Ihre Pakete nicht abholen.${sentence('Grund', reason)}`,
         attemptsLeft === 0
           ? 'Für diesen Auftrag gibt es keinen weiteren Versuch. Stornieren Sie ihn oder fragen Sie uns.'
           : 'Wählen Sie eine neue Zeit: Öffnen Sie den Auftrag und nehmen Sie „Neu planen“. Bis dahin wartet er; stornieren können Sie ihn dort auch.',
@@ -139,21 +142,11 @@ export const german: Language = {
       ],
       short: `Wir haben Ihnen ${money === '' ? 'Ihr Geld' : money} zurückgezahlt.`,
     }),
-    'driver.unavailable': ({ final }) =>
-      final
-        ? {
-            title: 'Wir haben keinen Fahrer gefunden',
-            paragraphs: [
-              'In Ihrem Abholfenster war kein Fahrer frei.',
-              'Es tut uns leid: Bitte buchen Sie noch einmal oder stornieren Sie den Auftrag.',
-            ],
-            short: 'Kein Fahrer war frei. Bitte buchen Sie noch einmal oder stornieren Sie den Auftrag.',
-          }
-        : {
-            title: 'Wir suchen noch einen Fahrer',
-            paragraphs: ['Gerade ist kein Fahrer in Ihrer Nähe frei. Wir suchen in Ihrem Abholfenster weiter.'],
-            short: 'Gerade ist kein Fahrer frei. Wir suchen weiter.',
-          },
+    'driver.unavailable': () => ({
+      title: 'Wir suchen noch einen Fahrer',
+      paragraphs: ['Gerade ist kein Fahrer in Ihrer Nähe frei. Wir suchen in Ihrem Abholfenster weiter.'],
+      short: 'Gerade ist kein Fahrer frei. Wir suchen weiter.',
+    }),
     'driver.assigned': () => ({
       title: 'Eine neue Abholung für Sie',
       paragraphs: ['Öffnen Sie den Auftrag: Dort steht, wo und wann.'],

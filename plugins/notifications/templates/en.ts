@@ -19,6 +19,7 @@ export const english: Language = {
     no_access: 'there was no way in',
     too_large: 'the parcels are too large',
     damaged: 'the parcels are damaged',
+    no_driver: 'no driver was free',
     other: '',
     suspended: 'your account is suspended',
     silent: 'we have not heard from your phone',
@@ -73,10 +74,12 @@ export const english: Language = {
       paragraphs: ['The driver has picked up your parcels.'],
       short: 'Your parcels are picked up.',
     }),
-    'order.pickup_failed': ({ attemptsLeft }, { reason }) => ({
+    'order.pickup_failed': ({ attemptsLeft, reason: code }, { reason }) => ({
       title: 'We could not pick up your parcels',
       paragraphs: [
-        `Our driver was with you and could not pick up your parcels.${sentence('Reason', reason)}`,
+        code === 'no_driver'
+          ? 'We are sorry: no driver was free during your pickup window.'
+          : `Our driver was with you and could not pick up your parcels.${sentence('Reason', reason)}`,
         attemptsLeft === 0
           ? 'There is no further try for this order. Cancel it, or ask us.'
           : 'Choose a new time: open the order and take "Reschedule". Until then the order waits; you can also cancel it there.',
@@ -136,21 +139,11 @@ export const english: Language = {
       ],
       short: `We have sent ${money === '' ? 'your money' : money} back to you.`,
     }),
-    'driver.unavailable': ({ final }) =>
-      final
-        ? {
-            title: 'We found no driver',
-            paragraphs: [
-              'No driver was free during your pickup window.',
-              'We are sorry: please book again, or cancel the order.',
-            ],
-            short: 'We found no driver for your pickup. Please book again, or cancel the order.',
-          }
-        : {
-            title: 'We are still looking for a driver',
-            paragraphs: ['No driver is free near you right now. We keep looking during your pickup window.'],
-            short: 'No driver is free right now. We keep looking.',
-          },
+    'driver.unavailable': () => ({
+      title: 'We are still looking for a driver',
+      paragraphs: ['No driver is free near you right now. We keep looking during your pickup window.'],
+      short: 'No driver is free right now. We keep looking.',
+    }),
     'driver.assigned': () => ({
       title: 'A new pickup for you',
       paragraphs: ['Open the order to see where and when.'],

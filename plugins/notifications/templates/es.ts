@@ -19,6 +19,7 @@ export const spanish: Language = {
     no_access: 'no había acceso',
     too_large: 'los paquetes son demasiado grandes',
     damaged: 'los paquetes están dañados',
+    no_driver: 'no había ningún conductor libre',
     other: '',
     suspended: 'su cuenta está suspendida',
     silent: 'no hemos sabido nada de su teléfono',
@@ -76,10 +77,12 @@ export const spanish: Language = {
       paragraphs: ['El conductor ha recogido sus paquetes.'],
       short: 'Sus paquetes han sido recogidos.',
     }),
-    'order.pickup_failed': ({ attemptsLeft }, { reason }) => ({
+    'order.pickup_failed': ({ attemptsLeft, reason: code }, { reason }) => ({
       title: 'No pudimos recoger sus paquetes',
       paragraphs: [
-        `Nuestro conductor estuvo con usted y no pudo recoger sus paquetes.${sentence('Motivo', reason)}`,
+        code === 'no_driver'
+          ? 'Lo sentimos: no había ningún conductor libre en su franja horaria.'
+          : `Nuestro conductor estuvo con usted y no pudo recoger sus paquetes.${sentence('Motivo', reason)}`,
         attemptsLeft === 0
           ? 'No hay más intentos para este pedido. Cancélelo o consúltenos.'
           : 'Elija otra hora: abra el pedido y pulse «Reprogramar». Mientras tanto el pedido espera; allí también puede cancelarlo.',
@@ -139,21 +142,11 @@ export const spanish: Language = {
       ],
       short: `Le hemos devuelto ${money === '' ? 'su dinero' : money}.`,
     }),
-    'driver.unavailable': ({ final }) =>
-      final
-        ? {
-            title: 'No encontramos conductor',
-            paragraphs: [
-              'No había ningún conductor libre en su horario de recogida.',
-              'Lo sentimos: reserve de nuevo o cancele el pedido.',
-            ],
-            short: 'No encontramos conductor. Reserve de nuevo o cancele el pedido.',
-          }
-        : {
-            title: 'Seguimos buscando un conductor',
-            paragraphs: ['Ahora no hay ningún conductor libre cerca. Seguimos buscando en su horario de recogida.'],
-            short: 'Ahora no hay ningún conductor libre. Seguimos buscando.',
-          },
+    'driver.unavailable': () => ({
+      title: 'Seguimos buscando un conductor',
+      paragraphs: ['Ahora no hay ningún conductor libre cerca. Seguimos buscando en su horario de recogida.'],
+      short: 'Ahora no hay ningún conductor libre. Seguimos buscando.',
+    }),
     'driver.assigned': () => ({
       title: 'Una nueva recogida para usted',
       paragraphs: ['Abra el pedido para ver dónde y cuándo.'],

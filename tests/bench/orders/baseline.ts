@@ -46,7 +46,7 @@ export async function startBaseline(drivers: number): Promise<Baseline> {
     if (options?.startAfterSeconds !== undefined) return;
     for (const plugin of plugins.values()) {
       if (kind === 'job' && plugin.queues.includes(name)) handOver(plugin.work(name, data));
-      if (kind === 'event' && plugin.events.includes(name))
+      if (kind === 'event' && plugin.wants(name, data))
         handOver(plugin.deliver(name, data, toEvent(name, data, `${(eventNumber += 1)}`).id));
     }
   }

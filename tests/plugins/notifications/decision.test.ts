@@ -112,6 +112,7 @@ describe('isOutdated()', () => {
     assert.equal(at({ template: 'driver.offered' }, { status: 'cancelled' }), true);
     assert.equal(at({ template: 'driver.unavailable' }, { status: 'scheduled' }), false);
     assert.equal(at({ template: 'driver.unavailable' }, { status: 'assigned' }), true);
+    assert.equal(at({ template: 'driver.unavailable' }, { status: 'pickup_failed' }), true);
   });
 });
 

@@ -69,7 +69,8 @@ describe('render()', () => {
     );
     assert.match(of('order.pickup_failed', 'en', { attemptsLeft: 2 }), /choose a new time|Choose a new time/);
     assert.match(of('order.pickup_failed', 'en', { attemptsLeft: 0 }), /no further try/);
-    assert.match(of('driver.unavailable', 'en', { final: true }), /please book again/);
+    assert.match(of('order.pickup_failed', 'de', { reason: 'no_driver' }), /kein Fahrer frei\..*Neu planen/s);
+    assert.doesNotMatch(of('order.pickup_failed', 'en', { reason: 'no_driver' }), /was with you/);
   });
 
   it('lets nothing in the facts break out of the HTML, the subject or its line', () => {

@@ -15,6 +15,7 @@ interface News {
 type Command =
   | { readonly kind: 'payment'; readonly event: 'authorised' | 'captured' | 'declined' | 'failed' }
   | { readonly kind: 'news'; readonly index: number }
+  | { readonly kind: 'unavailable'; readonly attempt: number }
   | { readonly kind: 'arrived'; readonly driverId: string; readonly minutesAgo: number }
   | { readonly kind: 'act'; readonly who: Principal; readonly verb: string; readonly body?: object }
   | { readonly kind: 'edit'; readonly who: Principal; readonly notes: string };
@@ -60,6 +61,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       minutesAgo: fc.constantFrom(-5, 5),
     }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('unavailable' as const), attempt: fc.integer({ min: 1, max: 6 }) }),
+  },
   ...['start', 'pickup', 'deliver'].map((verb) => ({ weight: 4, arbitrary: act(driversAndOps, verb) })),
   ...['arrive', 'complete'].map((verb) => ({ weight: 2, arbitrary: act(driversAndOps, verb) })),
   { weight: 3, arbitrary: act(driversAndOps, 'fail-pickup', fc.constant({ reason: 'nobody_home' })) },
@@ -103,6 +108,8 @@ describe('the life cycle of an order', () => {
         const { kind, ...news } = log[one.index % log.length] ?? assert.fail();
         return rig.running.deliver(`driver.${kind}`, { orderId, ...news });
       }
+      case 'unavailable':
+        return rig.running.deliver('driver.unavailable', { orderId, attempt: one.attempt, final: true });
       case 'arrived': {
         const at = new Date(Date.now() - one.minutesAgo * 60_000).toISOString();
         return rig.running.deliver('driver.arrived', { orderId, driverId: one.driverId, stop: 'pickup', at });
@@ -214,7 +221,7 @@ describe('the life cycle of an order', () => {
         }
         await assertPlaces();
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
     assert.ok(reached.size >= 7, `only ${[...reached].join(', ')} were reached`);
   });

@@ -9,6 +9,7 @@ export const moves: readonly [OrderAction, OrderStatus, OrderStatus, readonly Ac
   ['unassign', 'arrived', 'scheduled', ['system']],
   ['start', 'assigned', 'on_the_way', ['driver', 'ops']],
   ['arrive', 'on_the_way', 'arrived', ['driver', 'ops', 'system']],
+  ['fail_pickup', 'scheduled', 'pickup_failed', ['system']],
   ['fail_pickup', 'on_the_way', 'pickup_failed', ['driver', 'ops']],
   ['fail_pickup', 'arrived', 'pickup_failed', ['driver', 'ops']],
   ['reschedule', 'pickup_failed', 'scheduled', ['customer', 'partner', 'ops']],

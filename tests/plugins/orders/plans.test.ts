@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Queryable, QueryResult, SqlValue, Statement } from '#plugin-api';
+import { listAbandoned } from '../../../plugins/orders/abandoning.ts';
 import { findOrderByReference } from '../../../plugins/orders/store/bookings.ts';
 import { listOrders, type OrderFilter } from '../../../plugins/orders/store/list.ts';
 import { findOrderWithHistory, lockOrder } from '../../../plugins/orders/store/orders.ts';
@@ -109,6 +110,9 @@ describe('plans of the queries on orders', () => {
   ] as const) {
     it(`${index} finds orders by ${what}`, () => assertReadsBy(index, list(filter)));
   }
+
+  it('orders_failed_pickups finds those that nobody has chosen a new time for', () =>
+    assertReadsBy('orders_failed_pickups', (db) => listAbandoned(db, 259_200_000, 100)));
 
   it('idx_orders_status_created is the one that was asked for', async () => {
     const [row] = await data.sql(`select indexdef from pg_indexes where indexname = 'idx_orders_status_created'`);

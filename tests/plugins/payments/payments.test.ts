@@ -103,7 +103,7 @@ describe('payments', () => {
     for (const from of ['assigned', 'on_the_way', 'arrived', 'pickup_failed']) {
       for (const kind of ['customer', 'partner']) {
         const orderId = await booked('tok_default', 591);
-        await pay.tell('order.cancelled', orderId, { from, by: { kind, id: 'x' }, version: 5 });
+        await pay.tell('order.cancelled', orderId, { from, by: { kind, id: 'x' }, driverId: 'd1', version: 5 });
         await pay.drain();
         const { status, capturedMinor } = await pay.paymentOf(orderId);
         assert.deepEqual([from, kind, status, capturedMinor], [from, kind, 'captured', 295]);
@@ -118,10 +118,21 @@ describe('payments', () => {
     await pay.agree();
   });
 
-  it('charges nothing for what ops and the system cancel, nor when nobody says who and from where', async () => {
+  it('charges the fee of a failed pickup for which nobody chose a new time, as of one that its customer cancels', async () => {
+    const orderId = await booked('tok_default', 591);
+    const by = { kind: 'system', id: 'orders' };
+    await pay.tell('order.cancelled', orderId, { from: 'pickup_failed', by, driverId: 'd1', version: 5 });
+    await pay.drain();
+    assert.equal((await pay.paymentOf(orderId)).capturedMinor, 295);
+  });
+
+  it('charges nothing for what ops and the system cancel, nor when no driver came or nobody says who and from where', async () => {
     for (const said of [
-      { from: 'assigned', by: { kind: 'ops' } },
-      { from: 'arrived', by: { kind: 'system' } },
+      { from: 'assigned', by: { kind: 'ops' }, driverId: 'd1' },
+      { from: 'arrived', by: { kind: 'system', id: 'orders' }, driverId: 'd1' },
+      { from: 'pickup_failed', by: { kind: 'system', id: 'payments' }, driverId: 'd1' },
+      { from: 'pickup_failed', by: { kind: 'system', id: 'orders' }, driverId: null },
+      { from: 'pickup_failed', ...byCustomer, driverId: null },
       {},
       byCustomer,
     ]) {
@@ -144,7 +155,7 @@ describe('payments', () => {
 
   it('waives a fee that cannot be taken', async () => {
     const orderId = await booked('tok_capture_fails');
-    await pay.tell('order.cancelled', orderId, { from: 'arrived', ...byCustomer, version: 6 });
+    await pay.tell('order.cancelled', orderId, { from: 'arrived', ...byCustomer, driverId: 'd1', version: 6 });
     await pay.drain();
     assert.deepEqual(await keysOf(orderId), ['authorise 1 succeeded', 'capture 1 failed', 'void 1 succeeded']);
     assert.equal(await statusOf(orderId), 'voided');

@@ -87,7 +87,12 @@ describe('200 at once on one payment', () => {
     it(`a cancellation against the jobs of a capture: one of them (round ${round})`, async () => {
       pay.hold('payments.capture');
       const orderId = await booked();
-      await pay.tell('order.cancelled', orderId, { from: 'arrived', by: { kind: 'customer' }, version: 5 });
+      await pay.tell('order.cancelled', orderId, {
+        from: 'arrived',
+        by: { kind: 'customer' },
+        driverId: 'd1',
+        version: 5,
+      });
       const job = await jobOf(orderId, 'capture');
       // The fee is being taken when somebody decides that it is to be free after all.
       await times(atOnce, (index) =>
@@ -106,7 +111,12 @@ describe('200 at once on one payment', () => {
       await times(atOnce, (index) =>
         index % 2 === 0
           ? pay.tell('order.delivered', orderId, { version: 7 })
-          : pay.tell('order.cancelled', orderId, { from: 'assigned', by: { kind: 'customer' }, version: 4 }),
+          : pay.tell('order.cancelled', orderId, {
+              from: 'assigned',
+              by: { kind: 'customer' },
+              driverId: 'd1',
+              version: 4,
+            }),
       );
       await pay.drain();
       const { status, capturedMinor, refundedMinor } = await pay.paymentOf(orderId);

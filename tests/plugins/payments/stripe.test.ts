@@ -96,7 +96,7 @@ describe('payments with Stripe', () => {
 
   it('captures the fee and so releases the rest; voids', async () => {
     const fee = await booked();
-    await pay.tell('order.cancelled', fee, { from: 'arrived', by: { kind: 'customer' }, version: 5 });
+    await pay.tell('order.cancelled', fee, { from: 'arrived', by: { kind: 'customer' }, driverId: 'd1', version: 5 });
     const free = await booked();
     await pay.tell('order.cancelled', free, { from: 'scheduled', by: { kind: 'customer' }, version: 3 });
     await pay.drain();

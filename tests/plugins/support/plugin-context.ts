@@ -11,6 +11,7 @@ import type {
   PluginContext,
   Principal,
   Role,
+  SubscriptionOptions,
   Verdict,
   WatchDecision,
 } from '#plugin-api';
@@ -69,8 +70,9 @@ export interface Recorded {
 
 export interface RunningPlugin {
   readonly recorded: Recorded;
-  readonly events: readonly string[];
   readonly queues: readonly string[];
+  /** Whether the platform delivers such an event. */
+  wants(event: string, data: object): boolean;
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
   deliver(event: string, data: object, id?: string, publishedAt?: string): Promise<void>;
   work(queue: string, data: object, attempt?: number): Promise<void>;
@@ -97,6 +99,7 @@ export async function runPlugin(
 ): Promise<RunningPlugin> {
   const routes = new Map<string, Route>();
   const events = new Map<string, EventHandler>();
+  const wanted = new Map<string, string>();
   const workers = new Map<string, JobHandler>();
   const subscribers = new Map<string, Subscriber>();
   const channels = new Map<string, Watch>();
@@ -135,7 +138,10 @@ export async function runPlugin(
     },
     events: {
       publish: (name: string, data: object) => Promise.resolve(void recorded.published.push({ name, data })),
-      on: (name: string, handler: EventHandler) => void events.set(name, handler),
+      on(name: string, handler: EventHandler, { having }: SubscriptionOptions = {}) {
+        events.set(name, handler);
+        if (having !== undefined) wanted.set(name, having);
+      },
     },
     mqtt: {
       subscribe: (filter: string, _options: unknown, handler: Subscriber) => void subscribers.set(filter, handler),
@@ -178,8 +184,11 @@ export async function runPlugin(
   };
   return {
     recorded,
-    events: [...events.keys()],
     queues: [...workers.keys()],
+    wants(name, data) {
+      const having = wanted.get(name);
+      return events.has(name) && (having === undefined || (Reflect.get(data, having) ?? null) !== null);
+    },
     async request(key, request) {
       const { options, inputs, replies, handler } = get(routes, key);
       const { signal } = new AbortController();

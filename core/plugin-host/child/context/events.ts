@@ -1,4 +1,4 @@
-import type { DomainEvent, Events, Transaction } from '#plugin-api';
+import type { DomainEvent, Events, SubscriptionOptions, Transaction } from '#plugin-api';
 import type { CoreConnection } from '../core-connection.ts';
 import type { Registrations } from './registrations.ts';
 
@@ -9,9 +9,14 @@ export function createEvents(
 ): Events {
   return Object.freeze({
     publish: async (event: string, data: object) => void (await core.call('events.publish', { event, data })),
-    on<Data>(event: string, run: (event: DomainEvent<Data>, tx: Transaction) => Promise<void>): void {
+    on<Data>(
+      event: string,
+      run: (event: DomainEvent<Data>, tx: Transaction) => Promise<void>,
+      options: SubscriptionOptions = {},
+    ): void {
       registrations.add('events.on', `handler of ${event}`, () => ({
         event,
+        ...options,
         handler: core.handler('events.on', async (input) => {
           await run(input.event as DomainEvent<Data>, openTransaction(input.tx));
           return null;

@@ -82,6 +82,8 @@ export function createReplyStreams(): ReplyStreams {
         if (piece.done) {
           streams.delete(id);
           clearTimeout(stream.idle);
+        } else {
+          setImmediate(() => readAhead(stream));
         }
         return piece;
       } catch (error) {
@@ -93,6 +95,13 @@ export function createReplyStreams(): ReplyStreams {
     },
     end: (id) => close(id, new AppError('CANCELLED', 'Cannot finish the stream: the client went away')),
   };
+}
+
+/** The next piece is made while the core hands on this one. Whoever asks for it is told how that failed. */
+function readAhead(stream: OpenStream): void {
+  if (stream.request.signal.aborted || stream.pending !== undefined) return;
+  stream.pending = read(stream);
+  stream.pending.catch(() => undefined);
 }
 
 function toIterator(stream: StreamReply['stream']): OpenStream['iterator'] {

@@ -50,6 +50,29 @@ describe('createEventsCapability()', () => {
     return rows.map((row) => row.n);
   };
 
+  it('delivers to who asks for a member only what has it, as the newest subscription says', async () => {
+    const receiver = createFakeInstance('receiver');
+    const seen: number[] = [];
+    const handler = receiver.add(({ event }: Input) => void seen.push(event.data.n));
+    const subscribe = (having?: string) =>
+      callCapability(node.events, receiver, {
+        method: 'on',
+        args: { event: 'partner.told', handler, ...(having === undefined ? {} : { having }) },
+      });
+    const tell = (data: object) =>
+      callCapability(node.events, sender, { method: 'publish', args: { event: 'partner.told', data } });
+    await subscribe('partnerId');
+    for (const data of [{ n: 1 }, { n: 2, partnerId: null }, { n: 3, partnerId: 'p' }, { n: 4, partnerId: 0 }]) {
+      await tell(data);
+    }
+    await until('those with a partner are delivered', () => seen.length === 2);
+    await subscribe();
+    await tell({ n: 5 });
+    await until('all are delivered', () => seen.length === 3);
+    assert.deepEqual(new Set(seen), new Set([3, 4, 5]));
+    receiver.die();
+  });
+
   it('asks for the permission to publish and to subscribe, verb by verb', () => {
     const { publish: publishing, on: subscribing } = node.events.methods;
     assert.deepEqual(publishing?.access({ event: 'order.created' } as never, sender.plugin), [

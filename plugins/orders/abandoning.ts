@@ -1,0 +1,57 @@
+import type { PluginContext, Queryable, Statement } from '#plugin-api';
+import type { EventOptions } from './events.ts';
+import type { Actor } from './lifecycle.ts';
+import { takeStepOf, type StepRules } from './progress.ts';
+import { countStep } from './step-metrics.ts';
+import { lockOrder } from './store/orders.ts';
+
+const abandonQueue = 'orders.abandon';
+/** In one statement; each is then cancelled in a transaction of its own. */
+const batchMax = 100;
+
+const orders: Actor = { kind: 'system', id: 'orders' };
+
+export const listAbandonedStatement: Statement = {
+  name: 'list_abandoned_orders',
+  text: `select order_id as "orderId" from orders
+    where status = 'pickup_failed' and updated_at < now() - $1 * interval '1 millisecond'
+    order by updated_at limit $2`,
+};
+
+export async function listAbandoned(db: Queryable, abandonMs: number, limit: number): Promise<readonly string[]> {
+  const { rows } = await db.query<{ readonly orderId: string }>(listAbandonedStatement, [abandonMs, limit]);
+  return rows.map(({ orderId }) => orderId);
+}
+
+/** Once an hour, orders whose pickup failed and for which nobody has chosen a new time are cancelled. */
+export function registerAbandoning(ctx: PluginContext, { settings, now }: EventOptions): void {
+  ctx.jobs.work(
+    abandonQueue,
+    async ({ signal }) => {
+      for (;;) {
+        const orderIds = await listAbandoned(ctx.db, settings.abandonMs, batchMax);
+        for (const orderId of orderIds) {
+          if (signal.aborted) return;
+          await abandon(ctx, orderId, { settings, nowMs: now() });
+        }
+        if (orderIds.length < batchMax) return;
+      }
+    },
+    { concurrency: 1 },
+  );
+  ctx.jobs.schedule(abandonQueue, '37 * * * *');
+}
+
+async function abandon(ctx: PluginContext, orderId: string, rules: StepRules): Promise<void> {
+  const outcome = await ctx.db.transaction(async (tx) => {
+    const stored = await lockOrder(tx, orderId);
+    // Its owner was faster.
+    if (stored?.order.status !== 'pickup_failed') return undefined;
+    const reason = stored.order.failureReason ?? 'pickup_failed';
+    const step = { orderId, action: 'cancel', actor: orders, reason, traceId: ctx.traceId() ?? null } as const;
+    return takeStepOf(tx, stored, { step, rules });
+  });
+  if (outcome === undefined) return;
+  countStep(ctx, { action: 'cancel', outcome, nowMs: rules.nowMs });
+  ctx.log.info('order cancelled: its pickup failed and no new time was chosen', { orderId });
+}
