@@ -13,14 +13,22 @@ export interface FairQueueOptions {
   readonly now: () => number;
 }
 
-interface Pace {
+interface Topic {
+  /** Messages that wait, by lane. */
+  prompt: number;
+  backlog: number;
   /** Messages that may still be prompt: below 0 for a topic that has sent more, so that it must be quiet first. */
   credit: number;
-  atMs: number;
+  creditAtMs: number;
 }
 
-/** Of these is remembered how fast they send; one that is forgotten begins anew. */
-const topicsMax = 10_000;
+interface Entry<T> {
+  readonly topic: Topic;
+  readonly value: T;
+}
+
+/** Of these of which nothing waits is remembered how fast they send; one that is forgotten begins anew. */
+const quietMax = 10_000;
 
 /**
  * Messages on their way to a plugin, in two lanes. In each, and over both of one topic, they keep the order of receipt. Which
@@ -29,9 +37,9 @@ const topicsMax = 10_000;
  */
 export class FairQueue<T> {
   readonly #options: FairQueueOptions;
-  readonly #waiting: Readonly<Record<Lane, Map<IncomingMessage, T>>> = { prompt: new Map(), backlog: new Map() };
-  readonly #topics = new Map<string, Record<Lane, number>>();
-  readonly #paces = new LRUCache<string, Pace>({ max: topicsMax });
+  readonly #waiting: Readonly<Record<Lane, Map<IncomingMessage, Entry<T>>>> = { prompt: new Map(), backlog: new Map() };
+  readonly #topics = new Map<string, Topic>();
+  readonly #quiet = new LRUCache<string, Topic>({ max: quietMax });
 
   constructor(options: FairQueueOptions) {
     this.#options = options;
@@ -45,48 +53,57 @@ export class FairQueue<T> {
     return this.#waiting[lane].size;
   }
 
-  laneOf(message: IncomingMessage): Lane {
-    return this.#waiting.prompt.has(message) ? 'prompt' : 'backlog';
-  }
-
   add(message: IncomingMessage, value: T): Lane {
-    const { topic } = message;
-    let counts = this.#topics.get(topic);
-    if (counts === undefined) this.#topics.set(topic, (counts = { prompt: 0, backlog: 0 }));
+    const topic = this.#open(message.topic);
     const isWithinPace = this.#spend(topic);
     // Behind its own earlier ones in any case.
-    const lane = isWithinPace && counts.backlog === 0 ? 'prompt' : 'backlog';
-    counts[lane] += 1;
-    this.#waiting[lane].set(message, value);
+    const lane = isWithinPace && topic.backlog === 0 ? 'prompt' : 'backlog';
+    topic[lane] += 1;
+    this.#waiting[lane].set(message, { topic, value });
     return lane;
   }
 
   delete(message: IncomingMessage): boolean {
-    const lane = this.laneOf(message);
-    if (!this.#waiting[lane].delete(message)) return false;
-    const counts = this.#topics.get(message.topic);
-    if (counts === undefined) return true;
-    counts[lane] -= 1;
-    if (counts.prompt + counts.backlog === 0) this.#topics.delete(message.topic);
-    return true;
+    for (const lane of lanes) {
+      const entry = this.#waiting[lane].get(message);
+      if (entry === undefined) continue;
+      this.#waiting[lane].delete(message);
+      entry.topic[lane] -= 1;
+      this.#close(message.topic, entry.topic);
+      return true;
+    }
+    return false;
   }
 
   /** Of the backlog those alone that have no prompt one before them. */
   *entries(lane: Lane): Generator<[IncomingMessage, T]> {
-    for (const entry of this.#waiting[lane]) {
-      if (lane === 'prompt' || this.#topics.get(entry[0].topic)?.prompt === 0) yield entry;
+    for (const [message, { topic, value }] of this.#waiting[lane]) {
+      if (lane === 'prompt' || topic.prompt === 0) yield [message, value];
     }
   }
 
-  #spend(topic: string): boolean {
+  #open(name: string): Topic {
+    const open = this.#topics.get(name);
+    if (open !== undefined) return open;
+    const { promptBurst: credit, now } = this.#options;
+    const topic = this.#quiet.get(name) ?? { prompt: 0, backlog: 0, credit, creditAtMs: now() };
+    this.#topics.set(name, topic);
+    return topic;
+  }
+
+  #close(name: string, topic: Topic): void {
+    if (topic.prompt + topic.backlog > 0) return;
+    this.#topics.delete(name);
+    this.#quiet.set(name, topic);
+  }
+
+  #spend(topic: Topic): boolean {
     const { promptPerSecond, promptBurst, now } = this.#options;
     const nowMs = now();
-    let pace = this.#paces.get(topic);
-    if (pace === undefined) this.#paces.set(topic, (pace = { credit: promptBurst, atMs: nowMs }));
-    const earned = (Math.max(0, nowMs - pace.atMs) / 1000) * promptPerSecond;
-    const credit = Math.min(promptBurst, pace.credit + earned);
-    pace.atMs = nowMs;
-    pace.credit = Math.max(-promptBurst, credit - 1);
+    const earned = (Math.max(0, nowMs - topic.creditAtMs) / 1000) * promptPerSecond;
+    const credit = Math.min(promptBurst, topic.credit + earned);
+    topic.creditAtMs = nowMs;
+    topic.credit = Math.max(-promptBurst, credit - 1);
     return credit >= 1;
   }
 }
