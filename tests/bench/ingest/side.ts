@@ -1,4 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
+import type pg from 'pg';
 import type { DeviceCredentials, Rig } from '../../support/ingest/rig.ts';
 import { until } from '../../support/until.ts';
 import { cpuOfTree } from '../process-cpu.ts';
@@ -27,22 +28,18 @@ const windowMax = 100;
 const pollMs = 100;
 const commitMaxMs = 600_000;
 
-async function count({ rig, table }: Side): Promise<number> {
-  return rig.database.with(async (client) => {
-    const { rows } = await client.query<{ count: string }>(`select count(*) as count from ${table}`);
-    return Number(rows[0]?.count);
-  });
+async function count(client: pg.Client, { table }: Side): Promise<number> {
+  const { rows } = await client.query<{ count: string }>(`select count(*) as count from ${table}`);
+  return Number(rows[0]?.count);
 }
 
-/** Grows while fixes are stored; unlike counting them it costs Postgres nothing. */
-async function sizeOf({ rig, table }: Side): Promise<number> {
-  return rig.database.with(async (client) => {
-    const { rows } = await client.query<{ bytes: string }>(
-      'select sum(pg_relation_size(relid)) as bytes from pg_partition_tree($1)',
-      [table],
-    );
-    return Number(rows[0]?.bytes);
-  });
+/** Grows while fixes are stored; unlike counting them it costs Postgres next to nothing. */
+async function sizeOf(client: pg.Client, { table }: Side): Promise<number> {
+  const { rows } = await client.query<{ bytes: string }>(
+    'select sum(pg_relation_size(relid)) as bytes from pg_partition_tree($1)',
+    [table],
+  );
+  return Number(rows[0]?.bytes);
 }
 
 async function cpuOf(side: Side): Promise<Readonly<Record<string, number>>> {
@@ -51,7 +48,12 @@ async function cpuOf(side: Side): Promise<Readonly<Record<string, number>>> {
 }
 
 /** So many fixes as fast as they are taken, from the first to the last commit; the first tenth of as many warms it up. */
-export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut> {
+export function measureFlatOut(side: Side, fixes: number): Promise<FlatOut> {
+  // One connection: to open one for each look would cost Postgres as much as some hundred fixes.
+  return side.rig.database.with((client) => measureOn(client, side, fixes));
+}
+
+async function measureOn(client: pg.Client, side: Side, fixes: number): Promise<FlatOut> {
   const load = startLoad();
   try {
     await load.ask({ do: 'connect', url: side.url, devices: side.devices, baseMs: Date.now() - 86_400_000 });
@@ -70,7 +72,7 @@ export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut
   }
 
   async function send(to: Side, number: number): Promise<void> {
-    const stored = await count(to);
+    const stored = await count(client, to);
     const { acknowledged } = await load.ask({ do: 'counts' });
     const perDevice = Math.ceil(number / to.devices.length);
     const total = perDevice * to.devices.length;
@@ -81,14 +83,14 @@ export async function measureFlatOut(side: Side, fixes: number): Promise<FlatOut
       commitMaxMs,
     );
     await load.ask({ do: 'pause' });
-    if (to.acknowledgesCommit) return assertStored(to, stored + total);
+    if (to.acknowledgesCommit) return assertStored(client, to, stored + total);
     let bytes = 0;
     async function isStored(): Promise<boolean> {
       await wait(pollMs);
       const before = bytes;
-      bytes = await sizeOf(to);
+      bytes = await sizeOf(client, to);
       // They are counted only while nothing more is written: that costs as much as storing some of them.
-      return bytes === before && (await count(to)) >= stored + total;
+      return bytes === before && (await count(client, to)) >= stored + total;
     }
     await until('all are committed', isStored, commitMaxMs);
   }
@@ -99,8 +101,8 @@ const tick = async (load: ReturnType<typeof startLoad>): Promise<{ readonly ackn
   return load.ask({ do: 'counts' });
 };
 
-async function assertStored(side: Side, wanted: number): Promise<void> {
-  const stored = await count(side);
+async function assertStored(client: pg.Client, side: Side, wanted: number): Promise<void> {
+  const stored = await count(client, side);
   if (stored !== wanted) throw new Error(`${side.name} stored ${stored} fixes, not ${wanted}`);
 }
 
