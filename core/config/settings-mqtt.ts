@@ -15,7 +15,7 @@ export const mqttSettings = {
     description: 'Bytes of those messages',
     min: 1,
   }),
-  mqttReadTurnMs: integer('MQTT_READ_TURN_MS', 10, {
+  mqttReadTurnMs: integer('MQTT_READ_TURN_MS', 5, {
     description: 'Time for which messages are read before everything else has its turn',
     min: 1,
   }),
