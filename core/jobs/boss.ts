@@ -2,16 +2,12 @@ import type pg from 'pg';
 import { PgBoss, type Db } from 'pg-boss';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import type { Listener } from './listener.ts';
 import { toPrepared } from './prepared.ts';
 
 export interface BossOptions {
   readonly pool: pg.Pool;
-  readonly listener: Listener;
   readonly config: Pick<Config, 'shutdownTimeoutMs'>;
   readonly telemetry: Telemetry;
-  /** Told that a job may be ready; undefined means any queue, after a lost connection. */
-  readonly onQueueNotified: (queue: string | undefined) => void;
 }
 
 export interface Boss {
@@ -27,14 +23,13 @@ const superviseSeconds = 5;
 /** Seconds between looks for schedules that are due, so the longest delay of one. */
 const scheduleSeconds = 10;
 
-/** pg-boss on the core's own pool and listening connection, so that the connection budget holds. */
+/** pg-boss on the core's own pool, so that the connection budget holds. */
 export function createBoss(options: BossOptions): Boss {
-  const { pool, listener, telemetry } = options;
+  const { pool, telemetry } = options;
   const logger = telemetry.logger.child({ component: 'jobs' });
   const queues = new PgBoss({
-    db: createAdapter(pool, listener, options.onQueueNotified),
+    db: { executeSql: (text, values) => pool.query(toPrepared(text, values)) },
     schema: 'pgboss',
-    useListenNotify: true,
     superviseIntervalSeconds: superviseSeconds,
     monitorIntervalSeconds: superviseSeconds,
     cronMonitorIntervalSeconds: scheduleSeconds,
@@ -51,25 +46,6 @@ export function createBoss(options: BossOptions): Boss {
     },
     async stop() {
       await queues.stop({ graceful: true, close: false, timeout: options.config.shutdownTimeoutMs });
-    },
-  };
-}
-
-function createAdapter(pool: pg.Pool, listener: Listener, onQueueNotified: BossOptions['onQueueNotified']): Db {
-  return {
-    executeSql: (text, values) => pool.query(toPrepared(text, values)),
-    async listen(channel, onNotification, onReconnect) {
-      const unlisten = await listener.listen(channel, {
-        onNotification(queue) {
-          onNotification(queue);
-          onQueueNotified(queue);
-        },
-        onReconnect() {
-          onReconnect();
-          onQueueNotified(undefined);
-        },
-      });
-      return { close: async () => unlisten() };
     },
   };
 }

@@ -16,10 +16,16 @@ export interface WorkedJob {
   readonly attempt: number;
 }
 
+/** What is needed of a job that was claimed. */
+export type ClaimedJob = Pick<
+  JobWithMetadata<unknown>,
+  'id' | 'name' | 'data' | 'retryCount' | 'retryLimit' | 'startAfter' | 'startedOn' | 'createdOn'
+>;
+
 export interface WorkerDeps {
   readonly boss: PgBoss;
   readonly pool: pg.Pool;
-  readonly config: Pick<Config, 'jobBatchWaitMs' | 'jobHeartbeatSeconds' | 'jobPollMs'>;
+  readonly config: Pick<Config, 'jobBatchWaitMs' | 'jobHeartbeatSeconds'>;
   readonly telemetry: Telemetry;
 }
 
@@ -33,7 +39,7 @@ export interface JobSource {
 }
 
 export interface Claim {
-  readonly job: JobWithMetadata<unknown>;
+  readonly job: ClaimedJob;
   /** Writes that it is done. */
   readonly complete: (attempt: Attempt) => Promise<void>;
   /** True when the claim was given back while the handler ran: then nothing is settled, another may hold it. */
@@ -71,7 +77,7 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
   metrics.histogram('returnit_job_duration_seconds').observe({ plugin, queue, outcome }, seconds);
 }
 
-function attempt({ queue, plugin, handle }: JobSource, job: JobWithMetadata<unknown>): Promise<void> {
+function attempt({ queue, plugin, handle }: JobSource, job: ClaimedJob): Promise<void> {
   const { data, traceparent } = readEnvelope(job.data);
   const number = job.retryCount + 1;
   return withSpan(
@@ -92,7 +98,7 @@ function attempt({ queue, plugin, handle }: JobSource, job: JobWithMetadata<unkn
 }
 
 /** Fenced to the attempt: whoever holds the job meanwhile keeps it. */
-export async function giveBack(pool: pg.Pool, job: JobWithMetadata<unknown>): Promise<void> {
+export async function giveBack(pool: pg.Pool, job: ClaimedJob): Promise<void> {
   await pool.query(
     `update pgboss.job set state = 'created', started_on = null, heartbeat_on = null
      where name = $1 and id = $2 and state = 'active' and retry_count = $3`,

@@ -1,4 +1,5 @@
 /** The composition of this folder: one per core. */
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { PgBoss } from 'pg-boss';
 import type { Config } from '#core/config/settings.ts';
@@ -17,7 +18,9 @@ import { createSchedules, type Schedules } from './schedules.ts';
 import { loadSeal } from './seal.ts';
 import { createSlots } from './slots.ts';
 import type { WorkerDeps } from './job-run.ts';
-import { createWorker, type Worker, type WorkerOptions } from './worker.ts';
+import { watchReady } from './ready.ts';
+import { createWorker, type WorkerHandle, type WorkerOptions } from './worker.ts';
+import { Workers } from './workers.ts';
 
 export interface JobSystemOptions {
   /** The core's own pool, and the address for the one connection that listens. */
@@ -39,7 +42,7 @@ export interface JobSystem {
   /** The one connection that listens, for whoever else has a channel. */
   readonly listener: Listener;
   /** Works on a queue until `gone` or `stop()`; creates the queue. */
-  work(options: WorkerOptions): Promise<Worker>;
+  work(options: WorkerOptions): Promise<WorkerHandle>;
   /** Finishes what runs within SHUTDOWN_TIMEOUT_MS; the rest goes back to its queue. Idempotent. */
   stop(): Promise<void>;
 }
@@ -52,26 +55,32 @@ const rejectedMax = 10_000;
 export async function startJobSystem(options: JobSystemOptions): Promise<JobSystem> {
   const { database, config, telemetry, onForged } = options;
   const pool = database.admin;
-  const workers = new Set<Worker>();
+  const workers = new Workers();
+  const nodeId = randomUUID();
   const listener = createListener({
     connection: { connectionString: database.url, application_name: 'returnit listen' },
     logger: telemetry.logger.child({ component: 'listener' }),
   });
   const seal = await loadSeal(pool);
-  const boss = createBoss({
-    pool,
-    listener,
-    config,
-    telemetry,
-    onQueueNotified(queue) {
-      for (const worker of workers) if (queue === undefined || worker.queue === queue) worker.wake();
-    },
-  });
+  const boss = createBoss({ pool, config, telemetry });
   listener.start();
   await boss.start();
   const queues = createQueues({ boss: boss.queues, config });
-  const relay = createRelay({ boss: boss.queues, queues, seal, pool, listener, config, telemetry, onForged });
+  const relay = createRelay({
+    boss: boss.queues,
+    queues,
+    seal,
+    nodeId,
+    pool,
+    listener,
+    workers,
+    config,
+    telemetry,
+    onForged,
+  });
   await relay.start();
+  const logger = telemetry.logger.child({ component: 'jobs' });
+  const stopWatching = await watchReady({ pool, listener, workers, nodeId, config, logger });
   const stopCollector = startDepthCollector({ pool, telemetry });
   const stopping = new AbortController();
   const work = createWork(
@@ -84,8 +93,9 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     const deadline = AbortSignal.timeout(config.shutdownTimeoutMs);
-    const last = [...workers];
+    const last = workers.all;
     stopping.abort();
+    stopWatching();
     stopCollector();
     await Promise.all(last.map((worker) => worker.stop(deadline)));
     await relay.stop();
@@ -108,7 +118,7 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
 
 function createWork(
   deps: WorkerDeps,
-  held: { readonly queues: Queues; readonly workers: Set<Worker>; readonly stopping: AbortSignal },
+  held: { readonly queues: Queues; readonly workers: Workers; readonly stopping: AbortSignal },
 ): JobSystem['work'] {
   const { queues, workers, stopping } = held;
   return async (options) => {
@@ -116,12 +126,11 @@ function createWork(
     const gone = AbortSignal.any([options.gone, stopping]);
     const worker = createWorker(deps, { ...options, gone });
     workers.add(worker);
-    const forget = (): void => void workers.delete(worker);
+    const forget = (): void => workers.delete(worker);
     gone.addEventListener('abort', forget, { once: true });
     if (gone.aborted) forget();
     return {
       queue: worker.queue,
-      wake: () => worker.wake(),
       stop(deadline) {
         forget();
         return worker.stop(deadline);

@@ -33,7 +33,8 @@ export function createQueues({ boss, config }: QueuesOptions): Queues {
     heartbeatSeconds: config.jobHeartbeatSeconds,
     retentionSeconds: 14 * day,
     deleteAfterSeconds: 1 * day,
-    notify: true,
+    // The relay tells who works: core/jobs/ready.ts.
+    notify: false,
   };
   const deadOptions = { retryLimit: 0, retentionSeconds: 90 * day, deleteAfterSeconds: 7 * day, notify: false };
 

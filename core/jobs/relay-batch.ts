@@ -3,9 +3,11 @@ import type pg from 'pg';
 import type { JobInsert, PgBoss } from 'pg-boss';
 import type { SendOptions } from '#plugin-api';
 import { onClient } from './boss.ts';
+import type { Handover } from './handover.ts';
 import type { EventEnvelope, JobEnvelope, StoredEvent } from './job-envelope.ts';
 import { eventQueue } from './queue-names.ts';
 import type { Queues } from './queues.ts';
+import { tellReady } from './ready.ts';
 import type { Seal } from './seal.ts';
 import { findSubscriptions, type Subscription } from './subscriptions.ts';
 
@@ -28,12 +30,21 @@ export interface BatchDeps {
   readonly boss: PgBoss;
   readonly queues: Queues;
   readonly seal: Seal;
+  /** This node's. */
+  readonly nodeId: string;
 }
 
 export interface Batch {
   readonly rows: number;
   readonly moved: readonly OutboxRow[];
   readonly forged: readonly OutboxRow[];
+  /** Queues in which a new job waits for whoever has a place. */
+  readonly ready: readonly string[];
+}
+
+export interface BatchOptions {
+  readonly limit: number;
+  readonly handover: Handover;
 }
 
 const takeRows = `delete from returnit.outbox
@@ -44,10 +55,14 @@ const rejectRow = `insert into returnit.outbox_rejected
   (position, id, plugin, kind, name, data, options, role, reason, created_at)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`;
 
-/** Moves up to `limit` rows; the caller commits. */
-export async function moveBatch(client: pg.ClientBase, deps: BatchDeps, limit: number): Promise<Batch> {
+/** Moves up to `limit` rows; the caller commits, and then begins what was handed over. */
+export async function moveBatch(
+  client: pg.ClientBase,
+  deps: BatchDeps,
+  { limit, handover }: BatchOptions,
+): Promise<Batch> {
   const { rows } = await client.query<OutboxRow>(takeRows, [limit]);
-  if (rows.length === 0) return { rows: 0, moved: [], forged: [] };
+  if (rows.length === 0) return { rows: 0, moved: [], forged: [], ready: [] };
   // DELETE returns rows in no order; a plugin's events go out as they came in.
   rows.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
   const genuine: OutboxRow[] = [];
@@ -56,11 +71,15 @@ export async function moveBatch(client: pg.ClientBase, deps: BatchDeps, limit: n
   for (const row of forged) await reject(client, row, 'forged');
   const events = genuine.filter((row) => row.kind === 'event');
   const subscriptions = await findSubscriptions(client, [...new Set(events.map((row) => row.name))]);
+  const ready: string[] = [];
   for (const [queue, jobs] of groupByQueue(genuine, subscriptions)) {
     await deps.queues.ensure(queue);
     await deps.boss.insert(queue, jobs, { db: onClient(client) });
+    const ids = jobs.flatMap(({ id, startAfter }) => (startAfter === undefined && id !== undefined ? [id] : []));
+    if (await handover.claim(client, queue, ids)) ready.push(queue);
   }
-  return { rows: rows.length, moved: genuine, forged };
+  await tellReady(client, deps.nodeId, ready);
+  return { rows: rows.length, moved: genuine, forged, ready };
 }
 
 /** Sets the oldest row aside; for one that the queues refuse. */

@@ -8,11 +8,14 @@ import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { Listener } from './listener.ts';
+import { Handover } from './handover.ts';
 import { moveBatch, rejectOldest, type Batch, type BatchDeps, type OutboxRow } from './relay-batch.ts';
+import type { Workers } from './workers.ts';
 
 export interface RelayOptions extends BatchDeps {
   readonly pool: Pool;
   readonly listener: Listener;
+  readonly workers: Workers;
   readonly config: Pick<Config, 'jobBatchWaitMs' | 'outboxBatchMax' | 'outboxPollMs'>;
   readonly telemetry: Telemetry;
   /** A row that the core did not seal: somebody called outbox_add() past invoke(). To be audited. */
@@ -115,7 +118,17 @@ async function moveSingly(options: RelayOptions): Promise<void> {
 }
 
 async function step(options: RelayOptions, limit: number): Promise<Batch> {
-  const batch = await inTransaction(options.pool, (client) => moveBatch(client, options, limit));
+  const { pool, workers } = options;
+  const handover = new Handover(workers);
+  let batch: Batch;
+  try {
+    batch = await inTransaction(pool, (client) => moveBatch(client, options, { limit, handover }));
+    handover.begin();
+  } finally {
+    // Of a transaction that failed.
+    handover.release();
+  }
+  for (const queue of batch.ready) workers.wake(queue);
   const { metrics, logger } = options.telemetry;
   for (const { plugin, kind, name } of batch.moved) {
     metrics.counter('returnit_outbox_relayed_total').inc({ kind });

@@ -4,10 +4,9 @@
  * asks the database less than one poll for each.
  */
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import type { JobWithMetadata } from 'pg-boss';
 import type { Logger } from '#core/telemetry/logger.ts';
 import { createCompletion, type Completion } from './completion.ts';
-import { giveBack, runJob, type JobSource, type WorkerDeps } from './job-run.ts';
+import { giveBack, runJob, type ClaimedJob, type JobSource, type WorkerDeps } from './job-run.ts';
 import type { Slots } from './slots.ts';
 
 export interface WorkerOptions extends JobSource {
@@ -18,12 +17,19 @@ export interface Worker {
   readonly queue: string;
   /** Fetches now. */
   wake(): void;
+  /** Keeps up to so many places for jobs that are about to be claimed; none while others may be waiting. @returns how many */
+  reserve(wanted: number): number;
+  /** Runs what was claimed for so many places. */
+  begin(reserved: number, jobs: readonly ClaimedJob[]): void;
   /** Fetches no more; resolves when nothing runs. What still runs at the deadline goes back to the queue. */
   stop(deadline?: AbortSignal): Promise<void>;
 }
 
+/** A worker as its owner knows it. */
+export type WorkerHandle = Pick<Worker, 'queue' | 'stop'>;
+
 interface Running {
-  readonly job: JobWithMetadata<unknown>;
+  readonly job: ClaimedJob;
   abandoned: boolean;
   done: Promise<void>;
 }
@@ -45,17 +51,17 @@ class QueueWorker implements Worker {
   readonly #logger: Logger;
   readonly #completion: Completion;
   readonly #running = new Set<Running>();
-  readonly #timer: NodeJS.Timeout;
   readonly #beat: NodeJS.Timeout;
   readonly #unsubscribe: () => void;
   readonly #halt = (): void => {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    clearTimeout(this.#pause);
     this.#unsubscribe();
     this.#options.gone.removeEventListener('abort', this.#halt);
     this.#endBeat();
   };
   #stopped = false;
+  #pause: NodeJS.Timeout | undefined;
   #fetching: Promise<void> | undefined;
   /** Jobs may be waiting: since a wake-up, and as long as fetches come back full. */
   #hungry = true;
@@ -68,8 +74,7 @@ class QueueWorker implements Worker {
     this.#options = options;
     this.#logger = deps.telemetry.logger.child({ component: 'worker', queue: options.queue });
     this.#completion = createCompletion({ boss: deps.boss, queue: options.queue, waitMs: deps.config.jobBatchWaitMs });
-    this.#unsubscribe = options.slots.onFree(() => this.#pump());
-    this.#timer = setInterval(() => this.wake(), deps.config.jobPollMs);
+    this.#unsubscribe = options.slots.onFree(() => this.#onFree());
     const beatMs = (1000 * deps.config.jobHeartbeatSeconds) / beatsPerHeartbeat;
     this.#beat = setInterval(() => void this.#giveSign(), beatMs);
     options.gone.addEventListener('abort', this.#halt, { once: true });
@@ -80,6 +85,15 @@ class QueueWorker implements Worker {
   wake(): void {
     this.#hungry = true;
     this.#pump();
+  }
+
+  reserve(wanted: number): number {
+    return this.#stopped || this.#hungry ? 0 : this.#options.slots.take(Math.min(wanted, fetchMax));
+  }
+
+  begin(reserved: number, jobs: readonly ClaimedJob[]): void {
+    for (const job of jobs) this.#begin(job);
+    this.#options.slots.give(reserved - jobs.length);
   }
 
   async stop(deadline?: AbortSignal): Promise<void> {
@@ -106,6 +120,16 @@ class QueueWorker implements Worker {
     } catch (error) {
       this.#logger.warn({ err: error }, 'Cannot give a sign of jobs that run: they may come again');
     }
+  }
+
+  /** While others run, more places will soon be free: one fetch for some of them costs as much as for one. */
+  #onFree(): void {
+    if (this.#stopped || !this.#hungry) return;
+    if (this.#running.size === 0) return this.#pump();
+    this.#pause ??= setTimeout(() => {
+      this.#pause = undefined;
+      this.#pump();
+    }, this.#deps.config.jobBatchWaitMs);
   }
 
   #pump(): void {
@@ -150,7 +174,7 @@ class QueueWorker implements Worker {
     }
   }
 
-  #begin(job: JobWithMetadata<unknown>): void {
+  #begin(job: ClaimedJob): void {
     const entry: Running = { job, abandoned: false, done: Promise.resolve() };
     this.#running.add(entry);
     entry.done = runJob(this.#deps, this.#options, {

@@ -7,6 +7,7 @@ import { createListener } from '#core/jobs/listener.ts';
 import { createQueues } from '#core/jobs/queues.ts';
 import { createRelay } from '#core/jobs/relay.ts';
 import { loadSeal } from '#core/jobs/seal.ts';
+import { Workers } from '#core/jobs/workers.ts';
 import { createMetrics } from '#core/telemetry/metrics.ts';
 
 const url = process.argv[2] ?? '';
@@ -16,7 +17,7 @@ const telemetry = { metrics: createMetrics({ labelSetsMax: 100 }), logger };
 const config = loadConfig({}, { outboxBatchMax: 3, outboxPollMs: 20 });
 const pool = new Pool({ connectionString: url, max: 3 });
 const listener = createListener({ connection: { connectionString: url }, logger });
-const boss = createBoss({ pool, listener, config, telemetry, onQueueNotified: () => undefined });
+const boss = createBoss({ pool, config, telemetry });
 listener.start();
 await boss.start();
 const queues = createQueues({ boss: boss.queues, config });
@@ -25,8 +26,10 @@ const relay = createRelay({
   boss: boss.queues,
   queues,
   seal,
+  nodeId: 'relay',
   pool,
   listener,
+  workers: new Workers(),
   config,
   telemetry,
   onForged: () => undefined,

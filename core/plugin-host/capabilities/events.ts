@@ -9,7 +9,7 @@ import type { JobSystem } from '#core/jobs/job-system.ts';
 import { eventPattern, eventQueue, nameLengthMax } from '#core/jobs/queue-names.ts';
 import { createSlots, type Slots } from '#core/jobs/slots.ts';
 import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
-import type { Worker } from '#core/jobs/worker.ts';
+import type { WorkerHandle } from '#core/jobs/worker.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Capability } from '../capability.ts';
@@ -48,7 +48,7 @@ const transactionSlackMs = 5000;
 /** Events of plugins: published through the outbox, handled in a transaction that also records the event's id. */
 export function createEventsCapability(options: EventsCapabilityOptions): EventsCapability {
   const { jobs, config } = options;
-  const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, Worker> }>();
+  const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, WorkerHandle> }>();
 
   async function on(instance: PluginInstance, { event, handler, having }: Subscription): Promise<void> {
     const plugin = instance.plugin.name;

@@ -6,7 +6,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { JobSystem } from '#core/jobs/job-system.ts';
 import { isReservedQueue, nameLengthMax, queuePattern } from '#core/jobs/queue-names.ts';
 import { createSlots } from '#core/jobs/slots.ts';
-import type { Worker } from '#core/jobs/worker.ts';
+import type { WorkerHandle } from '#core/jobs/worker.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Access, type Capability } from '../capability.ts';
 
@@ -71,7 +71,7 @@ interface WorkRequest {
 
 interface Registration {
   readonly instance: PluginInstance;
-  readonly worker: Worker;
+  readonly worker: WorkerHandle;
 }
 
 /** Jobs of plugins: sent through the outbox, worked by the plugin's process as long as it lives. */

@@ -8,8 +8,10 @@ import { createBoss } from '#core/jobs/boss.ts';
 import { createListener } from '#core/jobs/listener.ts';
 import { createOutbox } from '#core/jobs/outbox.ts';
 import { createQueues } from '#core/jobs/queues.ts';
+import { watchReady } from '#core/jobs/ready.ts';
 import { loadSeal } from '#core/jobs/seal.ts';
-import { createWorker, type Worker } from '#core/jobs/worker.ts';
+import { createWorker } from '#core/jobs/worker.ts';
+import { Workers } from '#core/jobs/workers.ts';
 import { createEventsCapability } from '#core/plugin-host/capabilities/events.ts';
 import { callCapability, createFakeInstance } from '../../support/fake-instance.ts';
 import { createJobFixture, type JobFixture } from '../../support/job-fixture.ts';
@@ -33,11 +35,12 @@ describe('a relay that is killed again and again', () => {
   it('loses no committed event and doubles none', { timeout: 120_000 }, async () => {
     const { database, config, telemetry, transactions } = fixture;
     const pool = database.admin;
-    const workers = new Set<Worker>();
+    const workers = new Workers();
     const listener = createListener({ connection: { connectionString: database.url }, logger: telemetry.logger });
-    const wakeAll = () => workers.forEach((worker) => worker.wake());
-    const boss = createBoss({ pool, listener, config, telemetry, onQueueNotified: wakeAll });
+    const boss = createBoss({ pool, config, telemetry });
     listener.start();
+    const { logger } = telemetry;
+    const stopWatching = await watchReady({ pool, listener, workers, nodeId: 'other', config, logger });
     await boss.start();
     const queues = createQueues({ boss: boss.queues, config });
     const outbox = createOutbox(await loadSeal(pool));
@@ -107,7 +110,8 @@ describe('a relay that is killed again and again', () => {
 
     const last = children.at(-1);
     last?.kill('SIGKILL');
-    await Promise.all([...workers].map((worker) => worker.stop()));
+    stopWatching();
+    await Promise.all(workers.all.map((worker) => worker.stop()));
     await boss.stop();
     await listener.stop();
   });
