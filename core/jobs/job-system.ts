@@ -56,7 +56,6 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
   const { database, config, telemetry, onForged } = options;
   const pool = database.admin;
   const workers = new Workers();
-  const nodeId = randomUUID();
   const listener = createListener({
     connection: { connectionString: database.url, application_name: 'returnit listen' },
     logger: telemetry.logger.child({ component: 'listener' }),
@@ -66,21 +65,10 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
   listener.start();
   await boss.start();
   const queues = createQueues({ boss: boss.queues, config });
-  const relay = createRelay({
-    boss: boss.queues,
-    queues,
-    seal,
-    nodeId,
-    pool,
-    listener,
-    workers,
-    config,
-    telemetry,
-    onForged,
-  });
+  const shared = { pool, listener, workers, nodeId: randomUUID(), config };
+  const relay = createRelay({ ...shared, boss: boss.queues, queues, seal, telemetry, onForged });
   await relay.start();
-  const logger = telemetry.logger.child({ component: 'jobs' });
-  const stopWatching = await watchReady({ pool, listener, workers, nodeId, config, logger });
+  const stopWatching = await watchReady({ ...shared, logger: telemetry.logger.child({ component: 'jobs' }) });
   const stopCollector = startDepthCollector({ pool, telemetry });
   const stopping = new AbortController();
   const work = createWork(
@@ -97,8 +85,9 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
     stopping.abort();
     stopWatching();
     stopCollector();
-    await Promise.all(last.map((worker) => worker.stop(deadline)));
+    // Before the workers, whom it may be handing jobs. What is published meanwhile waits in the outbox.
     await relay.stop();
+    await Promise.all(last.map((worker) => worker.stop(deadline)));
     await boss.stop();
     await listener.stop();
   };
