@@ -15,6 +15,8 @@ export interface DemoDriverOptions {
   readonly speed: number;
   readonly onOrder: (order: { readonly orderId: string; readonly driverId: string }) => void;
   readonly onStep: (step: { readonly orderId: string; readonly status: string }) => void;
+  /** A step was refused, or not answered: the driver leaves the order and takes another. */
+  readonly onFailure: (error: unknown) => void;
   readonly signal: AbortSignal;
 }
 
@@ -35,8 +37,15 @@ export async function driveOrders(options: DemoDriverOptions): Promise<void> {
     clientId: options.credentials.username,
   });
   try {
-    for (let route = options.route; !signal.aborted; route = reverseRoute(route))
-      await driveOne(client, route, options);
+    for (let route = options.route; !signal.aborted; route = reverseRoute(route)) {
+      try {
+        await driveOne(client, route, options);
+      } catch (error) {
+        if (signal.aborted) return;
+        options.onFailure(error);
+        await pause(signal);
+      }
+    }
   } finally {
     await client.endAsync(true);
   }

@@ -67,6 +67,7 @@ export async function startDemo(options: DemoOptions): Promise<RunningDemo> {
         speed: options.speed ?? 1,
         signal,
         onOrder: ({ orderId }) => resolve({ orderId, token }),
+        onFailure: (error) => logger.warn({ component: 'demo', driverId, err: error }, 'Demo order left'),
         onStep: (step) => logger.info({ component: 'demo', driverId, ...step }, 'Demo order moved'),
       });
     } catch (error) {

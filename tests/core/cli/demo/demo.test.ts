@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { createApiClient, type Send } from '#core/cli/demo/api-client.ts';
+import { driveOrders } from '#core/cli/demo/demo-driver.ts';
 import { startDemo, type DemoOptions, type RunningDemo } from '#core/cli/demo/demo.ts';
 import { near, placeOf, type Order } from '../../../support/journey.ts';
 import { startPlatform, type TestPlatform } from '../../../support/platform.ts';
@@ -69,6 +71,41 @@ describe('startDemo()', { timeout: 180_000 }, () => {
     controller.abort();
     await demo.done;
     await demo.firstOrder.catch((error: { code?: string }) => assert.equal(error.code, 'CANCELLED'));
+  });
+
+  it('leaves an order of which a step fails, and takes another', async () => {
+    const { addresses, authenticator } = platform.app;
+    const clientOf = async (role: 'ops' | 'customer'): Promise<Send> =>
+      createApiClient(addresses.api, await authenticator.issueToken({ role, subject: 'd', expiresInSeconds: 600 }));
+    const ops = await clientOf('ops');
+    const controller = new AbortController();
+    const failures: unknown[] = [];
+    const completed = Promise.withResolvers<void>();
+    const { username, password } = await ops<{ username: string; password: string }>(
+      'POST',
+      '/drivers/demo-driver-1/devices',
+      { deviceId: 'phone' },
+    );
+    const driving = driveOrders({
+      driverId: 'demo-driver-1',
+      mqttUrl: addresses.mqtt,
+      credentials: { username, password },
+      route: trace,
+      ops(method, path, body) {
+        if (failures.length === 0 && path.endsWith('/start')) throw new Error('the network is away');
+        return ops(method, path, body);
+      },
+      customer: await clientOf('customer'),
+      speed,
+      signal: controller.signal,
+      onOrder: () => undefined,
+      onFailure: (error) => void failures.push(error),
+      onStep: ({ status }) => void (status === 'completed' && completed.resolve()),
+    });
+    await Promise.race([completed.promise, driving]);
+    controller.abort();
+    await driving;
+    assert.deepEqual(failures.map(String), ['Error: the network is away']);
   });
 
   it('says that its driver has stopped when the broker cannot be reached', async () => {
