@@ -97,7 +97,7 @@ describe('startApp(), of what admission lets start', { timeout: 120_000 }, () =>
 
 async function grantAll(project: ProjectCopy): Promise<void> {
   const grants = {
-    orders: { http: true, db: true, events: true, env: true },
+    orders: { http: true, db: true, jobs: true, events: true, env: true },
     faulty: { http: true, jobs: true, events: true, mqtt: true },
   };
   await writeFile(join(project.dir, 'plugins/grants.json'), JSON.stringify({ grants }));

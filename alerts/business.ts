@@ -1,0 +1,195 @@
+import type { Alert } from './alert.ts';
+
+/** What customers wait for, and money. */
+export const business: readonly Alert[] = [
+  {
+    name: 'OrdersWithoutDriver',
+    // Every node says the same.
+    expr: 'max without (instance) (returnit_dispatch_orders{state="unavailable"}) > 0',
+    for: '5m',
+    severity: 'warning',
+    type: 'symptom',
+    plugin: 'drivers',
+    summary: 'Orders wait and no driver can be found for them',
+    description: '{{ $value }} orders have been waiting for a driver for 5 minutes, and nobody is there to be asked.',
+    cases: {
+      fires: {
+        samples: {
+          'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}': '0 3x10',
+          'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="b"}': '0 3x10',
+        },
+        at: '7m',
+        alerts: [
+          {
+            labels: { plugin: 'drivers', state: 'unavailable' },
+            description: '3 orders have been waiting for a driver for 5 minutes, and nobody is there to be asked.',
+          },
+        ],
+      },
+      quiet: {
+        samples: {
+          'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}': '0x10',
+          'returnit_dispatch_orders{plugin="drivers",state="waiting",instance="a"}': '40x10',
+        },
+        at: '10m',
+      },
+      boundary: {
+        samples: { 'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}': '0 1x4 0x10' },
+        at: '5m',
+      },
+      resolves: {
+        samples: { 'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}': '2x8 0x8' },
+        firesAt: '8m',
+        at: '10m',
+      },
+    },
+  },
+  {
+    name: 'SilentDriverHasParcels',
+    expr: 'sum without (instance) (increase(returnit_silent_drivers_total{found="carrying"}[15m])) > 0',
+    for: '0m',
+    severity: 'warning',
+    type: 'symptom',
+    plugin: 'drivers',
+    summary: 'A driver who has parcels cannot be reached',
+    description:
+      'In the last 15 minutes {{ $value | humanize }} orders were found whose parcels are with a driver who is not heard of.',
+    cases: {
+      fires: {
+        samples: { 'returnit_silent_drivers_total{plugin="drivers",found="carrying",instance="a"}': '0x5 1x20' },
+        at: '10m',
+        alerts: [
+          {
+            labels: { plugin: 'drivers', found: 'carrying' },
+            description:
+              'In the last 15 minutes 1 orders were found whose parcels are with a driver who is not heard of.',
+          },
+        ],
+      },
+      quiet: {
+        samples: {
+          'returnit_silent_drivers_total{plugin="drivers",found="carrying",instance="a"}': '7x30',
+          'returnit_silent_drivers_total{plugin="drivers",found="assigned",instance="a"}': '0+1x30',
+        },
+        at: '20m',
+      },
+      // A restarted process counts from 0.
+      boundary: {
+        samples: { 'returnit_silent_drivers_total{plugin="drivers",found="carrying",instance="a"}': '0x30' },
+        at: '20m',
+      },
+      resolves: {
+        samples: { 'returnit_silent_drivers_total{plugin="drivers",found="carrying",instance="a"}': '0x5 1x40' },
+        firesAt: '10m',
+        at: '25m',
+      },
+    },
+  },
+  {
+    name: 'PaymentsUnreconciled',
+    expr: 'max without (instance) (returnit_payments_unreconciled) > 0',
+    for: '5m',
+    severity: 'warning',
+    type: 'symptom',
+    plugin: 'payments',
+    summary: 'The provider and we do not agree about payments',
+    description: '{{ $value }} differences between what the payment provider says and what stands here are open.',
+    cases: {
+      fires: {
+        samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '0 2x10' },
+        at: '7m',
+        alerts: [
+          {
+            labels: { plugin: 'payments' },
+            description: '2 differences between what the payment provider says and what stands here are open.',
+          },
+        ],
+      },
+      quiet: { samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '0x10' }, at: '10m' },
+      boundary: {
+        samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '0 1x4 0x9' },
+        at: '5m',
+      },
+      resolves: {
+        samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '1x8 0x8' },
+        firesAt: '8m',
+        at: '10m',
+      },
+    },
+  },
+  {
+    name: 'LedgerImbalance',
+    expr: 'max without (instance) (abs(returnit_payments_ledger_imbalance_minor)) > 0',
+    for: '1m',
+    severity: 'critical',
+    type: 'symptom',
+    plugin: 'payments',
+    summary: 'The ledger does not sum to zero',
+    description: 'Transactions of the ledger are away from zero by {{ $value }} in the smallest unit of the currency.',
+    cases: {
+      fires: {
+        samples: { 'returnit_payments_ledger_imbalance_minor{plugin="payments",instance="a"}': '0 -590x10' },
+        at: '3m',
+        alerts: [
+          {
+            labels: { plugin: 'payments' },
+            description: 'Transactions of the ledger are away from zero by 590 in the smallest unit of the currency.',
+          },
+        ],
+      },
+      quiet: {
+        samples: { 'returnit_payments_ledger_imbalance_minor{plugin="payments",instance="a"}': '0x10' },
+        at: '10m',
+      },
+      boundary: {
+        samples: { 'returnit_payments_ledger_imbalance_minor{plugin="payments",instance="a"}': '0 1 0x10' },
+        at: '2m',
+      },
+      resolves: {
+        samples: { 'returnit_payments_ledger_imbalance_minor{plugin="payments",instance="a"}': '1x4 0x8' },
+        firesAt: '3m',
+        at: '6m',
+      },
+    },
+  },
+  {
+    name: 'JobsGivenUp',
+    expr: 'max without (instance) (returnit_job_queue_depth{state="failed"}) > 0',
+    for: '5m',
+    severity: 'warning',
+    type: 'cause',
+    plugin: 'core',
+    summary: 'Jobs or events have failed for the last time',
+    description:
+      '{{ $value }} jobs of {{ $labels.queue }} have failed for the last time: what they were to do is not done.',
+    cases: {
+      fires: {
+        samples: {
+          'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}': '0 1x10',
+          'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="b"}': '0 1x10',
+          'returnit_job_queue_depth{queue="drivers.push",state="failed",instance="a"}': '0x11',
+        },
+        at: '7m',
+        alerts: [
+          {
+            labels: { queue: 'payments.capture', state: 'failed' },
+            description: '1 jobs of payments.capture have failed for the last time: what they were to do is not done.',
+          },
+        ],
+      },
+      quiet: {
+        samples: { 'returnit_job_queue_depth{queue="payments.capture",state="queued",instance="a"}': '500x10' },
+        at: '10m',
+      },
+      boundary: {
+        samples: { 'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}': '0 1x4 0x9' },
+        at: '5m',
+      },
+      resolves: {
+        samples: { 'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}': '4x8 0x8' },
+        firesAt: '8m',
+        at: '10m',
+      },
+    },
+  },
+];
