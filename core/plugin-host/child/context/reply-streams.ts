@@ -83,7 +83,8 @@ export function createReplyStreams(): ReplyStreams {
           streams.delete(id);
           clearTimeout(stream.idle);
         } else {
-          setImmediate(() => readAhead(stream));
+          // In the turn after the one in which this piece is sent.
+          setImmediate(() => setImmediate(() => readAhead(stream)));
         }
         return piece;
       } catch (error) {
