@@ -1,4 +1,10 @@
-import type { Alert } from './alert.ts';
+import type { Alert, AlertCases } from './alert.ts';
+
+/** Of a gauge that is to be above 0 for 5 minutes. */
+const lasting = (series: string): Pick<AlertCases, 'boundary' | 'resolves'> => ({
+  boundary: { samples: { [series]: '0 1x4 0x10' }, at: '5m' },
+  resolves: { samples: { [series]: '2x8 0x8' }, firesAt: '8m', at: '10m' },
+});
 
 /** What customers wait for, and money. */
 export const business: readonly Alert[] = [
@@ -33,15 +39,7 @@ export const business: readonly Alert[] = [
         },
         at: '10m',
       },
-      boundary: {
-        samples: { 'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}': '0 1x4 0x10' },
-        at: '5m',
-      },
-      resolves: {
-        samples: { 'returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}': '2x8 0x8' },
-        firesAt: '8m',
-        at: '10m',
-      },
+      ...lasting('returnit_dispatch_orders{plugin="drivers",state="unavailable",instance="a"}'),
     },
   },
   {
@@ -106,15 +104,7 @@ export const business: readonly Alert[] = [
         ],
       },
       quiet: { samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '0x10' }, at: '10m' },
-      boundary: {
-        samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '0 1x4 0x9' },
-        at: '5m',
-      },
-      resolves: {
-        samples: { 'returnit_payments_unreconciled{plugin="payments",instance="a"}': '1x8 0x8' },
-        firesAt: '8m',
-        at: '10m',
-      },
+      ...lasting('returnit_payments_unreconciled{plugin="payments",instance="a"}'),
     },
   },
   {
@@ -181,15 +171,7 @@ export const business: readonly Alert[] = [
         samples: { 'returnit_job_queue_depth{queue="payments.capture",state="queued",instance="a"}': '500x10' },
         at: '10m',
       },
-      boundary: {
-        samples: { 'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}': '0 1x4 0x9' },
-        at: '5m',
-      },
-      resolves: {
-        samples: { 'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}': '4x8 0x8' },
-        firesAt: '8m',
-        at: '10m',
-      },
+      ...lasting('returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}'),
     },
   },
 ];

@@ -1,27 +1,15 @@
-import type { PluginContext, Queryable, Statement } from '#plugin-api';
+import type { PluginContext } from '#plugin-api';
 import type { EventOptions } from './events.ts';
 import type { Actor } from './lifecycle.ts';
 import { takeStepOf, type StepRules } from './progress.ts';
 import { countStep } from './step-metrics.ts';
-import { lockOrder } from './store/orders.ts';
+import { listAbandoned, lockOrder } from './store/orders.ts';
 
 const abandonQueue = 'orders.abandon';
 /** In one statement; each is then cancelled in a transaction of its own. */
 const batchMax = 100;
 
 const orders: Actor = { kind: 'system', id: 'orders' };
-
-export const listAbandonedStatement: Statement = {
-  name: 'list_abandoned_orders',
-  text: `select order_id as "orderId" from orders
-    where status = 'pickup_failed' and updated_at < now() - $1 * interval '1 millisecond'
-    order by updated_at limit $2`,
-};
-
-export async function listAbandoned(db: Queryable, abandonMs: number, limit: number): Promise<readonly string[]> {
-  const { rows } = await db.query<{ readonly orderId: string }>(listAbandonedStatement, [abandonMs, limit]);
-  return rows.map(({ orderId }) => orderId);
-}
 
 /** Once an hour, orders whose pickup failed and for which nobody has chosen a new time are cancelled. */
 export function registerAbandoning(ctx: PluginContext, { settings, now }: EventOptions): void {

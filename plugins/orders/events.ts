@@ -1,8 +1,8 @@
-import type { DomainEvent, PluginContext, Transaction } from '#plugin-api';
+import type { PluginContext, Transaction } from '#plugin-api';
 import { followAssignment } from './assigning.ts';
 import { noDriver } from './failure-reasons.ts';
 import type { Actor, OrderAction } from './lifecycle.ts';
-import { takeStep, takeStepOf, type Step, type StepRules } from './progress.ts';
+import { takeStepOf, type Step, type StepRules } from './progress.ts';
 import type { Settings } from './settings.ts';
 import { countStep } from './step-metrics.ts';
 import { lockOrder } from './store/orders.ts';
@@ -70,9 +70,7 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
       const move = toStep(data);
       if (move === undefined) return;
       const step = { ...move, orderId, actor: payments, traceId: traceOf(ctx) };
-      const outcome = await takeStep(tx, step, rules());
-      countStep(ctx, { action: step.action, outcome, nowMs: now() });
-      logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
+      await takeEventStep(ctx, tx, { step, rules: rules() });
     });
   }
 
@@ -89,43 +87,41 @@ export function registerEvents(ctx: PluginContext, { settings, now }: EventOptio
     });
   }
 
-  ctx.events.on<DriverUnavailable>('driver.unavailable', ({ data }, tx) => giveUp(ctx, tx, { data, rules: rules() }));
-  ctx.events.on<DriverArrived>('driver.arrived', (event, tx) => arrive(ctx, tx, { event, rules: rules() }));
-}
+  ctx.events.on<DriverUnavailable>('driver.unavailable', async ({ data: { orderId, attempt, final } }, tx) => {
+    if (!final) return;
+    const step = { orderId, action: 'fail_pickup', actor: drivers, reason: noDriver, traceId: traceOf(ctx) } as const;
+    await takeEventStep(ctx, tx, { step, rules: rules(), isMeant: ({ order }) => order.attempt === attempt });
+  });
 
-/** The pickup of this try has failed. Its owner may choose another window. */
-async function giveUp(
-  ctx: PluginContext,
-  tx: Transaction,
-  { data, rules }: { readonly data: DriverUnavailable; readonly rules: StepRules },
-): Promise<void> {
-  const { orderId, attempt, final } = data;
-  if (!final) return;
-  const stored = await lockOrder(tx, orderId);
-  const step = { orderId, action: 'fail_pickup', actor: drivers, reason: noDriver, traceId: traceOf(ctx) } as const;
-  const outcome =
-    stored?.order.attempt === attempt ? await takeStepOf(tx, stored, { step, rules }) : ({ kind: 'missing' } as const);
-  countStep(ctx, { action: step.action, outcome, nowMs: rules.nowMs });
-  logUnmoved(ctx, { orderId, action: step.action, outcome: outcome.kind });
+  ctx.events.on<DriverArrived>('driver.arrived', async ({ data }, tx) => {
+    if (data.stop !== 'pickup') return;
+    const step = { orderId: data.orderId, action: 'arrive', actor: tracking, traceId: traceOf(ctx) } as const;
+    await takeEventStep(ctx, tx, { step, rules: rules(), isMeant: (stored) => isOfThisTry(stored, data) });
+  });
 }
 
 const traceOf = (ctx: PluginContext): string | null => ctx.traceId() ?? null;
 
-async function arrive(
+interface EventStep {
+  readonly step: Step;
+  readonly rules: StepRules;
+  /** Whether the event is about the order as it is now. @default it is */
+  readonly isMeant?: (stored: StoredOrder) => boolean;
+}
+
+async function takeEventStep(
   ctx: PluginContext,
   tx: Transaction,
-  { event, rules }: { readonly event: DomainEvent<DriverArrived>; readonly rules: StepRules },
+  { step, rules, isMeant = () => true }: EventStep,
 ): Promise<void> {
-  const { orderId, stop } = event.data;
-  if (stop !== 'pickup') return;
+  const { orderId, action } = step;
   const stored = await lockOrder(tx, orderId);
-  const step = { orderId, action: 'arrive', actor: tracking, traceId: traceOf(ctx) } as const;
   const outcome =
-    stored !== undefined && isOfThisTry(stored, event.data)
+    stored !== undefined && isMeant(stored)
       ? await takeStepOf(tx, stored, { step, rules })
       : ({ kind: 'missing' } as const);
-  countStep(ctx, { action: 'arrive', outcome, nowMs: rules.nowMs });
-  logUnmoved(ctx, { orderId, action: 'arrive', outcome: outcome.kind });
+  countStep(ctx, { action, outcome, nowMs: rules.nowMs });
+  logUnmoved(ctx, { orderId, action, outcome: outcome.kind });
 }
 
 /** Whether the driver whom the order has now was there since it has it: a late event may be of an earlier try. */

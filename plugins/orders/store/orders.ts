@@ -47,6 +47,19 @@ export async function findOrderWithHistory(
   return rows[0] && { order: toStoredOrder(rows[0], rows[0].parcels).order, history: rows[0].history };
 }
 
+const listAbandonedStatement: Statement = {
+  name: 'list_abandoned_orders',
+  text: `select order_id as "orderId" from orders
+    where status = 'pickup_failed' and updated_at < now() - $1 * interval '1 millisecond'
+    order by updated_at limit $2`,
+};
+
+/** Those whose pickup failed so long ago, the oldest first. */
+export async function listAbandoned(db: Queryable, abandonMs: number, limit: number): Promise<readonly string[]> {
+  const { rows } = await db.query<{ readonly orderId: string }>(listAbandonedStatement, [abandonMs, limit]);
+  return rows.map(({ orderId }) => orderId);
+}
+
 /** What a step makes of an order; what is left out stays. */
 export interface OrderChanges {
   readonly status?: OrderStatus;

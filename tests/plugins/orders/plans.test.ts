@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Queryable, QueryResult, SqlValue, Statement } from '#plugin-api';
-import { listAbandoned } from '../../../plugins/orders/abandoning.ts';
 import { findOrderByReference } from '../../../plugins/orders/store/bookings.ts';
 import { listOrders, type OrderFilter } from '../../../plugins/orders/store/list.ts';
-import { findOrderWithHistory, lockOrder } from '../../../plugins/orders/store/orders.ts';
+import { findOrderWithHistory, listAbandoned, lockOrder } from '../../../plugins/orders/store/orders.ts';
 import { insertQuote } from '../../../plugins/orders/store/quotes.ts';
 import { listRoom, takePlace } from '../../../plugins/orders/store/windows.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';

@@ -15,8 +15,8 @@ export function createEvents(
       options: SubscriptionOptions = {},
     ): void {
       registrations.add('events.on', `handler of ${event}`, () => ({
-        event,
         ...options,
+        event,
         handler: core.handler('events.on', async (input) => {
           await run(input.event as DomainEvent<Data>, openTransaction(input.tx));
           return null;
