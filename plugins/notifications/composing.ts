@@ -1,14 +1,13 @@
 import type { Transaction } from '#plugin-api';
 import type { TemplateName } from './audience.ts';
 import type { Facts } from './facts.ts';
-import type { ChannelName, Person } from './person.ts';
+import type { ChannelName, ContactChannel, Person } from './person.ts';
 import type { Settings } from './settings.ts';
-import { insertMessage } from './store/messages.ts';
+import { insertMessage, type MessageToInsert } from './store/messages.ts';
 import { render } from './templates/render.ts';
 
 /** One for each channel: a provider that answers slowly holds up no other. */
-export const sendQueues: Readonly<Record<ChannelName, string>> = {
-  log: 'notifications.send',
+export const sendQueues: Readonly<Record<ContactChannel, string>> = {
   email: 'notifications.email',
   sms: 'notifications.sms',
   push: 'notifications.push',
@@ -25,10 +24,12 @@ export interface Occasion {
   readonly facts: Facts;
 }
 
+type TextSettings = Pick<Settings, 'locale' | 'timeZone' | 'orderUrl'>;
+
 export interface ComposeOptions {
   readonly person: Person;
-  readonly channel: ChannelName;
-  readonly settings: Pick<Settings, 'locale' | 'timeZone' | 'orderUrl'>;
+  readonly channel: ContactChannel;
+  readonly settings: TextSettings;
   /** The message that failed and that this one stands in for. */
   readonly fallbackOf?: string;
 }
@@ -38,8 +39,24 @@ export interface ComposeOptions {
  * channel's is a job of its own: one channel's failure is not another's.
  */
 export async function compose(tx: Transaction, occasion: Occasion, options: ComposeOptions): Promise<boolean> {
-  const { person, channel, settings } = options;
-  const { template, facts } = occasion;
+  const { channel, fallbackOf = null } = options;
+  const notificationId = await insertMessage(tx, { ...toMessage(occasion, options), fallbackOf });
+  if (notificationId === undefined) return false;
+  await sendLater(tx, { notificationId, queue: sendQueues[channel] }, 0);
+  return true;
+}
+
+export interface MessageOptions {
+  readonly person: Person;
+  readonly channel: ChannelName;
+  readonly settings: TextSettings;
+}
+
+/** What there is to tell somebody by a channel. */
+export function toMessage(
+  { eventId, eventAt, template, facts }: Occasion,
+  { person, channel, settings }: MessageOptions,
+): MessageToInsert {
   const text = render(template, facts, {
     channel,
     locale: person.locale ?? settings.locale,
@@ -48,9 +65,9 @@ export async function compose(tx: Transaction, occasion: Occasion, options: Comp
   });
   const isOfOrder = template.startsWith('order.');
   const isOfAssignment = template === 'driver.assigned' || template === 'driver.unassigned';
-  const notificationId = await insertMessage(tx, {
-    eventId: occasion.eventId,
-    eventAt: occasion.eventAt,
+  return {
+    eventId,
+    eventAt,
     channel,
     recipient: { role: person.role, id: person.personId },
     template,
@@ -59,11 +76,8 @@ export async function compose(tx: Transaction, occasion: Occasion, options: Comp
     orderVersion: isOfOrder ? facts.version : null,
     assignmentSequence: isOfAssignment ? facts.sequence : null,
     expiresAt: template === 'driver.offered' ? facts.expiresAt : null,
-    fallbackOf: options.fallbackOf ?? null,
-  });
-  if (notificationId === undefined) return false;
-  await sendLater(tx, { notificationId, queue: sendQueues[channel] }, 0);
-  return true;
+    fallbackOf: null,
+  };
 }
 
 export interface SendJob {

@@ -2,8 +2,11 @@ import type { PluginContext } from '#plugin-api';
 import { sendQueues } from './composing.ts';
 import { forgetOld } from './retention.ts';
 import { send, type SendingOptions } from './sending.ts';
+import { endInLog } from './store/transitions.ts';
 
 const retentionQueue = 'notifications.retention';
+/** Of messages to the log that an earlier version wrote, which left them to a job. */
+const logQueue = 'notifications.send';
 
 export function registerJobs(ctx: PluginContext, options: SendingOptions): void {
   const { settings, now } = options;
@@ -14,6 +17,11 @@ export function registerJobs(ctx: PluginContext, options: SendingOptions): void 
       { concurrency: settings.concurrency },
     );
   }
+  ctx.jobs.work<{ readonly notificationId: string }>(
+    logQueue,
+    ({ data }) => endInLog(ctx.db, data.notificationId, now()),
+    { concurrency: 1 },
+  );
   ctx.jobs.work(
     retentionQueue,
     ({ signal }) => forgetOld(ctx, { nowMs: now(), retentionMs: settings.retentionMs, signal }),

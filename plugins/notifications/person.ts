@@ -76,7 +76,7 @@ export function addressOf(person: Person, channel: ContactChannel): string | nul
  * By which channels somebody is told: those that are on; else the first that may stand in; the log, when none of them can
  * be used; none, when everything is off.
  */
-export function chooseChannels(person: Person, kind: Kind, open: ReadonlySet<ChannelName>): readonly ChannelName[] {
+export function chooseChannels(person: Person, kind: Kind, open: ReadonlySet<ContactChannel>): readonly ChannelName[] {
   const chosen = modesOf(person)[kind];
   const usable = contactChannels.filter((channel) => open.has(channel) && addressOf(person, channel) !== null);
   const on = usable.filter((channel) => chosen[channel] === 'on');
@@ -93,7 +93,7 @@ export function standInsFor(
     kind,
     failed,
     open,
-  }: { readonly kind: Kind; readonly failed: ChannelName; readonly open: ReadonlySet<ChannelName> },
+  }: { readonly kind: Kind; readonly failed: ContactChannel; readonly open: ReadonlySet<ContactChannel> },
 ): readonly ContactChannel[] {
   const chosen = modesOf(person)[kind];
   return contactChannels.filter(

@@ -4,7 +4,7 @@ import type { Delivery } from './channels/channel.ts';
 import type { Channels } from './channels/open-channels.ts';
 import { compose, sendLater, sendQueues, type SendJob } from './composing.ts';
 import { decide, retryDelayMs, type Decision } from './decision.ts';
-import { addressOf, standInsFor, type ChannelName, type Person } from './person.ts';
+import { addressOf, standInsFor, type ContactChannel, type Person } from './person.ts';
 import type { Settings } from './settings.ts';
 import { isOpen, toMs, toSituation, type OpenStoredMessage } from './situation.ts';
 import { findMessage, listEarlier } from './store/messages.ts';
@@ -129,8 +129,8 @@ async function deliver({ ctx, channels }: Work, { message, person }: Open): Prom
   } = message;
   const channel = channels.get(name);
   if (channel === undefined) return { kind: 'deferred', reason: 'the channel is not set up on this node' };
-  const address = name === 'log' ? null : addressOf(person, name);
-  if (name !== 'log' && address === null) return { kind: 'refused', reason: 'no address' };
+  const address = addressOf(person, name);
+  if (address === null) return { kind: 'refused', reason: 'no address' };
   try {
     const recipient = { role, id: recipientId };
     return await channel.send({ id, recipient, address, orderId, template, locale, title, body, html });
@@ -162,7 +162,7 @@ async function postponeTo(work: Work, { at, message }: Open, postponement: Postp
 async function fail(work: Work, { message, person, at }: Open, reason: string | null): Promise<void> {
   const { ctx, settings, channels } = work;
   const { facts, template, eventId, eventAt, channel } = message;
-  const standIn = await ctx.db.transaction(async (tx): Promise<ChannelName | null | undefined> => {
+  const standIn = await ctx.db.transaction(async (tx): Promise<ContactChannel | null | undefined> => {
     if (!(await markFailed(tx, at, reason))) return undefined;
     if (facts === null) return null;
     const candidates = standInsFor(person, {
@@ -181,6 +181,6 @@ async function fail(work: Work, { message, person, at }: Open, reason: string | 
   if (standIn !== null) ctx.metrics.increment('returnit_notifications_fallbacks_total', { from: channel, to: standIn });
 }
 
-function count({ ctx }: Work, channel: ChannelName | 'none', outcome: string): void {
+function count({ ctx }: Work, channel: ContactChannel | 'none', outcome: string): void {
   ctx.metrics.increment('returnit_notifications_total', { channel, outcome });
 }

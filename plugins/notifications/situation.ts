@@ -1,14 +1,14 @@
 import type { OpenState, Situation } from './decision.ts';
-import type { Person } from './person.ts';
+import type { ContactChannel, Person } from './person.ts';
 import type { StoredMessage } from './store/messages.ts';
 
-export type OpenStoredMessage = StoredMessage & { readonly state: OpenState };
+export type OpenStoredMessage = StoredMessage & { readonly state: OpenState; readonly channel: ContactChannel };
 
 export const isOpen = (message: StoredMessage): message is OpenStoredMessage =>
-  message.state === 'pending' || message.state === 'held' || message.state === 'sending';
+  message.channel !== 'log' && (message.state === 'pending' || message.state === 'held' || message.state === 'sending');
 
 export const toMs = (time: string | null): number | null => (time === null ? null : Date.parse(time));
-const toNumber = (text: string | null): number | null => (text === null ? null : Number(text));
+export const toNumber = (text: string | null): number | null => (text === null ? null : Number(text));
 
 /** A message as it is stored, in the terms in which is decided about it. */
 export function toSituation(message: OpenStoredMessage, person: Person): Situation {

@@ -1,13 +1,12 @@
 import type { TemplateName } from '../audience.ts';
 import type { Recipient } from '../facts.ts';
-import type { ChannelName } from '../person.ts';
+import type { ContactChannel } from '../person.ts';
 
 export interface OutgoingMessage {
   /** Of the notification: whoever gets it twice can tell by it. */
   readonly id: string;
   readonly recipient: Recipient;
-  /** Null in the log. */
-  readonly address: string | null;
+  readonly address: string;
   readonly orderId: string | null;
   readonly template: TemplateName;
   readonly locale: string;
@@ -28,6 +27,6 @@ export type Delivery =
 
 /** A way to reach people. A throw is a fault of ours. */
 export interface Channel {
-  readonly name: ChannelName;
+  readonly name: ContactChannel;
   send(message: OutgoingMessage): Promise<Delivery>;
 }

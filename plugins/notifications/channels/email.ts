@@ -8,7 +8,7 @@ export function createEmailChannel(mail: Mail): Channel {
     async send({ id, address, title, body, html, locale }) {
       try {
         await mail.send({
-          to: address ?? '',
+          to: address,
           subject: title,
           text: body,
           ...(html === null ? {} : { html }),

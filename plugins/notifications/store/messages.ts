@@ -1,5 +1,6 @@
 import type { Queryable, Statement } from '#plugin-api';
 import type { TemplateName } from '../audience.ts';
+import type { DropReason } from '../decision.ts';
 import type { Facts, Recipient } from '../facts.ts';
 import type { ChannelName } from '../person.ts';
 
@@ -18,14 +19,21 @@ export interface MessageToInsert {
   readonly assignmentSequence: number | null;
   readonly expiresAt: string | null;
   readonly fallbackOf: string | null;
+  /** What is done with already; else a channel is to send it. */
+  readonly ended?: Ended;
 }
+
+/** What became of a message that no channel had to be asked for. */
+export type Ended =
+  | { readonly state: 'sent'; readonly sentAt: string }
+  | { readonly state: 'dropped'; readonly dropReason: DropReason };
 
 const insertMessageStatement: Statement = {
   name: 'insert_notification',
   text: `insert into notifications
       (event_id, event_at, channel, recipient_role, recipient_id, order_id, template, locale, title, body, html, facts,
-        order_version, assignment_sequence, expires_at, fallback_of)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        order_version, assignment_sequence, expires_at, fallback_of, state, sent_at, drop_reason)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     on conflict on constraint notifications_once do nothing
     returning notification_id as "notificationId"`,
 };
@@ -49,6 +57,9 @@ export async function insertMessage(db: Queryable, message: MessageToInsert): Pr
     message.assignmentSequence,
     message.expiresAt,
     message.fallbackOf,
+    message.ended?.state ?? 'pending',
+    message.ended?.state === 'sent' ? message.ended.sentAt : null,
+    message.ended?.state === 'dropped' ? message.ended.dropReason : null,
   ]);
   return rows[0]?.notificationId;
 }

@@ -89,3 +89,14 @@ export async function drop(db: Queryable, at: Fence, reason: DropReason): Promis
   const { rowCount } = await db.query(dropStatement, [at.notificationId, at.state, at.attempts, reason]);
   return rowCount === 1;
 }
+
+const endInLogStatement: Statement = {
+  name: 'end_notification_in_log',
+  text: `update notifications set state = 'sent', sent_at = $2
+    where notification_id = $1 and channel = 'log' and state in ('pending', 'held', 'sending')`,
+};
+
+/** Ends a message to the log that waits for a job. */
+export async function endInLog(db: Queryable, notificationId: string, nowMs: number): Promise<void> {
+  await db.query(endInLogStatement, [notificationId, toTime(nowMs)]);
+}

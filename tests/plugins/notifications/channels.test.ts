@@ -211,11 +211,11 @@ describe('openChannels()', () => {
 
   it('opens what is set up and granted, and says what is set up and not granted', async () => {
     assert.deepEqual(await open(true, ['sms.example:443', 'push.example:8443']), {
-      names: ['log', 'email', 'sms', 'push'],
+      names: ['email', 'sms', 'push'],
       warnings: [],
     });
     assert.deepEqual(await open(false, ['push.example:8443']), {
-      names: ['log', 'push'],
+      names: ['push'],
       warnings: [{ channel: 'sms', resource: 'sms.example:443' }],
     });
   });

@@ -58,7 +58,7 @@ async function follow(data: PluginDatabase, { events, script, runBetween }: Cour
           // The provider has it, and the process is gone before it could say so: its word does not count, its job comes again.
           sent.push(template);
           await data.sql('update notifications set attempts = attempts + 1 where notification_id = $1', [id]);
-          messenger.redeliver(id);
+          messenger.redeliver(id, 'notifications.push');
           return { kind: 'sent' };
         },
       },

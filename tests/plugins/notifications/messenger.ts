@@ -1,7 +1,7 @@
 /** The plugin on a real database, with channels and a clock that are the test's. */
 import type { Plugin } from '#plugin-api';
 import type { Channel, Delivery, OutgoingMessage } from '../../../plugins/notifications/channels/channel.ts';
-import type { ChannelName } from '../../../plugins/notifications/person.ts';
+import type { ContactChannel } from '../../../plugins/notifications/person.ts';
 import { register } from '../../../plugins/notifications/register.ts';
 import { readSettings } from '../../../plugins/notifications/settings.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
@@ -16,7 +16,7 @@ export interface FakeChannel extends Channel {
   readonly script: (Delivery | 'throws')[];
 }
 
-export function createFakeChannel(name: ChannelName): FakeChannel {
+export function createFakeChannel(name: ContactChannel): FakeChannel {
   const tries: OutgoingMessage[] = [];
   const script: FakeChannel['script'] = [];
   return {
@@ -49,7 +49,7 @@ export interface Messenger {
   /** Goes from job to job in time until there is none left. */
   runAll(): Promise<void>;
   /** The job of a message comes again, as when the process that ran it is gone. */
-  redeliver(notificationId: string): void;
+  redeliver(notificationId: string, queue: string): void;
   /** Jobs not run yet. */
   waiting(): number;
   prefer(person: string, preferences: object): Promise<Reply>;
@@ -92,7 +92,7 @@ export async function startMessenger(
       }
       throw new Error('jobs come again and again');
     },
-    redeliver: (notificationId) => jobs.add({ notificationId }),
+    redeliver: (notificationId, queue) => jobs.add(queue, { notificationId }),
     waiting: () => jobs.count(),
     prefer: (id, body) =>
       running.request('PUT /notifications/preferences', { principal: { id, role: 'customer' }, body }),
@@ -127,7 +127,7 @@ function followJobs(database: PluginDatabase, clock: { readonly nowMs: number })
       look();
       return jobs.length === 0 ? undefined : Math.min(...jobs.map(({ dueMs }) => dueMs));
     },
-    add: (data: object) => void jobs.push({ queue: 'notifications.send', dueMs: clock.nowMs, data }),
+    add: (queue: string, data: object) => void jobs.push({ queue, dueMs: clock.nowMs, data }),
     count(): number {
       look();
       return jobs.length;

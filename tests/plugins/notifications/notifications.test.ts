@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { createLogChannel } from '../../../plugins/notifications/channels/log.ts';
 import { fromCursor, toCursor } from '../../../plugins/notifications/notification.ts';
 import { plugin } from '../../../plugins/notifications/plugin.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
@@ -20,7 +19,7 @@ describe('notifications', () => {
     await data.sql('truncate notifications, people, order_progress');
     email = createFakeChannel('email');
     push = createFakeChannel('push');
-    messenger = await startMessenger(data, [email, push, createFakeChannel('log')]);
+    messenger = await startMessenger(data, [email, push]);
   });
 
   const list = (id: string, query: object = {}, role: 'customer' | 'driver' | 'ops' = 'customer'): Promise<Reply> =>
@@ -54,27 +53,44 @@ describe('notifications', () => {
     await messenger.deliver('order.completed', { orderId: 'o1', customerId: 'c1' }, 'e1');
     await messenger.runAll();
     const [{ id: notificationId } = { id: '' }] = email.tries;
-    await messenger.running.work('notifications.send', { notificationId });
+    await messenger.running.work('notifications.email', { notificationId });
     assert.equal(email.tries.length, 1);
     assert.equal(messenger.counted('none', 'repeated'), 1);
     assert.equal(messenger.running.recorded.observed.length, 1);
   });
 
-  it('keeps in the log what is to be told when nobody can be reached, without what it says', async () => {
-    const lines: unknown[] = [];
-    const log = createLogChannel({ ...silent(), info: (...args) => void lines.push(args) });
-    const logged = await startMessenger(data, [log]);
-    await logged.deliver('order.created', { orderId: 'o1', customerId: 'c1' }, 'e1');
-    await logged.runAll();
-    const [own] = await shown(list('c1'));
-    const notificationId = own?.['notificationId'];
-    assert.deepEqual(lines, [
-      [
-        'notification sent',
-        { notificationId, recipientRole: 'customer', recipientId: 'c1', template: 'order.created' },
-      ],
+  it('keeps in the log, at once and once, what is to be told when nobody can be reached, without what it says', async () => {
+    const facts = { orderId: 'o1', customerId: 'c1', version: 1, status: 'created' };
+    await messenger.deliver('order.created', facts, 'e1');
+    await messenger.deliver('order.created', facts, 'e1');
+    assert.equal(messenger.waiting(), 0, 'no job');
+    const [own, ...others] = await shown(list('c1'));
+    assert.deepEqual(others, []);
+    const { notificationId } = own ?? {};
+    assert.deepEqual(messenger.running.recorded.logs, [
+      {
+        level: 'info',
+        message: 'notification sent',
+        fields: { notificationId, recipientRole: 'customer', recipientId: 'c1', template: 'order.created' },
+      },
     ]);
-    assert.equal(typeof own?.['sentAt'], 'string');
+    assert.equal(own?.['sentAt'], new Date(messenger.clock.nowMs).toISOString());
+    assert.equal(messenger.counted('log', 'sent'), 1);
+  });
+
+  it('does not keep as told what is no longer so when its event comes, nor what has run out', async () => {
+    const order = { orderId: 'o1', customerId: 'c1' };
+    await messenger.deliver('order.picked_up', { ...order, version: 6, status: 'picked_up' }, 'e6');
+    await messenger.deliver('order.started', { ...order, version: 4, status: 'on_the_way' }, 'e4');
+    const offer = { orderId: 'o2', customerId: 'c1', driverId: 'd1', offerId: 'f1' };
+    await messenger.deliver('driver.offered', { ...offer, expiresAt: '2026-05-04T07:59:59Z' }, 'e7');
+    const ended = (await messenger.states()).map(({ event, state, reason }) => [event, state, reason]);
+    assert.deepEqual(ended, [
+      ['e6', 'sent', null],
+      ['e4', 'dropped', 'superseded'],
+      ['e7', 'dropped', 'expired'],
+    ]);
+    assert.deepEqual([messenger.counted('log', 'superseded'), messenger.counted('log', 'expired')], [1, 1]);
   });
 
   it('shows everybody their own, newest first, page by page, and of one order', async () => {
@@ -109,7 +125,7 @@ describe('notifications', () => {
     const seen = log.map(({ recipientId, channel, state, attempts, lastError }) =>
       [recipientId, channel, state, attempts, lastError].join(' '),
     );
-    assert.deepEqual(seen, ['d1 log sent 1 ', 'c1 email failed 1 MAIL_REFUSED 550 5.1.1']);
+    assert.deepEqual(seen, ['d1 log sent 0 ', 'c1 email failed 1 MAIL_REFUSED 550 5.1.1']);
     for (const entry of log) assert.ok(!('body' in entry) && !('title' in entry), JSON.stringify(entry));
     assert.doesNotMatch(JSON.stringify(log), /anna@example\.com|secret words/);
     assert.equal((await shown(list('kim', {}, 'ops'))).length, 3);
@@ -118,8 +134,6 @@ describe('notifications', () => {
   it('sets up with the log alone when nothing is configured', async () => {
     const running = await runPlugin(plugin, data.db);
     await running.deliver('order.created', { orderId: 'o1', customerId: 'c1' }, 'e1', new Date().toISOString());
-    const [job] = data.find('notifications.send').slice(-1);
-    await running.work('notifications.send', job?.data ?? {});
     assert.equal(running.counted('returnit_notifications_total', { channel: 'log', outcome: 'sent' }), 1);
   });
 
@@ -134,11 +148,6 @@ describe('notifications', () => {
     assert.equal(messenger.running.counted('returnit_notifications_forgotten_total', {}), 1);
   });
 });
-
-function silent() {
-  const nothing = (): void => undefined;
-  return { debug: nothing, info: nothing, warn: nothing, error: nothing };
-}
 
 describe('toCursor() and fromCursor()', () => {
   it('carry a sequence there and back, and take nothing else', () => {

@@ -11,7 +11,7 @@ import {
   modesOf,
   standInsFor,
   unknownPerson,
-  type ChannelName,
+  type ContactChannel,
   type Person,
 } from '../../../plugins/notifications/person.ts';
 import type { Reply } from '../support/plugin-context.ts';
@@ -27,7 +27,7 @@ describe('preferences', () => {
   after(() => data.stop());
   beforeEach(async () => {
     await data.sql('truncate notifications, people, order_progress');
-    messenger = await startMessenger(data, [createFakeChannel('log')]);
+    messenger = await startMessenger(data, []);
   });
 
   const customer = { principal: { id: 'c1', role: 'customer' } } as const;
@@ -123,7 +123,7 @@ describe('preferences', () => {
   it('decide the language and the channels of the next message', async () => {
     const email = createFakeChannel('email');
     const push = createFakeChannel('push');
-    messenger = await startMessenger(data, [email, push, createFakeChannel('log')]);
+    messenger = await startMessenger(data, [email, push]);
     await put({
       email: 'anna@example.com',
       pushToken: 'token-of-anna',
@@ -157,7 +157,7 @@ const anyPerson: fc.Arbitrary<Person> = fc
     ),
   })
   .map((person) => ({ ...unknownPerson('customer', 'c1'), ...person }));
-const anyOpen = fc.subarray<ChannelName>([...contactChannels, 'log']).map((names) => new Set(names));
+const anyOpen = fc.subarray<ContactChannel>([...contactChannels]).map((names) => new Set(names));
 
 describe('chooseChannels()', () => {
   it('takes those that are on and can be used, one that stands in when there is none, the log at last', () => {

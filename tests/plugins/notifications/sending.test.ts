@@ -173,25 +173,25 @@ describe('send()', () => {
 
   it('tells a driver of the newest assignment alone, and of no offer that has run out', async () => {
     const facts = { orderId: 'o1', customerId: 'c1', driverId: 'd1' };
-    const log = createFakeChannel('log');
-    messenger = await startMessenger(data, [log], env);
+    await messenger.running.request('PUT /notifications/preferences', {
+      principal: { id: 'd1', role: 'driver' },
+      body: { pushToken: 'token-of-dora' },
+    });
     await messenger.deliver('driver.unassigned', { ...facts, sequence: 2, reason: 'reassigned' }, 'e2');
     await messenger.deliver('driver.unassigned', { ...facts, sequence: 4, reason: 'gave_back' }, 'e4');
     messenger.clock.nowMs += 61_000;
     await messenger.deliver('driver.offered', { ...facts, offerId: 'f1', expiresAt: '2026-05-04T08:01:00Z' }, 'e5');
     await messenger.deliver('driver.offered', { ...facts, offerId: 'f2', expiresAt: '2026-05-04T08:02:00Z' }, 'e6');
     await messenger.runAll();
-    assert.deepEqual(told(log), ['driver.offered']);
-    assert.deepEqual([messenger.counted('log', 'superseded'), messenger.counted('log', 'expired')], [1, 1]);
+    assert.deepEqual(told(push), ['driver.offered']);
+    assert.deepEqual([messenger.counted('push', 'superseded'), messenger.counted('push', 'expired')], [1, 1]);
   });
 
   it('tells the driver, too, that an order is cancelled, in words of their own', async () => {
-    const log = createFakeChannel('log');
-    messenger = await startMessenger(data, [log], env);
     await messenger.deliver('order.cancelled', { ...order(5, 'cancelled'), driverId: 'd1' }, 'e1');
     await messenger.deliver('order.cancelled', { ...order(5, 'cancelled'), orderId: 'o2' }, 'e2');
-    await messenger.runAll();
-    const to = log.tries.map(({ recipient, template }) => `${recipient.role} ${recipient.id} ${template}`);
+    const rows = await data.sql('select * from notifications order by sequence');
+    const to = rows.map((row) => `${row['recipient_role']} ${row['recipient_id']} ${row['template']}`);
     assert.deepEqual(to, [
       'customer c1 order.cancelled',
       'driver d1 driver.order_cancelled',

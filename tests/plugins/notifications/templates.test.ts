@@ -9,7 +9,7 @@ import { render, type RenderOptions } from '../../../plugins/notifications/templ
 import { sampleFacts } from '../../../plugins/notifications/templates/samples.ts';
 import { measureSms, toSmsText } from '../../../plugins/notifications/templates/sms-text.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
-import { createFakeChannel, startMessenger, type Messenger } from './messenger.ts';
+import { startMessenger, type Messenger } from './messenger.ts';
 
 const options = (more: Partial<RenderOptions> = {}): RenderOptions => ({
   channel: 'email',
@@ -195,7 +195,7 @@ describe('previews', () => {
   let messenger: Messenger;
   before(async () => {
     data = await createPluginDatabase('notifications');
-    messenger = await startMessenger(data, [createFakeChannel('log')], { NOTIFICATIONS_LOCALE: 'de' });
+    messenger = await startMessenger(data, [], { NOTIFICATIONS_LOCALE: 'de' });
   });
   after(() => data.stop());
   const ops = { principal: { id: 'kim', role: 'ops' } } as const;
