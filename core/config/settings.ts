@@ -90,7 +90,7 @@ export const settings = {
     description: 'First retry delay; it doubles each time',
     min: 1000,
   }),
-  jobBatchWaitMs: integer('JOB_BATCH_WAIT_MS', 5, {
+  jobBatchWaitMs: integer('JOB_BATCH_WAIT_MS', 20, {
     description:
       'How long jobs that are done, and rows of the outbox soon after others, wait for more to share a statement',
     max: 1000,
