@@ -40,6 +40,8 @@ export interface CapabilitiesOptions {
   readonly telemetry: Telemetry;
   readonly config: Config;
   readonly stateOf: (plugin: string) => SupervisorState | undefined;
+  /** Requests that somebody waits for an answer to. */
+  readonly requestsWaiting: () => number;
 }
 
 export interface Capabilities {

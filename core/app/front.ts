@@ -35,6 +35,7 @@ export async function startFront(
     telemetry,
     config,
     stateOf: (plugin) => parts.host?.stateOf(plugin),
+    requestsWaiting: () => parts.http?.requestsWaiting() ?? 0,
   });
   cleanup.defer(() => capabilities.stop());
   cleanup.defer(guardMemory(foundation, caches, capabilities));
@@ -54,6 +55,7 @@ export async function startFront(
     version: platformVersion,
     takeStream: (request, response) => streams.take(request, response),
   });
+  parts.http = http;
   takeUpgrades(http.server, sockets);
 
   for (const { manifest } of admitted.plugins) {

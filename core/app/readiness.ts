@@ -1,5 +1,6 @@
 import type { DatabaseHealth } from '#core/database/health.ts';
 import type { Check, Readiness } from '#core/http/operations.ts';
+import type { HttpServer } from '#core/http/server.ts';
 import type { MqttTransport } from '#core/mqtt/transport.ts';
 import type { PluginHost } from '#core/plugin-host/plugin-host.ts';
 
@@ -8,6 +9,7 @@ export interface Parts {
   readonly database?: Pick<DatabaseHealth, 'state'>;
   readonly transport?: MqttTransport;
   readonly host?: PluginHost;
+  readonly http?: Pick<HttpServer, 'requestsWaiting'>;
   readonly listening: boolean;
   readonly stopping: boolean;
 }

@@ -103,7 +103,8 @@ export const settings = {
     max: 3600,
   }),
   eventConcurrency: integer('EVENT_CONCURRENCY', 4, {
-    description: 'Events that one plugin process handles at the same time',
+    description:
+      'Events that one plugin process handles at the same time; each request that waits for its answer takes a place, down to one',
     min: 1,
     max: 100,
   }),

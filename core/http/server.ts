@@ -34,6 +34,8 @@ export interface HttpServerOptions extends Pick<HttpAppOptions, 'apiKeys' | 'bud
 export interface HttpServer {
   /** For `upgrade`: live streams share the port. */
   readonly server: Server;
+  /** How many requests have no answer yet, not even the beginning of one. */
+  requestsWaiting(): number;
   /** Resolves when it listens. @throws {AppError} PORT_IN_USE */
   start(): Promise<{ readonly port: number }>;
   /** Accepts nothing more, lets what is in flight finish, cuts off the rest at the deadline. Twice is once. */
@@ -83,6 +85,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   return {
     server,
+    requestsWaiting() {
+      let waiting = 0;
+      for (const { response } of inFlight) if (!response.headersSent) waiting += 1;
+      return waiting;
+    },
     start: () => listen(server, config),
     stop({ timeoutMs = config.shutdownTimeoutMs } = {}) {
       isDraining = true;

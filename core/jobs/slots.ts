@@ -7,17 +7,18 @@ export interface Slots {
   onFree(listener: () => void): () => void;
 }
 
-export function createSlots(max: number): Slots {
-  let free = max;
+/** @param limit how many of them may be taken now, at least one; read at each `take`. @default all */
+export function createSlots(max: number, limit: () => number = () => max): Slots {
+  let used = 0;
   const listeners = new Set<() => void>();
   return {
     take(wanted) {
-      const taken = Math.min(wanted, free);
-      free -= taken;
+      const taken = Math.max(0, Math.min(wanted, limit() - used));
+      used += taken;
       return taken;
     },
     give(count) {
-      free += count;
+      used -= count;
       if (count === 0) return;
       // The first one asked may take them all, so it is the last one asked the next time.
       const [first] = listeners;

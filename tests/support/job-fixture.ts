@@ -6,7 +6,7 @@ import { preparePlugins } from '#core/database/plugin-roles.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
 import type { OutboxRow } from '#core/jobs/relay-batch.ts';
-import { createEventsCapability } from '#core/plugin-host/capabilities/events.ts';
+import { createEventsCapability, type EventsCapabilityOptions } from '#core/plugin-host/capabilities/events.ts';
 import { createJobsCapability } from '#core/plugin-host/capabilities/jobs.ts';
 import { createDatabaseFixture } from './postgres.ts';
 import { type TestTelemetry } from './record-telemetry.ts';
@@ -33,7 +33,7 @@ export interface JobFixture {
   readonly telemetry: TestTelemetry;
   readonly transactions: Transactions;
   /** One more core on the same database. */
-  startNode(): Promise<Node>;
+  startNode(options?: Pick<EventsCapabilityOptions, 'requestsWaiting'>): Promise<Node>;
   stop(): Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export async function createJobFixture(plugins: readonly string[], config: Parti
     config: fixture.config,
     telemetry,
     transactions,
-    async startNode() {
+    async startNode(options = {}) {
       const forged: OutboxRow[] = [];
       const jobs = await startJobSystem({
         database,
@@ -63,7 +63,7 @@ export async function createJobFixture(plugins: readonly string[], config: Parti
         onForged: (row) => forged.push(row),
       });
       const invalidations = createInvalidations({ caches: [], telemetry });
-      const deps = { jobs, transactions, invalidations, config: fixture.config, telemetry };
+      const deps = { jobs, transactions, invalidations, config: fixture.config, telemetry, ...options };
       const node = { jobs, forged, events: createEventsCapability(deps), work: createJobsCapability(deps) };
       nodes.push(node);
       return node;

@@ -19,6 +19,8 @@ export interface EventsCapabilityOptions {
   readonly transactions: Pick<Transactions, 'begin' | 'use' | 'onCommit' | 'commit' | 'rollback'>;
   /** Told of what is published, so that nothing is answered that it has made untrue. */
   readonly invalidations: Pick<Invalidations, 'announce'>;
+  /** Requests that somebody waits for an answer to. @default none */
+  readonly requestsWaiting?: () => number;
   readonly config: Pick<Config, 'jobTimeoutMs' | 'eventConcurrency'>;
   readonly telemetry: Telemetry;
 }
@@ -47,13 +49,21 @@ const transactionSlackMs = 5000;
 
 /** Events of plugins: published through the outbox, handled in a transaction that also records the event's id. */
 export function createEventsCapability(options: EventsCapabilityOptions): EventsCapability {
-  const { jobs, config } = options;
+  const { jobs, config, requestsWaiting = () => 0 } = options;
   const subscriptions = new WeakMap<PluginInstance, { slots: Slots; workers: Map<string, WorkerHandle> }>();
+
+  /**
+   * For all events of a process: each delivery holds a connection of the plugin's few. Nobody waits for a delivery as one
+   * waits for an answer, so each request that is under way takes a place of every plugin, down to one.
+   */
+  function createPlaces(): Slots {
+    const max = config.eventConcurrency;
+    return createSlots(max, () => Math.max(1, max - requestsWaiting()));
+  }
 
   async function on(instance: PluginInstance, { event, handler, having }: Subscription): Promise<void> {
     const plugin = instance.plugin.name;
-    // One number for all events of a process: each delivery holds a connection of the plugin's few.
-    const held = subscriptions.get(instance) ?? { slots: createSlots(config.eventConcurrency), workers: new Map() };
+    const held = subscriptions.get(instance) ?? { slots: createPlaces(), workers: new Map() };
     subscriptions.set(instance, held);
     await addSubscription(jobs.pool, { plugin, event, having: having ?? null });
     const worker = await jobs.work({

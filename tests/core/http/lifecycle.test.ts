@@ -70,9 +70,11 @@ describe('createHttpServer()', () => {
     await fixture.route(plugin, open);
     const pending = assert.rejects(fixture.request('/orders/1'));
     const signal = await arrived;
+    assert.equal(fixture.http.requestsWaiting(), 1);
     await fixture.http.stop({ timeoutMs: 50 });
     await pending;
     assert.equal(signal.aborted, true);
+    assert.equal(fixture.http.requestsWaiting(), 0);
   });
 
   it("cancels the plugin's work when the client goes away", async () => {
