@@ -1,9 +1,9 @@
-/** What is seen of it: people wait, or money is wrong (symptom), or something that will lead there (cause). */
-export type AlertType = 'symptom' | 'cause';
-/** `critical`: somebody is called. `warning`: to be looked at today. */
-export type Severity = 'critical' | 'warning';
+/** What is seen of it: people wait, or money is wrong (symptom), something that will lead there (cause), or that we see at all. */
+export type AlertType = 'symptom' | 'cause' | 'heartbeat';
+/** `critical`: somebody is called. `warning`: to be looked at today. `info`: to be known. `none`: that it fires is the rule. */
+export type Severity = 'critical' | 'warning' | 'info' | 'none';
 
-/** Samples by series, in promtool's notation, one a minute. */
+/** Samples by series, in promtool's notation, one a `step`. */
 export type Samples = Readonly<Record<string, string>>;
 
 export interface Firing {
@@ -13,6 +13,8 @@ export interface Firing {
 
 /** How an alert is proved. Each of these is run by promtool. */
 export interface AlertCases {
+  /** Between samples. @default 1m */
+  readonly step?: string;
   readonly fires: { readonly samples: Samples; readonly at: string; readonly alerts: readonly Firing[] };
   /** A system that is well, or nearly so. */
   readonly quiet: { readonly samples: Samples; readonly at: string };
@@ -23,17 +25,28 @@ export interface AlertCases {
 }
 
 export interface Alert {
-  /** Also of its runbook. */
   readonly name: string;
+  /** Its page in `alerts/runbooks`. @default the name */
+  readonly runbook?: string;
   readonly expr: string;
   readonly for: string;
+  /** How long it goes on when it is over, for what comes and goes. */
+  readonly keepFiringFor?: string;
   readonly severity: Severity;
   readonly type: AlertType;
-  /** Whose it is. */
+  /** Whose it is; a template where a label says so. */
   readonly plugin: string;
   /** The same whenever it fires. */
   readonly summary: string;
   /** With the labels and the value that it fires with. */
   readonly description: string;
-  readonly cases: AlertCases;
+  /** Undefined for what always fires. */
+  readonly cases: AlertCases | undefined;
+}
+
+/** A series that Prometheus computes, so that alerts and dashboards mean the same by it. */
+export interface Recording {
+  readonly record: string;
+  readonly expr: string;
+  readonly labels?: Readonly<Record<string, string>>;
 }

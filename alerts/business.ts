@@ -1,9 +1,14 @@
+import { thresholds as t } from '#core/config/thresholds.ts';
 import type { Alert, AlertCases } from './alert.ts';
 
 /** Of a gauge that is to be above 0 for 5 minutes. */
 const lasting = (series: string): Pick<AlertCases, 'boundary' | 'resolves'> => ({
   boundary: { samples: { [series]: '0 1x4 0x10' }, at: '5m' },
   resolves: { samples: { [series]: '2x8 0x8' }, firesAt: '8m', at: '10m' },
+});
+
+const booked = (growth: string) => ({
+  'returnit_orders_booked_total{job="returnit",instance="a",plugin="orders",outcome="accepted"}': growth,
 });
 
 /** What customers wait for, and money. */
@@ -143,35 +148,27 @@ export const business: readonly Alert[] = [
     },
   },
   {
-    name: 'JobsGivenUp',
-    expr: 'max without (instance) (returnit_job_queue_depth{state="failed"}) > 0',
+    name: 'OrdersStalled',
+    // 9:00 to 17:00 in New York, in summer and in winter: PromQL knows UTC alone.
+    expr: `sum by (job) (increase(returnit_orders_booked_total{outcome="accepted"}[${t.ordersSilence.value}s])) == 0
+and on () (hour() >= 14 and hour() < 21 and day_of_week() > 0 and day_of_week() < 6)`,
     for: '5m',
-    severity: 'warning',
-    type: 'cause',
-    plugin: 'core',
-    summary: 'Jobs or events have failed for the last time',
-    description:
-      '{{ $value }} jobs of {{ $labels.queue }} have failed for the last time: what they were to do is not done.',
+    severity: 'critical',
+    type: 'symptom',
+    plugin: 'orders',
+    summary: 'Nobody books in business hours',
+    description: '{{ $value }} orders were booked in the last half hour.',
     cases: {
+      // Time begins on a Thursday at midnight.
       fires: {
-        samples: {
-          'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}': '0 1x10',
-          'returnit_job_queue_depth{queue="payments.capture",state="failed",instance="b"}': '0 1x10',
-          'returnit_job_queue_depth{queue="drivers.push",state="failed",instance="a"}': '0x11',
-        },
-        at: '7m',
-        alerts: [
-          {
-            labels: { queue: 'payments.capture', state: 'failed' },
-            description: '1 jobs of payments.capture have failed for the last time: what they were to do is not done.',
-          },
-        ],
+        samples: booked('0+2x780 1560x200'),
+        at: '15h',
+        alerts: [{ labels: { job: 'returnit' }, description: '0 orders were booked in the last half hour.' }],
       },
-      quiet: {
-        samples: { 'returnit_job_queue_depth{queue="payments.capture",state="queued",instance="a"}': '500x10' },
-        at: '10m',
-      },
-      ...lasting('returnit_job_queue_depth{queue="payments.capture",state="failed",instance="a"}'),
+      quiet: { samples: booked('0+2x2000'), at: '15h' },
+      // The night.
+      boundary: { samples: booked('0+2x780 1560x1000'), at: '22h' },
+      resolves: { samples: booked('0+2x780 1560x160 1562+2x200'), firesAt: '15h', at: '16h30m' },
     },
   },
 ];

@@ -1,15 +1,36 @@
 import { stringify } from 'yaml';
 import type { Alert, AlertCases, Firing } from './alert.ts';
 import { business } from './business.ts';
+import { capacity } from './capacity.ts';
+import { database } from './database.ts';
+import { http } from './http.ts';
+import { ingest } from './ingest.ts';
+import { jobs } from './jobs.ts';
+import { meta } from './meta.ts';
+import { node } from './node.ts';
+import { plugins } from './plugins.ts';
+import { recordings } from './recordings.ts';
+import { evaluationMinutes, slo } from './slo.ts';
 
 /** Rule groups, by name. */
-export const groups: Readonly<Record<string, readonly Alert[]>> = { business };
+export const groups: Readonly<Record<string, readonly Alert[]>> = {
+  node,
+  http,
+  ...slo,
+  database,
+  jobs,
+  ingest,
+  plugins,
+  capacity,
+  business,
+  meta,
+};
 
-/** Seconds between evaluations. */
+/** Between evaluations. */
 const interval = '30s';
-const scrapeInterval = '1m';
+const defaultStep = '1m';
 
-export const runbookOf = ({ name }: Alert): string => `alerts/runbooks/${name}.md`;
+export const runbookOf = ({ name, runbook = name }: Alert): string => `alerts/runbooks/${runbook}.md`;
 
 const labelsOf = ({ severity, type, plugin }: Alert): Record<string, string> => ({
   severity,
@@ -17,35 +38,44 @@ const labelsOf = ({ severity, type, plugin }: Alert): Record<string, string> => 
   service: plugin,
 });
 
-/** The file that Prometheus loads. */
-export function toRulesFile(): string {
+/** The file that Prometheus loads. @param only one group */
+export function toRulesFile(only?: string): string {
   const content = {
-    groups: Object.entries(groups).map(([name, alerts]) => ({
-      name: `returnit-${name}`,
-      interval,
-      rules: alerts.map((alert) => ({
-        alert: alert.name,
-        expr: alert.expr,
-        for: alert.for,
-        labels: labelsOf(alert),
-        annotations: { summary: alert.summary, description: alert.description, runbook: runbookOf(alert) },
+    groups: Object.entries(groups)
+      .filter(([name]) => only === undefined || name === only)
+      .map(([name, alerts]) => ({
+        name: `returnit-${name}`,
+        interval,
+        // A series is computed before the alerts that read it.
+        rules: [
+          ...(recordings[name] ?? []),
+          ...alerts.map((alert) => ({
+            alert: alert.name,
+            expr: alert.expr,
+            for: alert.for,
+            ...(alert.keepFiringFor === undefined ? {} : { keep_firing_for: alert.keepFiringFor }),
+            labels: labelsOf(alert),
+            annotations: { summary: alert.summary, description: alert.description, runbook: runbookOf(alert) },
+          })),
+        ],
       })),
-    })),
   };
   return `# Written by alerts/write.ts from alerts/*.ts.\n${stringify(content, { lineWidth: 0 })}`;
 }
 
-/** The file that `promtool test rules` runs: all cases of all alerts. */
-export function toTestFile(rulesFile: string): string {
-  const tests = Object.values(groups).flatMap((alerts) => alerts.flatMap(testsOf));
-  return stringify({ rule_files: [rulesFile], evaluation_interval: interval, tests }, { lineWidth: 0 });
+/** The file that `promtool test rules` runs: all cases of a group's alerts. */
+export function toTestFile(group: string, rulesFile: string): string {
+  const tests = (groups[group] ?? []).flatMap(testsOf);
+  const evaluated = group in slo ? `${evaluationMinutes}m` : interval;
+  return stringify({ rule_files: [rulesFile], evaluation_interval: evaluated, tests }, { lineWidth: 0 });
 }
 
 function testsOf(alert: Alert): object[] {
-  const { fires, quiet, boundary, resolves }: AlertCases = alert.cases;
+  if (alert.cases === undefined) return [];
+  const { step = defaultStep, fires, quiet, boundary, resolves }: AlertCases = alert.cases;
   const test = (what: string, samples: object, checks: object): object => ({
     name: `${alert.name} ${what}`,
-    interval: scrapeInterval,
+    interval: step,
     input_series: Object.entries(samples).map(([series, values]) => ({ series, values })),
     ...checks,
   });
@@ -54,7 +84,8 @@ function testsOf(alert: Alert): object[] {
     eval_time: at,
     alertname: alert.name,
     exp_alerts: alerts.map(({ labels, description }) => ({
-      exp_labels: { ...labels, ...labelsOf(alert) },
+      // What a label's template makes is said by the case.
+      exp_labels: { ...labelsOf(alert), ...labels },
       exp_annotations: { summary: alert.summary, description, runbook: runbookOf(alert) },
     })),
   });

@@ -1,4 +1,5 @@
 import { integer, ratio } from './setting.ts';
+import { thresholds } from './thresholds.ts';
 
 /** Caches: of objects that a plugin keeps, of answers, and of query results. */
 export const cacheSettings = {
@@ -42,15 +43,15 @@ export const cacheSettings = {
   }),
   cachePressureHeapRatio: ratio(
     'CACHE_PRESSURE_HEAP_RATIO',
-    0.9,
+    thresholds.heap.value,
     'Share of the committed heap in use above which the caches are cleared',
   ),
   cachePressureLimitRatio: ratio(
     'CACHE_PRESSURE_LIMIT_RATIO',
-    0.25,
+    thresholds.heapOfLimit.value,
     'and the share of the largest heap that must be in use as well',
   ),
-  cachePressureMinBytes: integer('CACHE_PRESSURE_MIN_BYTES', 67_108_864, {
+  cachePressureMinBytes: integer('CACHE_PRESSURE_MIN_BYTES', thresholds.heapBytes.value, {
     description: 'and the least heap in use',
   }),
 } as const;

@@ -5,6 +5,7 @@ import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
 import { uploadSettings } from './settings-uploads.ts';
+import { thresholds } from './thresholds.ts';
 
 /** Every number and address that matters: its variable, its default and what it means. README.md's table is tested against it. */
 export const settings = {
@@ -116,7 +117,7 @@ export const settings = {
   // http
   httpBodyMaxBytes: integer('HTTP_BODY_MAX_BYTES', 1_048_576, { description: 'Largest request body', min: 1 }),
   httpRequestTimeoutMs: integer('HTTP_REQUEST_TIMEOUT_MS', 30_000, { description: 'Longest request', min: 1 }),
-  httpSlowRequestMs: integer('HTTP_SLOW_REQUEST_MS', 1000, {
+  httpSlowRequestMs: integer('HTTP_SLOW_REQUEST_MS', thresholds.slowRequestMs.value, {
     description: 'A slower request is logged as a warning',
     min: 1,
   }),

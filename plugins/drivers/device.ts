@@ -3,7 +3,8 @@ import { Type, type Static } from 'typebox';
 const closed = { additionalProperties: false } as const;
 const instant = Type.String({ format: 'date-time', maxLength: 40 });
 
-export const DeviceId = Type.String({ pattern: '^[a-z0-9-]{1,32}$' });
+export const deviceIdPattern = '^[a-z0-9-]{1,32}$';
+export const DeviceId = Type.String({ pattern: deviceIdPattern });
 
 export const Device = Type.Object(
   {

@@ -7,7 +7,8 @@ const instant = Type.String({ format: 'date-time', maxLength: 40 });
 const nullableInstant = Type.Union([instant, Type.Null()]);
 
 /** Part of MQTT topics and user names: no separators of either. */
-export const DriverId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$' });
+export const driverIdPattern = '^[A-Za-z0-9_-]{1,64}$';
+export const DriverId = Type.String({ pattern: driverIdPattern });
 export const DriverParams = Type.Object({ driverId: DriverId }, closed);
 const Name = Type.String({ pattern: '^[^\\u0000-\\u001f\\u007f]{1,100}$' });
 

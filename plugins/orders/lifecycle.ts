@@ -54,6 +54,8 @@ export interface OrderState {
 interface Rule {
   readonly from: Partial<Record<OrderStatus, readonly ActorKind[]>>;
   readonly to: OrderStatus;
+  /** Where an order only is after this action, maybe by no doing of the actor's: there it is a repetition as well. */
+  readonly beyond?: readonly OrderStatus[];
   readonly event: string;
 }
 
@@ -70,7 +72,12 @@ const rules: Readonly<Record<OrderAction, Rule>> = {
     to: 'scheduled',
     event: 'order.unassigned',
   },
-  start: { from: { assigned: driverOrOps }, to: 'on_the_way', event: 'order.started' },
+  start: {
+    from: { assigned: driverOrOps },
+    to: 'on_the_way',
+    beyond: ['arrived', 'picked_up', 'delivered', 'completed'],
+    event: 'order.started',
+  },
   arrive: { from: { on_the_way: ['driver', 'ops', 'system'] }, to: 'arrived', event: 'order.arrived' },
   fail_pickup: {
     // Nobody was found to drive there.
@@ -80,8 +87,13 @@ const rules: Readonly<Record<OrderAction, Rule>> = {
   },
   reschedule: { from: { pickup_failed: ownerOrOps }, to: 'scheduled', event: 'order.scheduled' },
   // Who has the parcels has been there, whether or not anybody said so before.
-  pick_up: { from: { on_the_way: driverOrOps, arrived: driverOrOps }, to: 'picked_up', event: 'order.picked_up' },
-  deliver: { from: { picked_up: driverOrOps }, to: 'delivered', event: 'order.delivered' },
+  pick_up: {
+    from: { on_the_way: driverOrOps, arrived: driverOrOps },
+    to: 'picked_up',
+    beyond: ['delivered', 'completed'],
+    event: 'order.picked_up',
+  },
+  deliver: { from: { picked_up: driverOrOps }, to: 'delivered', beyond: ['completed'], event: 'order.delivered' },
   complete: { from: { delivered: ['driver', 'ops', 'system'] }, to: 'completed', event: 'order.completed' },
   cancel: {
     from: {
@@ -100,7 +112,7 @@ const rules: Readonly<Record<OrderAction, Rule>> = {
 
 export type Transition =
   | { readonly kind: 'moved'; readonly from: OrderStatus; readonly to: OrderStatus; readonly event: string }
-  /** The order is already where the action leads: a repeated request, or an event delivered late. */
+  /** The order is already where the action leads, or beyond: a repeated request, or an event delivered late. */
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'hidden' }
   | { readonly kind: 'exhausted'; readonly detail: string }
@@ -118,7 +130,8 @@ export function transition(order: OrderState, { action, actor, attemptsMax }: Tr
   if (!maySee(order, actor)) return { kind: 'hidden' };
   const rule = rules[action];
   const everAllowed = Object.values(rule.from).some((kinds) => kinds.includes(actor.kind));
-  if (order.status === rule.to && everAllowed) return { kind: 'unchanged' };
+  const isDone = order.status === rule.to || rule.beyond?.includes(order.status) === true;
+  if (isDone && everAllowed) return { kind: 'unchanged' };
   const allowed = rule.from[order.status] ?? [];
   if (!allowed.includes(actor.kind)) return { kind: 'refused', detail: refusal(order.status, action, actor.kind) };
   if (action === 'reschedule' && order.attempt >= attemptsMax) {

@@ -1,7 +1,9 @@
 /** The README's long tables as the code has them: what they are for a newcomer to read, a test compares. */
 import { errorCodes } from '#core/errors/codes.ts';
 import { settings } from '#core/config/settings.ts';
+import { thresholds } from '#core/config/thresholds.ts';
 import { catalogue } from '#core/telemetry/catalogue.ts';
+import { groups, runbookOf } from '../../alerts/rules.ts';
 import { hostileOpen } from '../core/plugin-host/hostile-open.ts';
 
 /** Lines of a table by the name that stands in the README's marker `<!-- table: name -->`. */
@@ -19,6 +21,18 @@ export const tables: Readonly<Record<string, () => readonly string[]>> = {
     toTable(
       ['code', 'status', 'title'],
       Object.entries(errorCodes).map(([name, { status, title }]) => [code(name), String(status), title]),
+    ),
+  alerts: () =>
+    toTable(
+      ['alert', 'for', 'severity', 'says'],
+      Object.values(groups)
+        .flat()
+        .map((alert) => [`[${alert.name}](${runbookOf(alert)})`, alert.for, alert.severity, alert.summary]),
+    ),
+  thresholds: () =>
+    toTable(
+      ['threshold', 'is', 'of'],
+      Object.entries(thresholds).map(([name, { value, unit, meaning }]) => [code(name), `${value} ${unit}`, meaning]),
     ),
   open: () => toTable(['a plugin can still', 'because'], Object.entries(hostileOpen)),
   ...Object.fromEntries(areas().map((area) => [`metrics ${area}`, () => metricTable(area)])),

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { usernamePattern } from '#core/mqtt/device-username.ts';
 import type { Principal } from '#plugin-api';
-import { accessOf, activeDevicesMax } from '../../../plugins/drivers/device.ts';
+import { accessOf, activeDevicesMax, deviceIdPattern } from '../../../plugins/drivers/device.ts';
+import { driverIdPattern } from '../../../plugins/drivers/driver.ts';
 import { plugin } from '../../../plugins/drivers/plugin.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
@@ -140,5 +143,16 @@ describe('accessOf()', () => {
       publish: publishOfD1,
       subscribe: ['drivers/d1/offers'],
     });
+  });
+
+  it('makes names that the core takes, of every driver and device that there may be', () => {
+    const driver = fc.stringMatching(new RegExp(driverIdPattern));
+    const device = fc.stringMatching(new RegExp(deviceIdPattern));
+    fc.assert(
+      fc.property(driver, device, (driverId, deviceId) => {
+        assert.match(accessOf(driverId, deviceId).username, new RegExp(usernamePattern));
+      }),
+    );
+    assert.match(accessOf('_', '0').username, new RegExp(usernamePattern));
   });
 });

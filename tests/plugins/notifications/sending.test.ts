@@ -191,7 +191,7 @@ describe('send()', () => {
     await messenger.deliver('order.cancelled', { ...order(5, 'cancelled'), driverId: 'd1' }, 'e1');
     await messenger.deliver('order.cancelled', { ...order(5, 'cancelled'), orderId: 'o2' }, 'e2');
     const rows = await data.sql('select * from notifications order by sequence');
-    const to = rows.map((row) => `${row['recipient_role']} ${row['recipient_id']} ${row['template']}`);
+    const to = rows.map((row) => [row['recipient_role'], row['recipient_id'], row['template']].join(' '));
     assert.deepEqual(to, [
       'customer c1 order.cancelled',
       'driver d1 driver.order_cancelled',
