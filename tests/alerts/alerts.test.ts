@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { stringify } from 'yaml';
 import { catalogue } from '#core/telemetry/catalogue.ts';
 import { recordings } from '../../alerts/recordings.ts';
 import { groups, runbookOf, toRulesFile, toTestFile } from '../../alerts/rules.ts';
@@ -82,6 +83,37 @@ describe('alerts', () => {
       }
     });
   }
+
+  it('have runbooks whose queries Prometheus takes, of metrics that exist', { skip }, () => {
+    const folder = mkdtempSync(join(tmpdir(), 'returnit-runbooks-'));
+    try {
+      const pages = readdirSync(join(root, 'alerts/runbooks'));
+      assert.deepEqual(
+        pages.toSorted(),
+        [...new Set(alerts.map((alert) => basename(runbookOf(alert))))].toSorted(),
+        'a page for each alert, and no other',
+      );
+      const known = declaredMetrics();
+      const rules = pages.flatMap((page) => {
+        const text = readFileSync(join(root, 'alerts/runbooks', page), 'utf8');
+        const queries = [...text.matchAll(/```promql\n([\s\S]*?)```/g)].flatMap(([, block = '']) =>
+          block.trim().split('\n'),
+        );
+        for (const name of queries.flatMap(metricsOf)) {
+          assert.ok(isKnown(name, known) || /^(prometheus|alertmanager)_/.test(name), `${page}: ${name}`);
+        }
+        return queries.map((expr, index) => ({ record: `runbook:${page.slice(0, -3)}:query${index}`, expr }));
+      });
+      assert.ok(rules.length >= pages.length);
+      writeFileSync(
+        join(folder, 'queries.yml'),
+        stringify({ groups: [{ name: 'runbooks', rules }] }, { lineWidth: 0 }),
+      );
+      promtool('check', 'rules', join(folder, 'queries.yml'));
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 
   it('have names of their own', () => {
     assert.equal(new Set(alerts.map(({ name }) => name)).size, alerts.length);
