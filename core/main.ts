@@ -51,7 +51,8 @@ async function main(): Promise<void> {
 
 try {
   await main();
-  process.exit(0);
+  // With the code that a command has set.
+  process.exit();
 } catch (error) {
   // An operational error says all there is to say in its message; anything else is ours, and its stack is wanted.
   const text =

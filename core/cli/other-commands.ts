@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Config } from '#core/config/settings.ts';
 import { registerDeadLettersCommands } from './dead-letters-commands.ts';
+import { registerDoctorCommand } from './doctor.ts';
 import { registerPluginsCommands } from './plugins-commands.ts';
 import { registerPluginsReleaseCommand } from './plugins-release.ts';
 import { registerJobsCommands } from './jobs-commands.ts';
@@ -19,6 +20,7 @@ export function registerOtherCommands(
   registerDeadLettersCommands(program, { config, stdout });
   registerJobsCommands(program, { config, stdout });
   registerOrdersCommands(program, { config, stdout });
+  registerDoctorCommand(program, { config, projectDir, stdout });
   program.addCommand(createTokenCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }));
   program.addCommand(
     createMosquittoInitCommand({ loadConfig: () => config, write: (text) => void stdout.write(text) }),

@@ -29,6 +29,13 @@ export function loadConfig(
   return Object.freeze({ ...(Object.fromEntries(entries) as unknown as Config), ...overrides });
 }
 
+/** Names of all variables that are set, whoever reads them. */
+export function listVariables(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): readonly string[] {
+  return Object.keys(environment).filter((name) => (environment[name] ?? '') !== '');
+}
+
 /** The variables that these names allow: `STRIPE_KEY`, or `STRIPE_*` for all that begin so. For plugins' `env` grants. */
 export function readGrantedEnvironment(
   names: readonly string[],

@@ -17,7 +17,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { embeddedName, openCluster, postgresEnvironment, syncCluster, type Cluster } from './postgres-cluster.ts';
+import {
+  embeddedName,
+  findCluster,
+  openCluster,
+  postgresEnvironment,
+  syncCluster,
+  type Cluster,
+} from './postgres-cluster.ts';
 import { limitLogFile } from './postgres-log.ts';
 import { clearPostmaster, readPostmasterFile, stopPostmaster } from './postmaster.ts';
 
@@ -85,8 +92,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       logFile,
       settings: { max_connections: String(options.connectionsMax + connectionsReserve), ...options.settings },
     });
-  const url = (database: string): string =>
-    `postgres://${embeddedName}:${cluster.password}@${encodeURIComponent(socketDir)}:${socketPort}/${database}`;
+  const url = (database: string): string => toSocketUrl({ password: cluster.password, socketDir, database });
 
   let child: ChildProcess;
   try {
@@ -131,10 +137,31 @@ async function startFirst(start: () => Promise<ChildProcess>): Promise<ChildProc
   }
 }
 
+function toSocketUrl(options: {
+  readonly password: string;
+  readonly socketDir: string;
+  readonly database: string;
+}): string {
+  const { password, socketDir, database } = options;
+  return `postgres://${embeddedName}:${password}@${encodeURIComponent(socketDir)}:${socketPort}/${database}`;
+}
+
+/** The address of the server that a core has started on this folder; undefined while none takes connections. */
+export function findEmbeddedUrl(dataDir: string): string | undefined {
+  const cluster = findCluster(dataDir);
+  if (cluster === undefined || readPostmasterFile(cluster.dir)?.ready !== true) return undefined;
+  return toSocketUrl({ password: cluster.password, socketDir: socketDirOf(cluster.dir), database: embeddedName });
+}
+
 /** The cluster's folder itself is 0700; where its path is too long for a socket, a folder of its own in the temporary folder. */
+function socketDirOf(clusterDir: string): string {
+  if (Buffer.byteLength(join(clusterDir, socketName)) <= socketPathMaxBytes) return clusterDir;
+  return join(tmpdir(), `returnit-${createHash('sha256').update(clusterDir).digest('hex').slice(0, 16)}`);
+}
+
 function openSocketDir(cluster: Cluster): string {
-  if (Buffer.byteLength(join(cluster.dir, socketName)) <= socketPathMaxBytes) return cluster.dir;
-  const dir = join(tmpdir(), `returnit-${createHash('sha256').update(cluster.dir).digest('hex').slice(0, 16)}`);
+  const dir = socketDirOf(cluster.dir);
+  if (dir === cluster.dir) return dir;
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const { ids } = cluster.account;
   const found = lstatSync(dir);

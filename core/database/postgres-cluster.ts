@@ -36,6 +36,16 @@ export interface Cluster {
   readonly isNew: boolean;
 }
 
+const clusterDirOf = (dataDir: string): string => join(dataDir, 'postgres');
+const secretFileOf = (dataDir: string): string => join(dataDir, 'postgres.secret');
+
+/** Where the cluster of a data folder is or would be, and its superuser's password; undefined when there is none. */
+export function findCluster(folder: string): Pick<Cluster, 'dir' | 'password'> | undefined {
+  const dataDir = resolve(folder);
+  const dir = clusterDirOf(dataDir);
+  return existsSync(join(dir, 'PG_VERSION')) ? { dir, password: readSecret(secretFileOf(dataDir), false) } : undefined;
+}
+
 /**
  * Finds or makes the cluster in `<dataDir>/postgres`. initdb works in a folder beside it, which is renamed when it is
  * whole: a core killed meanwhile leaves nothing that a later start could take for a cluster.
@@ -45,13 +55,13 @@ export interface Cluster {
 export async function openCluster(folder: string): Promise<Cluster> {
   // Postgres' programs run in a folder of their own.
   const dataDir = resolve(folder);
-  const dir = join(dataDir, 'postgres');
+  const dir = clusterDirOf(dataDir);
   const binDir = findBinaries();
   openForPostgres(dataDir);
   removeUnfinished(dataDir);
   const account = findPostgresAccount(dir, [binDir, dataDir]);
   const isNew = !existsSync(join(dir, 'PG_VERSION'));
-  const password = readSecret(join(dataDir, 'postgres.secret'), isNew);
+  const password = readSecret(secretFileOf(dataDir), isNew);
   if (isNew) await initialise({ dataDir, dir, binDir, password, account });
   const version = readFileSync(join(dir, 'PG_VERSION'), 'utf8').trim();
   if (version !== String(postgresMajor)) {
