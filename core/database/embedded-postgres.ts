@@ -1,31 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as pg from 'pg';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import {
-  embeddedName,
-  findCluster,
-  openCluster,
-  postgresEnvironment,
-  syncCluster,
-  type Cluster,
-} from './postgres-cluster.ts';
+import { embeddedName, openCluster, postgresEnvironment, syncCluster, type Cluster } from './postgres-cluster.ts';
 import { limitLogFile } from './postgres-log.ts';
+import { openSocketDir, socketName, socketPort, toSocketUrl } from './postgres-socket.ts';
 import { clearPostmaster, readPostmasterFile, stopPostmaster } from './postmaster.ts';
 
 export interface EmbeddedPostgres {
@@ -60,10 +42,6 @@ const leftBackendsMaxMs = 30_000;
 const restartDelayMaxMs = 10_000;
 /** A server that ran this long starts its back-off anew. */
 const healthyMs = 60_000;
-const socketPort = 5432;
-const socketName = `.s.PGSQL.${socketPort}`;
-/** The kernel's limit of a socket's path is 108 bytes on Linux and 104 elsewhere, with the final zero. */
-const socketPathMaxBytes = 103;
 
 /**
  * Starts Postgres 18 on `<dataDir>/postgres`, making the cluster first where there is none, and keeps it running:
@@ -135,45 +113,6 @@ async function startFirst(start: () => Promise<ChildProcess>): Promise<ChildProc
       await delay(restartDelayMs);
     }
   }
-}
-
-function toSocketUrl(options: {
-  readonly password: string;
-  readonly socketDir: string;
-  readonly database: string;
-}): string {
-  const { password, socketDir, database } = options;
-  return `postgres://${embeddedName}:${password}@${encodeURIComponent(socketDir)}:${socketPort}/${database}`;
-}
-
-/** The address of the server that a core has started on this folder; undefined while none takes connections. */
-export function findEmbeddedUrl(dataDir: string): string | undefined {
-  const cluster = findCluster(dataDir);
-  if (cluster === undefined || readPostmasterFile(cluster.dir)?.ready !== true) return undefined;
-  return toSocketUrl({ password: cluster.password, socketDir: socketDirOf(cluster.dir), database: embeddedName });
-}
-
-/** The cluster's folder itself is 0700; where its path is too long for a socket, a folder of its own in the temporary folder. */
-function socketDirOf(clusterDir: string): string {
-  if (Buffer.byteLength(join(clusterDir, socketName)) <= socketPathMaxBytes) return clusterDir;
-  return join(tmpdir(), `returnit-${createHash('sha256').update(clusterDir).digest('hex').slice(0, 16)}`);
-}
-
-function openSocketDir(cluster: Cluster): string {
-  const dir = socketDirOf(cluster.dir);
-  if (dir === cluster.dir) return dir;
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
-  const { ids } = cluster.account;
-  const found = lstatSync(dir);
-  // Somebody else may have made it before us, in order to answer in the place of Postgres.
-  if (!found.isDirectory() || ![process.getuid?.(), ids?.uid].includes(found.uid) || (found.mode & 0o077) !== 0) {
-    throw new AppError(
-      'DATABASE_UNREACHABLE',
-      `Cannot start embedded Postgres: "${dir}" belongs to another user; use a shorter DATA_DIR`,
-    );
-  }
-  if (ids !== undefined) chownSync(dir, ids.uid, ids.gid);
-  return dir;
 }
 
 async function startPostmaster(options: {

@@ -22,7 +22,7 @@ export function checkConfiguration(variables: readonly string[]): readonly Findi
 
 /** Those that stand in both, in whatever order. */
 function sharedLetters(a: string, b: string): number {
-  const left = [...b];
+  const left = b.split('');
   let shared = 0;
   for (const letter of a) {
     const place = left.indexOf(letter);

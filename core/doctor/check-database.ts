@@ -5,7 +5,7 @@ import * as pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import { thresholds as t } from '#core/config/thresholds.ts';
 import { toAddress } from '#core/database/database-url.ts';
-import { findEmbeddedUrl } from '#core/database/embedded-postgres.ts';
+import { findEmbeddedUrl } from '#core/database/postgres-socket.ts';
 import { findPending, readMigrations } from '#core/database/migration-files.ts';
 import { readApplied } from '#core/database/migrations.ts';
 import { checkJobs } from './check-jobs.ts';
