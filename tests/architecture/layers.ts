@@ -19,6 +19,7 @@ const layers: Readonly<Record<string, number>> = {
   app: 4,
   'main.ts': 4,
   cli: 4,
+  doctor: 4,
 };
 const sideways: ReadonlySet<string> = new Set([
   'jobs>database',
