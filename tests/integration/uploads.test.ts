@@ -104,8 +104,10 @@ describe('a body in pieces', () => {
     const sent = put(100);
     sent.write('half');
     await until('the plugin reads it', async () => (await receivedBytes()) === before + 4);
+    // Asked for before: it may come sooner than the death is known here.
+    const answering = answerOf(sent);
     await platform.kill('streamer');
-    const answer = await answerOf(sent);
+    const answer = await answering;
     assert.deepEqual([answer.statusCode, await codeOf(answer)], [503, 'PLUGIN_UNAVAILABLE']);
     sent.destroy();
     await platform.reached('streamer', 'ready');
