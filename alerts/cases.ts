@@ -16,7 +16,7 @@ interface GaugeForm extends Form {
   readonly limit: number;
 }
 
-/** Of a gauge: `x20` is as much as any of them waits. */
+/** Of a gauge. */
 export function gaugeCases({ samples, fires, high, low, limit, for: minutes }: GaugeForm): AlertCases {
   return {
     fires: { samples: samples(`${low} ${high}x${minutes + 10}`), at: `${minutes + 3}m`, alerts: fires },

@@ -25,13 +25,17 @@ const total = (window: string): string => `sum by (job) (increase(${requests}[${
 const ofObjective = (slo: Objective): Recording[] => [
   { record: 'slo:objective:ratio', expr: `vector(${objectives[slo].objective})`, labels: { slo } },
   ...budgetWindows.flatMap((window) => [
-    // Nobody asked: nothing failed.
+    // What has never failed has no series.
     {
-      record: `slo:sli_error:ratio_rate${window}`,
-      expr: `(${objectives[slo].errors(window)} or 0 * ${total(window)}) / (${total(window)} > 0)`,
+      record: `slo:sli_error:increase${window}`,
+      expr: `${objectives[slo].errors(window)} or 0 * ${total(window)}`,
       labels: { slo },
     },
-    { record: `slo:sli_error:increase${window}`, expr: objectives[slo].errors(window), labels: { slo } },
+    {
+      record: `slo:sli_error:ratio_rate${window}`,
+      expr: `slo:sli_error:increase${window}{slo="${slo}"} / on (job) (${total(window)} > 0)`,
+      labels: { slo },
+    },
   ]),
 ];
 

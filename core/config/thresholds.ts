@@ -53,5 +53,3 @@ export const thresholds = define({
   promptness: { value: 0.99, unit: 'ratio', meaning: 'requests of 30 days that are not slow' },
   budgetSamples: { value: 10, unit: 'requests', meaning: 'that failed: fewer use up no budget that matters' },
 });
-
-export type ThresholdName = keyof typeof thresholds;

@@ -8,13 +8,13 @@ import { toAddress } from '#core/database/database-url.ts';
 import { findEmbeddedUrl } from '#core/database/postgres-socket.ts';
 import { findPending, readMigrations } from '#core/database/migration-files.ts';
 import { readApplied } from '#core/database/migrations.ts';
+import type { DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
 import { checkJobs } from './check-jobs.ts';
 import { failed, ok, unknown, warning, type Finding } from './finding.ts';
 
 export interface DatabaseToCheck {
   readonly config: Pick<Config, 'dataDir' | 'databaseUrl' | 'dbPoolMax'>;
-  /** Folders of plugins by their names. */
-  readonly pluginFolders: ReadonlyMap<string, string>;
+  readonly plugins: readonly DiscoveredPlugin[];
   readonly timeoutMs: number;
 }
 
@@ -43,7 +43,7 @@ export async function checkDatabase(options: DatabaseToCheck): Promise<readonly 
       reached,
       await checkClock(client),
       await checkConnections(client, config.dbPoolMax),
-      await checkMigrations(client, options.pluginFolders),
+      await checkMigrations(client, options.plugins),
       ...(await checkJobs(client)),
     ];
   } catch (error) {
@@ -91,7 +91,7 @@ async function checkConnections(client: pg.Client, poolMax: number): Promise<Fin
   return used > free * t.pool.value ? warning('connections', says, todo) : ok('connections', says);
 }
 
-async function checkMigrations(client: pg.Client, pluginFolders: ReadonlyMap<string, string>): Promise<Finding> {
+async function checkMigrations(client: pg.Client, plugins: readonly DiscoveredPlugin[]): Promise<Finding> {
   const { rows } = await client.query<{ known: boolean }>(
     `select to_regclass('returnit.migration') is not null as known`,
   );
@@ -99,7 +99,7 @@ async function checkMigrations(client: pg.Client, pluginFolders: ReadonlyMap<str
   const pending: string[] = [];
   const newer: string[] = [];
   try {
-    for (const [scope, dir] of [['core', coreMigrations] as const, ...toScopes(pluginFolders)]) {
+    for (const [scope, dir] of [['core', coreMigrations] as const, ...toScopes(plugins)]) {
       const migrations = await readMigrations(dir, { gaps: scope === 'core' });
       const applied = await readApplied(client, scope);
       const open = findPending(migrations, applied);
@@ -126,8 +126,8 @@ async function checkMigrations(client: pg.Client, pluginFolders: ReadonlyMap<str
       );
 }
 
-function toScopes(pluginFolders: ReadonlyMap<string, string>): readonly (readonly [string, string])[] {
-  return [...pluginFolders]
-    .map(([name, folder]) => [name, join(folder, 'migrations')] as const)
+function toScopes(plugins: readonly DiscoveredPlugin[]): readonly (readonly [string, string])[] {
+  return plugins
+    .map(({ manifest, folder }) => [manifest.name, join(folder, 'migrations')] as const)
     .filter(([, dir]) => existsSync(dir));
 }

@@ -1,26 +1,13 @@
 import { join } from 'node:path';
 import { readLock } from '#core/plugin-host/lock/lock.ts';
 import { verifyLock } from '#core/plugin-host/lock/lock-verify.ts';
-import { discoverPlugins } from '#core/plugin-host/manifest/discovery.ts';
+import type { DiscoveredPlugin } from '#core/plugin-host/manifest/discovery.ts';
 import { readGrants } from '#core/plugin-host/permissions/grants.ts';
 import { collectRules, missingGrants } from '#core/plugin-host/permissions/permission-rules.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 
-export interface PluginsToCheck {
-  /** Folder that holds `plugins/`. */
-  readonly projectDir: string;
-  readonly pluginPaths: readonly string[];
-}
-
 /** What keeps a plugin from being started: its files, and permissions that nobody has decided about. */
-export async function checkPlugins({ projectDir, pluginPaths }: PluginsToCheck): Promise<readonly Finding[]> {
-  const folder = join(projectDir, 'plugins');
-  const plugins = await discoverPlugins({
-    folders: [
-      { source: 'project', path: folder },
-      ...pluginPaths.map((path) => ({ source: 'external' as const, path })),
-    ],
-  });
+export async function checkPlugins(folder: string, plugins: readonly DiscoveredPlugin[]): Promise<readonly Finding[]> {
   const lock = await readLock(join(folder, 'plugins.lock'));
   const { held } = await verifyLock({ plugins, lock, development: false });
   const grants = await readGrants(join(folder, 'grants.json'));

@@ -22,12 +22,19 @@ export interface DoctorOptions {
 export async function examine(options: DoctorOptions): Promise<readonly Finding[]> {
   const { config, projectDir, variables, timeoutMs = 5000 } = options;
   const { dataDir, pluginPaths, mqttUrl } = config;
+  const folder = join(projectDir, 'plugins');
+  const plugins = discoverPlugins({
+    folders: [
+      { source: 'project', path: folder },
+      ...pluginPaths.map((path) => ({ source: 'external' as const, path })),
+    ],
+  });
   const checks: readonly (readonly [string, () => Promise<readonly Finding[]>])[] = [
     ['configuration', () => Promise.resolve(checkConfiguration(variables))],
     ['data folder', () => checkDataFolder(dataDir)],
-    ['plugins', () => checkPlugins({ projectDir, pluginPaths })],
+    ['plugins', async () => checkPlugins(folder, await plugins)],
     ['core', () => checkCore(dataDir, timeoutMs)],
-    ['database', async () => checkDatabase({ config, timeoutMs, pluginFolders: await findFolders(projectDir) })],
+    ['database', async () => checkDatabase({ config, timeoutMs, plugins: await plugins })],
     ['broker', () => checkBroker({ url: mqttUrl, timeoutMs })],
   ];
   const found = await Promise.all(
@@ -38,9 +45,4 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ),
   );
   return found.flat();
-}
-
-async function findFolders(projectDir: string): Promise<ReadonlyMap<string, string>> {
-  const plugins = await discoverPlugins({ folders: [{ source: 'project', path: join(projectDir, 'plugins') }] });
-  return new Map(plugins.map(({ manifest, folder }) => [manifest.name, folder]));
 }

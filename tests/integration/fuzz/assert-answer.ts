@@ -5,7 +5,7 @@ import type { CheckedAnswer } from '../../support/openapi-check.ts';
 /** What an answer must never show: the inside of the server. */
 const internals: readonly (readonly [string, RegExp])[] = [
   ['a stack', /\n\s+at |\bat (?:async )?[\w.<>]+ \(|\.(?:ts|js|mjs):\d+/],
-  // Not a part of one: `#/channels/work/email` says where in a body.
+  // Not within one: a JSON pointer may have such a name in it.
   ['a path of files', /node_modules|node:internal|file:\/\/|(?<!\w)\/(?:work|tmp|home|root|usr|var|opt)\/[\w.-]+/],
   ['a statement', /\b(?:select|insert into|update|delete from)\b[^"]{1,200}\b(?:from|values|set|where|returning)\b/i],
   [
