@@ -21,6 +21,7 @@ const sections = [
   'Configuration',
   'Telemetry contract',
   'An external broker',
+  'The stack',
   'Failure drills',
   'Security and its limits',
   'Tests',
