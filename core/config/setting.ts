@@ -60,6 +60,24 @@ export function ratio(variable: string, fallback: number, description: string): 
   };
 }
 
+/** A ratio that may be 0, which is none. */
+export function share(variable: string, fallback: number, description: string): Setting<number> {
+  const { parse } = ratio(variable, fallback, description);
+  return {
+    variable,
+    fallback,
+    description,
+    parse(value) {
+      if (/^0*\.?0+$/.test(value)) return 0;
+      try {
+        return parse(value);
+      } catch (error) {
+        throw new RangeError(`${variable} must be from 0 to 1: it is "${value}"`, { cause: error });
+      }
+    },
+  };
+}
+
 /** Comma-separated names; empty is `[]`. */
 export function list(variable: string, description: string): Setting<readonly string[]> {
   return {

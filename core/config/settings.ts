@@ -4,6 +4,7 @@ import { accessSettings } from './settings-access.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
+import { traceSettings } from './settings-traces.ts';
 import { uploadSettings } from './settings-uploads.ts';
 import { thresholds } from './thresholds.ts';
 
@@ -255,12 +256,7 @@ export const settings = {
   ...mailSettings,
 
   // telemetry
-  otlpEndpoint: url(
-    'OTEL_EXPORTER_OTLP_ENDPOINT',
-    ['http:', 'https:'],
-    'OTLP/HTTP receiver of traces; empty keeps the newest in memory',
-  ),
-  tracesKept: integer('TRACES_KEPT', 2000, { description: 'Spans kept in memory when there is no receiver' }),
+  ...traceSettings,
   metricLabelSetsMax: integer('METRIC_LABEL_SETS_MAX', 500, {
     description: 'Label sets of one metric; more count as `other`',
     min: 1,

@@ -71,6 +71,10 @@ export class LocalSpan implements Span {
     return this.#options.context;
   }
 
+  get hasFailed(): boolean {
+    return this.#status?.code === SpanStatusCode.ERROR;
+  }
+
   isRecording(): boolean {
     return this.#endedAtMs === undefined;
   }

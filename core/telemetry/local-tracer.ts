@@ -12,27 +12,40 @@ import {
 } from '@opentelemetry/api';
 import { LocalSpan } from './local-span.ts';
 import type { SpanRecord } from './span-record.ts';
+import { SpanRing } from './span-ring.ts';
+import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
 import { createTraceIds } from './trace-ids.ts';
 
 export interface LocalTracer {
   readonly provider: TracerProvider;
+  readonly sampler: TailSampler<LocalSpan>;
   /** The finished spans that are kept, oldest first; of one trace, by start. */
   recentSpans(traceId?: string): readonly SpanRecord[];
-  /** Spans finished since the start, kept or overwritten since. */
+  /** Spans that were kept for the newest, or overwritten since. */
   finished(): number;
 }
 
-/** Records every span in memory and keeps the newest; the SDK would cost more than the requests it is to explain. */
-export function createLocalTracer(options: { readonly spansMax: number }): LocalTracer {
-  const { spansMax } = options;
-  const ids = createTraceIds();
-  const ring: LocalSpan[] = [];
-  let finished = 0;
+export interface LocalTracerOptions extends SamplingOptions {
+  readonly spansMax: number;
+  /** Beside them, of requests and jobs that failed or were slow: others do not take their place. @default 0 */
+  readonly tailMax?: number;
+}
 
-  const keep = (span: LocalSpan): void => {
-    if (spansMax > 0) ring[finished % spansMax] = span;
-    finished += 1;
-  };
+/** Records spans in memory and keeps the newest; the SDK would cost more than the requests it is to explain. */
+export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
+  const ids = createTraceIds();
+  const newest = new SpanRing<LocalSpan>(options.spansMax);
+  const tail = new SpanRing<LocalSpan>(options.tailMax ?? 0);
+  const sampler = new TailSampler<LocalSpan>(
+    {
+      sampled: (span) => newest.add(span),
+      tail: (span) => tail.add(span),
+      wantsAllOfTail: (options.tailMax ?? 0) > 0,
+      isFailed: (span) => span.hasFailed,
+    },
+    options,
+  );
+  const keep = (span: LocalSpan): void => sampler.ended(span);
 
   function startSpan(name: string, spanOptions: SpanOptions = {}, parentContext: Context = context.active()): Span {
     const parent = spanOptions.root === true ? undefined : trace.getSpanContext(parentContext);
@@ -62,10 +75,12 @@ export function createLocalTracer(options: { readonly spansMax: number }): Local
 
   return {
     provider: { getTracer: () => tracer },
-    finished: () => finished,
+    sampler,
+    finished: () => newest.added,
     recentSpans(traceId) {
-      const split = finished > spansMax && spansMax > 0 ? finished % spansMax : 0;
-      const kept = [...ring.slice(split), ...ring.slice(0, split)];
+      const recent = newest.all();
+      const known = new Set(recent);
+      const kept = [...tail.all().filter((span) => !known.has(span)), ...recent];
       if (traceId === undefined) return kept.map((span) => span.toRecord());
       return kept
         .filter((span) => span.traceId === traceId)

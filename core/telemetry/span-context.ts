@@ -1,7 +1,9 @@
 import { createContextKey, type Context, type Span } from '@opentelemetry/api';
+import type { TraceUnit } from './tail-sampler.ts';
 
 /** OpenTelemetry's own key: keys of one description are the same symbol everywhere. */
 const spanKey = createContextKey('OpenTelemetry Context Key SPAN');
+const unitKey = createContextKey('ReturnIt trace unit');
 
 /**
  * A context of OpenTelemetry that adds a span to another one by pointing at it; the API's own copies a map of all that
@@ -10,14 +12,17 @@ const spanKey = createContextKey('OpenTelemetry Context Key SPAN');
 export class SpanInContext implements Context {
   readonly #parent: Context;
   readonly #span: Span;
+  readonly #unit: TraceUnit | undefined;
 
-  constructor(parent: Context, span: Span) {
+  constructor(parent: Context, span: Span, unit?: TraceUnit) {
     this.#parent = parent;
     this.#span = span;
+    this.#unit = unit;
   }
 
   getValue(key: symbol): unknown {
-    return key === spanKey ? this.#span : this.#parent.getValue(key);
+    if (key === spanKey) return this.#span;
+    return key === unitKey ? this.#unit : this.#parent.getValue(key);
   }
 
   setValue(key: symbol, value: unknown): Context {
@@ -29,11 +34,16 @@ export class SpanInContext implements Context {
   }
 
   #copy(): Context {
-    return this.#parent.setValue(spanKey, this.#span);
+    return this.#parent.setValue(spanKey, this.#span).setValue(unitKey, this.#unit);
   }
 }
 
 /** The span of a context, as `trace.getSpan()` finds it. */
 export function spanOf(context: Context): Span | undefined {
   return context.getValue(spanKey) as Span | undefined;
+}
+
+/** What the span of a context is a part of. */
+export function unitOf(context: Context): TraceUnit | undefined {
+  return context.getValue(unitKey) as TraceUnit | undefined;
 }

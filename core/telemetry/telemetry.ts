@@ -30,7 +30,13 @@ export interface TelemetryOptions {
 type TelemetryConfig = Pick<
   Config,
   'environment' | 'region' | 'logLevel' | 'otlpEndpoint' | 'tracesKept' | 'metricLabelSetsMax'
->;
+> &
+  Partial<
+    Pick<
+      Config,
+      'tracesTailKept' | 'tracesSampleRatio' | 'tracesSlowMs' | 'tracesHeldMax' | 'tracesQueueMax' | 'tracesStopMs'
+    >
+  >;
 
 /** Metrics, logs and traces of this process. */
 export async function createTelemetry(config: TelemetryConfig, options: TelemetryOptions): Promise<RunningTelemetry> {
@@ -55,7 +61,7 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
   const stopContainer = collectContainer(metrics);
   const spans = metrics.counter('returnit_traces_spans_total');
   const countSpans = (): void => {
-    for (const [outcome, total] of Object.entries(tracing.counts())) spans.advanceTo({ outcome }, total);
+    for (const { outcome, reason, total } of tracing.counts()) spans.advanceTo({ outcome, reason }, total);
   };
   const stopSpans = metrics.onCollect(countSpans);
 

@@ -8,16 +8,15 @@ import {
   type Link,
   type Span,
   type SpanOptions,
-  type Tracer,
-  type TracerProvider,
 } from '@opentelemetry/api';
+import { activeTracer, installTracer } from './active-tracer.ts';
 import { follow, type Failure } from './follow.ts';
 import { createLocalTracer } from './local-tracer.ts';
 import type { Logger } from './logger.ts';
 import { redactText } from './redaction.ts';
-import { SpanInContext, spanOf } from './span-context.ts';
+import { SpanInContext, spanOf, unitOf } from './span-context.ts';
 import { spanKindNames, type SpanKindName, type SpanRecord } from './span-record.ts';
-import { TraceContext } from './trace-context.ts';
+import type { KeptReason, SamplingOptions, TailSampler, TraceUnit } from './tail-sampler.ts';
 import { parseTraceparent, toParentContext, toTraceparent } from './traceparent.ts';
 
 export interface TracingOptions {
@@ -25,6 +24,18 @@ export interface TracingOptions {
   readonly otlpEndpoint: string | null;
   /** Spans kept in memory when there is no receiver (TRACES_KEPT). */
   readonly tracesKept: number;
+  /** And beside them, of requests and jobs that failed or were slow (TRACES_TAIL_KEPT). @default 0 */
+  readonly tracesTailKept?: number;
+  /** TRACES_SAMPLE_RATIO. @default 1 */
+  readonly tracesSampleRatio?: number;
+  /** TRACES_SLOW_MS. @default 1000 */
+  readonly tracesSlowMs?: number;
+  /** TRACES_HELD_MAX. @default 10000 */
+  readonly tracesHeldMax?: number;
+  /** Spans that wait for the receiver (TRACES_QUEUE_MAX). @default 4096 */
+  readonly tracesQueueMax?: number;
+  /** How long a stop waits for the receiver (TRACES_STOP_MS). @default 5000 */
+  readonly tracesStopMs?: number;
   readonly version: string;
   readonly environment: string;
   readonly region: string;
@@ -32,13 +43,22 @@ export interface TracingOptions {
   readonly logger?: Logger;
 }
 
+/** Spans that ended since the start. */
+export interface SpanCount {
+  /** `kept` for the memory or the receiver, `exported` to it, `dropped` */
+  readonly outcome: 'kept' | 'exported' | 'dropped';
+  /** Why it was kept or dropped; of what was exported empty. */
+  readonly reason: KeptReason | 'unsampled' | 'buffer_full' | 'queue_full' | 'refused' | 'stopped' | '';
+  readonly total: number;
+}
+
 export interface Tracing {
   /** True when spans go to a receiver; then none are kept here. */
   readonly exporting: boolean;
   /** The newest finished spans, oldest first; of one trace, by start. */
   recentSpans(traceId?: string): readonly SpanRecord[];
-  /** The fate of the spans that ended since the start. */
-  counts(): { readonly kept: number; readonly exported: number; readonly dropped: number };
+  /** The fates of the spans; the same one counts as kept and then as exported or dropped. */
+  counts(): readonly SpanCount[];
   /** Sends what is queued for the receiver. */
   flush(): Promise<void>;
   stop(): Promise<void>;
@@ -46,8 +66,6 @@ export interface Tracing {
 
 /** OpenTelemetry's context and tracer are one per process, so several cores in one process (tests) share the first one's. */
 let shared: { tracing: Promise<Tracing>; users: number } | undefined;
-let activeTracer: Tracer | undefined;
-let activeContext: TraceContext | undefined;
 
 /** Makes spans real: until then, and after the last stop, `withSpan` runs its function with a span that records nothing. */
 export async function startTracing(options: TracingOptions): Promise<Tracing> {
@@ -70,25 +88,40 @@ export async function startTracing(options: TracingOptions): Promise<Tracing> {
 }
 
 async function start(options: TracingOptions): Promise<Tracing> {
+  const sampling = toSampling(options);
   if (options.otlpEndpoint === null) {
-    const local = createLocalTracer({ spansMax: options.tracesKept });
-    const uninstall = install(local.provider);
+    const local = createLocalTracer({
+      ...sampling,
+      spansMax: options.tracesKept,
+      tailMax: options.tracesTailKept ?? 0,
+    });
+    const uninstall = installTracer(local.provider, local.sampler);
     return {
       exporting: false,
       recentSpans: (traceId) => local.recentSpans(traceId),
-      counts: () => ({ kept: local.finished(), exported: 0, dropped: 0 }),
+      counts: () => toCounts(local.sampler),
       flush: async () => undefined,
       stop: async () => uninstall(),
     };
   }
   // The SDK takes 100 ms to load: only those who use it pay.
   const { createOtlpTracer } = await import('./otlp.ts');
-  const otlp = createOtlpTracer({ ...options, endpoint: options.otlpEndpoint });
-  const uninstall = install(otlp.provider);
+  const otlp = createOtlpTracer({
+    ...options,
+    sampling,
+    endpoint: options.otlpEndpoint,
+    queueMax: options.tracesQueueMax ?? 4096,
+    stopMs: options.tracesStopMs ?? 5000,
+  });
+  const uninstall = installTracer(otlp.provider, otlp.sampler);
   return {
     exporting: true,
     recentSpans: () => [],
-    counts: () => ({ kept: 0, ...otlp.counts }),
+    counts: () => [
+      ...toCounts(otlp.sampler),
+      { outcome: 'exported', reason: '', total: otlp.exported() },
+      ...toEntries('dropped', otlp.dropped),
+    ],
     flush: () => otlp.flush(),
     async stop() {
       uninstall();
@@ -97,20 +130,20 @@ async function start(options: TracingOptions): Promise<Tracing> {
   };
 }
 
-function install(provider: TracerProvider): () => void {
-  const manager = new TraceContext();
-  manager.enable();
-  context.setGlobalContextManager(manager);
-  trace.setGlobalTracerProvider(provider);
-  const tracer = provider.getTracer('returnit');
-  activeTracer = tracer;
-  activeContext = manager;
-  return () => {
-    if (activeTracer === tracer) activeTracer = undefined;
-    if (activeContext === manager) activeContext = undefined;
-    trace.disable();
-    context.disable();
-  };
+function toSampling(options: TracingOptions): SamplingOptions {
+  const { tracesSampleRatio: ratio = 1, tracesSlowMs: slowMs = 1000, tracesHeldMax: heldMax = 10_000 } = options;
+  return { ratio, slowMs, heldMax };
+}
+
+function toCounts({ kept, dropped }: Pick<TailSampler<never>, 'kept' | 'dropped'>): SpanCount[] {
+  return [...toEntries('kept', kept), ...toEntries('dropped', dropped)];
+}
+
+function toEntries<Reason extends SpanCount['reason']>(
+  outcome: SpanCount['outcome'],
+  totals: Readonly<Record<Reason, number>>,
+): SpanCount[] {
+  return Object.entries<number>(totals).map(([reason, total]) => ({ outcome, reason: reason as Reason, total }));
 }
 
 export interface WithSpanOptions {
@@ -123,26 +156,45 @@ export interface WithSpanOptions {
   readonly links?: readonly string[];
   /** `fn` neither waits nor starts what does: it is spared what it would cost to remember the span for later. */
   readonly immediate?: boolean;
+  /** How long somebody waited for it, where that is not until its end: of an answer in pieces, until the first. */
+  readonly waitedMs?: () => number | undefined;
   /** Told how `fn` ended and how long it took, while the span is active. */
   readonly measured?: (failure: Failure, seconds: number) => void;
 }
 
 /** Runs `fn` in a new span, ends it when `fn` is done and records what it throws. Without a promise when `fn` makes none. */
 export function inSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
+  const active = activeTracer();
   const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
+  const joined = begins(options.kind) ? undefined : unitAround(parent);
+  const unit = joined ?? active?.sampler.begin(name);
   const startedAtMs = performance.now();
   const span = startSpan(name, options, { parent, startedAtMs });
-  const inner = new SpanInContext(parent, span);
+  const inner = new SpanInContext(parent, span, unit);
   const ended = (failure: Failure): void => {
     if (failure !== null) recordError(span, failure.error);
     const endedAtMs = performance.now();
     options.measured?.(failure, (endedAtMs - startedAtMs) / 1000);
-    span.end(endedAtMs);
+    if (active === undefined || unit === undefined) return span.end(endedAtMs);
+    const waitedMs = options.waitedMs?.() ?? endedAtMs - startedAtMs;
+    active.sampler.end(span, { unit, isRoot: joined === undefined, waitedMs, endedAtMs });
   };
   const run = (): Promise<T> | T => follow(() => fn(span), ended);
-  return options.immediate === true && activeContext !== undefined
-    ? activeContext.during(inner, run)
+  return options.immediate === true && active !== undefined
+    ? active.context.during(inner, run)
     : context.with(inner, run);
+}
+
+/** A request, a job or a batch is a unit of its own, also where it continues a trace. */
+function begins(kind: WithSpanOptions['kind']): boolean {
+  return kind === 'server' || kind === 'consumer' || kind === SpanKind.SERVER || kind === SpanKind.CONSUMER;
+}
+
+function unitAround(parent: Context): TraceUnit | undefined {
+  const unit = unitOf(parent);
+  if (unit !== undefined) return unit;
+  const span = spanOf(parent);
+  return span === undefined ? undefined : activeTracer()?.sampler.unitOf(span.spanContext().spanId);
 }
 
 /** As `inSpan()`, always with a promise. */
@@ -159,7 +211,7 @@ function startSpan(
   { kind, attributes, links }: WithSpanOptions,
   { parent, startedAtMs }: { readonly parent: Context; readonly startedAtMs: number },
 ): Span {
-  const tracer = activeTracer ?? trace.getTracer('returnit');
+  const tracer = activeTracer()?.tracer ?? trace.getTracer('returnit');
   const options: SpanOptions = {
     kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
     startTime: startedAtMs,

@@ -29,10 +29,17 @@ export const telemetryMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_traces_spans_total',
     type: 'counter',
-    help: 'Spans ended, by fate: kept (memory), exported, dropped (the receiver did not take them)',
+    help: 'Spans ended: kept, exported of these, dropped; why (TRACES_SAMPLE_RATIO, failed or slow, a limit, the receiver)',
     unit: 'spans',
-    labels: ['outcome'],
-    initial: each('outcome', ['kept', 'exported', 'dropped']),
+    labels: ['outcome', 'reason'],
+    initial: [
+      ...each('reason', ['sampled', 'failed', 'slow', 'followed']).map((set) => ({ outcome: 'kept', ...set })),
+      { outcome: 'exported', reason: '' },
+      ...each('reason', ['unsampled', 'buffer_full', 'queue_full', 'refused', 'stopped']).map((set) => ({
+        outcome: 'dropped',
+        ...set,
+      })),
+    ],
     owner: 'telemetry',
   },
   {

@@ -1,61 +1,29 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { loadConfig } from '#core/config/config.ts';
-import { createTelemetry } from '#core/telemetry/telemetry.ts';
+import { createTelemetry, type RunningTelemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
-
-interface OtlpSpan {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly name: string;
-  readonly links?: readonly { readonly traceId: string }[];
-}
-interface OtlpExport {
-  readonly resourceSpans: readonly {
-    readonly resource: {
-      readonly attributes: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[];
-    };
-    readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
-  }[];
-}
-
-/** An OTLP/HTTP receiver that keeps what it is sent. */
-async function startReceiver(
-  status: number,
-): Promise<{ url: string; exports: OtlpExport[]; paths: string[]; stop(): Promise<void> }> {
-  const exports: OtlpExport[] = [];
-  const paths: string[] = [];
-  const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      paths.push(`${request.method} ${request.url}`);
-      exports.push(JSON.parse(body) as OtlpExport);
-      return response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-    });
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    exports,
-    paths,
-    async stop() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
+import { startOtlpReceiver } from '../../support/otlp-receiver.ts';
 
 const quiet = { write: (): void => undefined };
 
+const countOf = async (telemetry: RunningTelemetry, labels: string): Promise<number> => {
+  const { body } = await telemetry.metrics.render();
+  return Number(
+    body
+      .split('\n')
+      .find((line) => line.startsWith(`returnit_traces_spans_total{${labels}}`))
+      ?.split(' ')[1],
+  );
+};
+
+async function makeSpans(count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) await withSpan('span', {}, () => undefined);
+}
+
 describe('traces by OTLP', () => {
   it('reach the receiver at stop, with resource, parentage and links', async () => {
-    const receiver = await startReceiver(200);
+    const receiver = await startOtlpReceiver();
     const environment = {
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       RETURNIT_ENVIRONMENT: 'staging',
@@ -70,31 +38,49 @@ describe('traces by OTLP', () => {
     await telemetry.stop();
     await receiver.stop();
 
-    assert.deepEqual([...new Set(receiver.paths)], ['POST /v1/traces']);
-    const resources = receiver.exports.flatMap((body) => body.resourceSpans);
-    const attributes = Object.fromEntries(
-      resources[0]?.resource.attributes.map(({ key, value }) => [key, value.stringValue]) ?? [],
-    );
-    assert.deepEqual(attributes, {
+    assert.deepEqual([...new Set(receiver.requests)], ['POST /v1/traces']);
+    const { 'service.instance.id': instance, ...resource } = receiver.spans[0]?.resource ?? {};
+    assert.deepEqual(resource, {
       'service.name': 'returnit',
       'service.version': '1.2.3',
       'deployment.environment.name': 'staging',
       'cloud.region': 'us-east',
     });
-    const spans = resources.flatMap((resource) => resource.scopeSpans).flatMap((scope) => scope.spans);
-    const parent = spans.find((span) => span.name === 'parent');
-    const child = spans.find((span) => span.name === 'child');
+    assert.match(instance ?? '', /^[0-9a-f-]{36}$/);
+    const parent = receiver.spans.find((span) => span.name === 'parent');
+    const child = receiver.spans.find((span) => span.name === 'child');
     assert.match(parent?.traceId ?? '', /^[0-9a-f]{32}$/);
     assert.equal(child?.traceId, parent?.traceId);
     assert.equal(child?.parentSpanId, parent?.spanId);
     assert.equal(parent?.links?.[0]?.traceId, '0af7651916cd43dd8448eb211c80319c');
-    const { body } = await telemetry.metrics.render();
-    assert.match(body, /^returnit_traces_spans_total\{outcome="exported"\} 2$/m);
+    assert.equal(await countOf(telemetry, 'outcome="exported"'), 2);
+    assert.equal(await countOf(telemetry, 'outcome="kept",reason="sampled"'), 2);
     assert.deepEqual(telemetry.tracing.recentSpans(), []);
   });
 
+  it('are those of the ratio and of what failed', async () => {
+    const receiver = await startOtlpReceiver();
+    const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, TRACES_SAMPLE_RATIO: '0' };
+    const telemetry = await createTelemetry(loadConfig(environment), { version: '0', logDestination: quiet });
+    const work = async (name: string, error?: Error): Promise<void> => {
+      await withSpan(name, { kind: 'server', waitedMs: () => 1 }, async () => {
+        await withSpan(`${name}.child`, {}, () => undefined);
+        if (error !== undefined) throw error;
+      });
+    };
+    await work('quick');
+    await assert.rejects(work('failed', new Error('no')));
+    await telemetry.stop();
+    await receiver.stop();
+    assert.deepEqual(receiver.spans.map(({ name }) => name).toSorted(), ['failed', 'failed.child']);
+    const failed = receiver.spans.find(({ name }) => name === 'failed');
+    assert.equal(failed?.attributes.find(({ key }) => key === 'returnit.kept')?.value.stringValue, 'failed');
+    assert.equal(await countOf(telemetry, 'outcome="dropped",reason="unsampled"'), 2);
+    assert.equal(await countOf(telemetry, 'outcome="exported"'), 2);
+  });
+
   it('that the receiver refuses are counted and logged, and do not hurt the work', async () => {
-    const receiver = await startReceiver(400);
+    const receiver = await startOtlpReceiver(400);
     const lines: string[] = [];
     const telemetry = await createTelemetry(loadConfig({ OTEL_EXPORTER_OTLP_ENDPOINT: `${receiver.url}/base/` }), {
       version: '0',
@@ -103,9 +89,45 @@ describe('traces by OTLP', () => {
     await withSpan('refused', {}, () => undefined);
     await telemetry.stop();
     await receiver.stop();
-    assert.deepEqual(receiver.paths, ['POST /base/v1/traces']);
-    const { body } = await telemetry.metrics.render();
-    assert.match(body, /^returnit_traces_spans_total\{outcome="dropped"\} 1$/m);
+    assert.deepEqual(receiver.requests, ['POST /base/v1/traces']);
+    assert.equal(await countOf(telemetry, 'outcome="dropped",reason="refused"'), 1);
     assert.match(lines.join(''), /Cannot export traces/);
   });
+
+  for (const [state, endpoint] of [
+    ['is deaf', (url: string) => url],
+    // Port 1 is nobody's.
+    ['is down', () => 'http://127.0.0.1:1'],
+  ] as const) {
+    it(`hold up neither work nor stop when the receiver ${state}; what does not fit is counted`, async () => {
+      const receiver = await startOtlpReceiver('never');
+      const environment = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint(receiver.url),
+        TRACES_QUEUE_MAX: '600',
+        TRACES_STOP_MS: '300',
+      };
+      const telemetry = await createTelemetry(loadConfig(environment), { version: '0', logDestination: quiet });
+      const total = 3000;
+      await makeSpans(total);
+      assert.equal(await countOf(telemetry, `outcome="kept",reason="sampled"`), total);
+      const full = await countOf(telemetry, 'outcome="dropped",reason="queue_full"');
+      assert.ok(full > 0 && full < total, `${full} did not fit`);
+      const stopping = AbortSignal.timeout(8000);
+      await telemetry.stop();
+      // The exporter's own patience is longer, and there are several batches.
+      assert.equal(stopping.aborted, false, 'the stop has a deadline');
+      await receiver.stop();
+      const lost = await Promise.all(
+        ['queue_full', 'refused', 'stopped'].map((reason) =>
+          countOf(telemetry, `outcome="dropped",reason="${reason}"`),
+        ),
+      );
+      assert.equal(
+        lost.reduce((sum, spans) => sum + spans, 0),
+        total,
+        String(lost),
+      );
+      assert.equal(await countOf(telemetry, 'outcome="exported"'), 0);
+    });
+  }
 });
