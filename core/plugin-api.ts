@@ -54,6 +54,17 @@ export interface PluginContext {
    * id. Undefined outside of a handler, and so in `setup()`.
    */
   traceId(): string | undefined;
+  /**
+   * Names the running handler in its trace, to be kept with what it writes where a later request or message is to go on in
+   * the same trace: `continueTrace()`. At most 55 characters; undefined outside of a handler.
+   */
+  traceparent(): string | undefined;
+  /**
+   * What `work` does through `ctx` belongs to the trace that was kept, and so does what follows from it: events, jobs,
+   * messages. The trace of the request or message stays its own; the two link to each other. Nothing is different where
+   * none was kept, or when it is the handler's own.
+   */
+  readonly continueTrace: <T>(traceparent: string | null, work: () => T) => T;
 }
 
 declare global {

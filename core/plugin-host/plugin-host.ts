@@ -2,7 +2,7 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { currentTraceparent } from '#core/telemetry/tracing.ts';
+import { handlerTrace } from '#core/telemetry/handler-trace.ts';
 import type { AdmittedPlugins } from './admission.ts';
 import type { Audit } from './audit/audit.ts';
 import type { Capability } from './capability.ts';
@@ -78,7 +78,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
       options.audit.nativeDenied({ plugin: instance.plugin, ...denial });
       countDenial(instance.plugin.name);
     },
-    currentTraceparent,
+    handlerTrace,
     telemetry,
     deaths: createDeathStore({ dataDir: config.dataDir, keptMax: config.pluginDeathsKept }),
     now: Date.now,

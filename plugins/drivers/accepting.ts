@@ -1,4 +1,4 @@
-import type { Transaction } from '#plugin-api';
+import type { PluginContext, Transaction } from '#plugin-api';
 import type { Actor } from './assignment.ts';
 import { transition, type Offer } from './offer.ts';
 import { pushClosed } from './pushing.ts';
@@ -31,6 +31,13 @@ export type AcceptOutcome =
 
 export type AcceptSettings = Pick<Settings, 'ordersMax' | 'parcelVolumeL'>;
 
+export interface Acceptance {
+  readonly offerId: string;
+  readonly driverId: string;
+  /** Of the order, where somebody else than its dispatch accepts. @default none */
+  readonly continueTrace?: PluginContext['continueTrace'];
+}
+
 /**
  * A driver takes an order that it was offered. Of all who try, one conditional update decides; the driver is locked before
  * it, so that two orders at once do not overfill a vehicle, and since everybody locks drivers before assignments nobody
@@ -38,7 +45,7 @@ export type AcceptSettings = Pick<Settings, 'ordersMax' | 'parcelVolumeL'>;
  */
 export async function acceptOffer(
   tx: Transaction,
-  { offerId, driverId }: { readonly offerId: string; readonly driverId: string },
+  { offerId, driverId, continueTrace = (_, work) => work() }: Acceptance,
   settings: AcceptSettings,
 ): Promise<AcceptOutcome> {
   await lockDrivers(tx, [driverId]);
@@ -54,8 +61,12 @@ export async function acceptOffer(
   const size = sizeOf({ parcels: offer.parcels, volumeL: assignment?.volumeL ?? null }, settings);
   const unfit = facts === undefined ? ({ kind: 'missing' } as const) : refusalOf(facts, size, settings);
   if (unfit !== undefined) return unfit;
+  return continueTrace(assignment?.traceparent ?? null, () => take(tx, offer));
+}
+
+async function take(tx: Transaction, offer: Offer): Promise<AcceptOutcome> {
   const accepted = await acceptAssignment(tx, offer);
-  if (accepted === undefined) return { kind: 'refused', why: await explain(tx, offerId) };
+  if (accepted === undefined) return { kind: 'refused', why: await explain(tx, offer.offerId) };
   await settle(tx, offer, accepted);
   return { kind: 'won', accepted };
 }

@@ -1,4 +1,4 @@
-import type { Transaction } from '#plugin-api';
+import type { PluginContext, Transaction } from '#plugin-api';
 import { retryDelaySeconds } from './assignment.ts';
 import type { FreeDrivers, Picture } from './free-drivers.ts';
 import { canBeAsked, makeOffers } from './offering.ts';
@@ -41,6 +41,8 @@ export interface DispatchTools {
   readonly now: () => number;
   /** A clock that never goes back. */
   readonly monotonicMs: () => number;
+  /** Whatever was the reason to try, what is done for an order belongs to its trace. */
+  readonly continueTrace: PluginContext['continueTrace'];
 }
 
 /** Waiting orders that are tried when a driver becomes free. */
@@ -66,6 +68,17 @@ export async function dispatch(tx: Transaction, job: AssignJob, tools: DispatchT
   await lockDrivers(tx, ids);
   const order = await lockWaiting(tx, seen.orderId, seen.round);
   if (order === undefined) return settled;
+  return tools.continueTrace(order.traceparent, () => ask(tx, { job, order, candidates }, tools));
+}
+
+interface Search {
+  readonly job: AssignJob;
+  /** Locked, as the candidates are. */
+  readonly order: StoredAssignment;
+  readonly candidates: readonly RankedDriver[];
+}
+
+async function ask(tx: Transaction, { job, order, candidates }: Search, tools: DispatchTools): Promise<Dispatched> {
   const timedOut = (await timeOutOffers(tx, order.orderId)).length;
   const made = await makeOffers(tx, { order, candidates }, tools.settings);
   if (made.kind === 'assigned') {

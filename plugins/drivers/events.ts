@@ -76,7 +76,7 @@ async function schedule(
 ): Promise<void> {
   const { orderId } = order;
   const before = await lockForEvent(tx, orderId);
-  const scheduled = await scheduleAssignment(tx, order);
+  const scheduled = await scheduleAssignment(tx, order, ctx.traceparent() ?? null);
   if (scheduled === undefined) return;
   await withdrawOffers(tx, orderId, 'rescheduled');
   await recordEnd(tx, { orderId, before, step: 'failed', reason: 'rescheduled' });

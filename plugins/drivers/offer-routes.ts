@@ -103,7 +103,8 @@ const offerNotFound = (offerId: string): HttpReply =>
 async function accept(ctx: PluginContext, request: OfferRequest, settings: Settings): Promise<HttpReply> {
   const { driverId, offerId } = request.params;
   if (request.principal.id !== driverId) return driverNotFound(driverId);
-  const outcome = await ctx.db.transaction((tx) => acceptOffer(tx, { offerId, driverId }, settings));
+  const { continueTrace } = ctx;
+  const outcome = await ctx.db.transaction((tx) => acceptOffer(tx, { offerId, driverId, continueTrace }, settings));
   if (outcome.kind === 'won') countWon(ctx, outcome.accepted.waitedSeconds);
   if (outcome.kind === 'refused') countOffers(ctx, 'late', 1);
   return toReply(ctx, offerId, outcome);

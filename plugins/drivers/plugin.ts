@@ -17,7 +17,7 @@ export const plugin: Plugin = {
     const monotonicMs = (): number => performance.now();
     const settings = readSettings(ctx.env);
     const freeDrivers = createFreeDrivers({ settings, now: monotonicMs });
-    const tools = { settings, freeDrivers, now, monotonicMs };
+    const tools = { settings, freeDrivers, now, monotonicMs, continueTrace: ctx.continueTrace };
     await figures?.stop();
     registerRoutes(ctx, { settings, now, optimiser: await openOptimiser(ctx, settings, monotonicMs) });
     registerEvents(ctx, tools);

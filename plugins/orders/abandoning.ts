@@ -20,7 +20,7 @@ export function registerAbandoning(ctx: PluginContext, { settings, now }: EventO
         const orderIds = await listAbandoned(ctx.db, settings.abandonMs, batchMax);
         for (const orderId of orderIds) {
           if (signal.aborted) return;
-          await abandon(ctx, orderId, { settings, nowMs: now() });
+          await abandon(ctx, orderId, { settings, nowMs: now(), continueTrace: ctx.continueTrace });
         }
         if (orderIds.length < batchMax) return;
       }

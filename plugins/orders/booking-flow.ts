@@ -36,6 +36,8 @@ export interface BookingRequest {
   /** The order's id is made from it. Another route that books prefixes it with its own name. */
   readonly idempotencyKey?: string | undefined;
   readonly traceId?: string | undefined;
+  /** What the order's steps are to go on in the trace of. */
+  readonly traceparent?: string | undefined;
 }
 
 export type BookingOutcome =
@@ -54,7 +56,7 @@ export async function bookOrder(deps: BookingDeps, request: BookingRequest, nowM
 const metricOutcomes = { booked: 'accepted', repeated: 'repeated', refused: 'rejected' } as const;
 
 async function decide(deps: BookingDeps, request: BookingRequest, nowMs: number): Promise<BookingOutcome> {
-  const { booking, principal, idempotencyKey, traceId = null } = request;
+  const { booking, principal, idempotencyKey, traceId = null, traceparent = null } = request;
   const actor = toActor(principal);
   const owner = ownershipOf(booking, principal);
   if ('code' in owner) return { kind: 'refused', ...owner };
@@ -69,7 +71,7 @@ async function decide(deps: BookingDeps, request: BookingRequest, nowMs: number)
   const price = await priceBooking(deps, { actor, booking }, nowMs);
   if ('code' in price) return { kind: 'refused', ...price };
   const wanted = placeWanted(booking, nowMs, deps.settings);
-  const toInsert = { booking, orderId, contentHash, actor, price, wanted, traceId, ...owner };
+  const toInsert = { booking, orderId, contentHash, actor, price, wanted, traceId, traceparent, ...owner };
   const inserted = await insertBooking(deps, toInsert);
   if (inserted !== undefined) return inserted;
   // Another request with the same reference or key has committed since the look-up above.
@@ -90,6 +92,7 @@ interface BookingToInsert extends Ownership {
   readonly price: QuotedPrice;
   readonly wanted: PlaceWanted;
   readonly traceId: string | null;
+  readonly traceparent: string | null;
 }
 
 async function insertBooking(

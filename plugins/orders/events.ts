@@ -62,7 +62,7 @@ const paymentSteps: Readonly<Record<string, (news: PaymentNews) => Pick<Step, 'a
 const toReason = (outcome: string, reason = 'no reason'): string => `payment ${outcome}: ${reason}`.slice(0, 200);
 
 export function registerEvents(ctx: PluginContext, { settings, now }: EventOptions): void {
-  const rules = (): StepRules => ({ settings, nowMs: now() });
+  const rules = (): StepRules => ({ settings, nowMs: now(), continueTrace: ctx.continueTrace });
 
   for (const [event, toStep] of Object.entries(paymentSteps)) {
     ctx.events.on<PaymentNews>(event, async ({ data }, tx) => {

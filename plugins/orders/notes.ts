@@ -1,8 +1,9 @@
-import type { Transaction } from '#plugin-api';
+import type { PluginContext, Transaction } from '#plugin-api';
 import { toEventData } from './event-data.ts';
 import { mayEdit, maySee, type Actor } from './lifecycle.ts';
 import type { Outcome } from './progress.ts';
 import { insertHistory, lockOrder, updateOrder } from './store/orders.ts';
+import type { StoredOrder } from './store/rows.ts';
 
 export interface NotesEdit {
   readonly orderId: string;
@@ -10,11 +11,12 @@ export interface NotesEdit {
   readonly notes: string | null;
   readonly traceId: string | null;
   readonly expectedVersion: number | undefined;
+  readonly continueTrace: PluginContext['continueTrace'];
 }
 
 /** Changes what the driver is told of an order. It is a version and a line of history, and leaves the status as it is. */
 export async function editNotes(tx: Transaction, edit: NotesEdit): Promise<Outcome> {
-  const { orderId, actor, notes, traceId, expectedVersion } = edit;
+  const { orderId, actor, notes, expectedVersion } = edit;
   const stored = await lockOrder(tx, orderId);
   if (stored === undefined || !maySee(stored.order, actor)) return { kind: 'missing' };
   const { status } = stored.order;
@@ -26,6 +28,12 @@ export async function editNotes(tx: Transaction, edit: NotesEdit): Promise<Outco
     const detail = `Cannot edit the order: it is '${status}'; ${actor.kind} may until it is ${actor.kind === 'ops' ? 'over' : 'assigned'}`;
     return { kind: 'refused', code: 'ORDER_STATE_CONFLICT', detail };
   }
+  return edit.continueTrace(stored.traceparent, () => change(tx, stored, edit));
+}
+
+async function change(tx: Transaction, stored: StoredOrder, edit: NotesEdit): Promise<Outcome> {
+  const { orderId, actor, notes, traceId } = edit;
+  const { status } = stored.order;
   const changed = await updateOrder(tx, stored, { notes });
   await insertHistory(tx, {
     orderId,

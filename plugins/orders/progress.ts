@@ -1,4 +1,4 @@
-import type { Transaction } from '#plugin-api';
+import type { PluginContext, Transaction } from '#plugin-api';
 import { toEventData } from './event-data.ts';
 import type { Refusal } from './errors.ts';
 import { transition, type Actor, type OrderAction } from './lifecycle.ts';
@@ -34,6 +34,8 @@ export interface Step {
 export interface StepRules {
   readonly settings: Settings;
   readonly nowMs: number;
+  /** A step belongs to the trace of the booking, whoever takes it, and when. */
+  readonly continueTrace: PluginContext['continueTrace'];
 }
 
 export type Outcome =
@@ -54,12 +56,17 @@ export async function takeStep(tx: Transaction, step: Step, rules: StepRules): P
   return stored === undefined ? { kind: 'missing' } : takeStepOf(tx, stored, { step, rules });
 }
 
+interface RuledStep {
+  readonly step: Step;
+  readonly rules: StepRules;
+}
+
 /** The same of an order that this transaction has locked. */
-export async function takeStepOf(
-  tx: Transaction,
-  stored: StoredOrder,
-  { step, rules }: { readonly step: Step; readonly rules: StepRules },
-): Promise<Outcome> {
+export function takeStepOf(tx: Transaction, stored: StoredOrder, ruled: RuledStep): Promise<Outcome> {
+  return ruled.rules.continueTrace(stored.traceparent, () => moveOn(tx, stored, ruled));
+}
+
+async function moveOn(tx: Transaction, stored: StoredOrder, { step, rules }: RuledStep): Promise<Outcome> {
   const { pickupAttemptsMax: attemptsMax } = rules.settings;
   const decision = transition(stored.order, { ...step, attemptsMax });
   if (decision.kind === 'hidden') return { kind: 'missing' };
@@ -136,11 +143,7 @@ function changesOf({ order }: StoredOrder, step: Step): OrderChanges {
   }
 }
 
-async function changePlace(
-  tx: Transaction,
-  { order }: StoredOrder,
-  { step, rules }: { readonly step: Step; readonly rules: StepRules },
-): Promise<void> {
+async function changePlace(tx: Transaction, { order }: StoredOrder, { step, rules }: RuledStep): Promise<void> {
   if (step.action === 'cancel') await releasePlace(tx, order.orderId);
   if (step.action !== 'reschedule') return;
   const wanted = placeWanted(order, rules.nowMs, rules.settings);

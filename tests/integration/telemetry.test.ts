@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFile, readdir } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import mqtt from 'mqtt';
 import type { TreeSpan } from '#core/telemetry/trace-tree.ts';
 import { bookingAt, connectDriver, near, orderReached, placeOf, type Order } from '../support/journey.ts';
+import { startOtlpReceiver } from '../support/otlp-receiver.ts';
 import { driveOrder } from '../support/order-journey.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { until } from '../support/until.ts';
@@ -180,28 +177,10 @@ async function keyFiles(dataDir: string): Promise<string[]> {
   return contents.flatMap((content) => content.match(/[\w+/=-]{20,}/g) ?? []);
 }
 
-interface OtlpSpan {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  readonly name: string;
-}
-
 describe('OTEL_EXPORTER_OTLP_ENDPOINT', () => {
   it('gets the whole trace of a booking', async () => {
-    const spans: OtlpSpan[] = [];
-    const receiver = createServer((request, response) => {
-      void text(request).then((body) => {
-        const { resourceSpans } = JSON.parse(body) as {
-          resourceSpans: { scopeSpans: { spans: OtlpSpan[] }[] }[];
-        };
-        spans.push(...resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap((scope) => scope.spans)));
-        return response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-      });
-    }).listen(0, '127.0.0.1');
-    await once(receiver, 'listening');
-    const otlpEndpoint = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
-    const platform = await startPlatform({ config: { otlpEndpoint } });
+    const receiver = await startOtlpReceiver();
+    const platform = await startPlatform({ config: { otlpEndpoint: receiver.url } });
     const traceId = '3'.repeat(32);
     try {
       const device = await connectDriver(platform, 'exported-driver');
@@ -210,10 +189,9 @@ describe('OTEL_EXPORTER_OTLP_ENDPOINT', () => {
       await device.close();
     } finally {
       await platform.stop();
-      receiver.closeAllConnections();
-      receiver.close();
+      await receiver.stop();
     }
-    const paths = pathsOf(spans.filter((span) => span.traceId === traceId));
+    const paths = pathsOf(receiver.spans.filter((span) => span.traceId === traceId));
     assert.ok(
       paths.includes(
         'POST /orders > events.publish > process event.payments.order.created > jobs.send > process payments.authorise',

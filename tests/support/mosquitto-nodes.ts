@@ -14,11 +14,16 @@ export interface MosquittoNodes {
   /** All phones, as one client of the broker. */
   readonly phones: MqttClient;
   /** Starts one, or again one that has ended: it keeps its data folder, and with it its sessions at the broker. */
-  start(name: string): Promise<CoreProcess>;
+  start(
+    name: string,
+    own?: { readonly plugins?: string; readonly environment?: NodeEnvironment },
+  ): Promise<CoreProcess>;
   stop(): Promise<void>;
 }
 
-/** @param plugins that the nodes run */
+type NodeEnvironment = Readonly<Record<string, string>>;
+
+/** @param plugins that the nodes run, unless one is started with its own */
 export async function createMosquittoNodes(plugins: string): Promise<MosquittoNodes> {
   const folder = await mkdtemp(join(tmpdir(), 'returnit-nodes-'));
   const database = await createTestDatabase();
@@ -36,7 +41,12 @@ export async function createMosquittoNodes(plugins: string): Promise<MosquittoNo
   return {
     pool,
     phones,
-    start: (name) => startCore({ dataDir: join(folder, name), args: ['--plugins', plugins], environment }),
+    start: (name, own) =>
+      startCore({
+        dataDir: join(folder, name),
+        args: ['--plugins', own?.plugins ?? plugins],
+        environment: { ...environment, ...own?.environment },
+      }),
     async stop() {
       await phones.endAsync(true);
       await killCores();

@@ -36,7 +36,7 @@ export interface SupervisedPluginOptions {
   readonly read?: readonly string[];
   /** Answers what the fixture calls beyond registrations. */
   readonly invoke?: (request: InvokeRequest, instance: PluginInstance) => unknown;
-  readonly currentTraceparent?: () => string | undefined;
+  readonly traceparent?: () => string | undefined;
   readonly random?: () => number;
 }
 
@@ -93,7 +93,11 @@ export async function supervisePlugin(options: SupervisedPluginOptions): Promise
     },
     note: (_instance, note) => notes.push(note),
     onNativeDenial: (_instance, denial) => nativeDenials.push(denial),
-    currentTraceparent: options.currentTraceparent ?? (() => undefined),
+    handlerTrace() {
+      const traceparent = options.traceparent?.();
+      if (traceparent === undefined) return undefined;
+      return { traceparent, continue: (other) => other, end: () => undefined };
+    },
     telemetry: { metrics, logger },
     deaths: createDeathStore({ dataDir, keptMax: 3 }),
     now: Date.now,

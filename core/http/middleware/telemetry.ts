@@ -5,6 +5,7 @@ import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
 import type { HttpContext, HttpMiddleware } from '../http-context.ts';
 import type { RouteMatch, RouteTable } from '../route-table.ts';
+import type { RouteRoles } from '../route.ts';
 
 export interface HttpTelemetryOptions {
   readonly telemetry: Telemetry;
@@ -40,8 +41,8 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
         {
           kind: SpanKind.SERVER,
           attributes: { 'http.request.method': method, 'http.route': template, 'url.scheme': 'http' },
-          // A caller's trace is continued; what is not a traceparent begins a new one.
-          ...(typeof inbound === 'string' ? { parent: inbound } : {}),
+          ...(typeof inbound === 'string' ? callersTrace(match, inbound) : {}),
+          waitedMs: () => (ctx.state.streamBeganAtMs === undefined ? undefined : ctx.state.streamBeganAtMs - startMs),
         },
         async (span) => {
           ctx.state.id = span.spanContext().traceId;
@@ -62,6 +63,21 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
       active.add(isActive, -1);
     }
   };
+}
+
+/**
+ * A caller's trace is continued; what is not a traceparent begins a new one. A driver's phone is linked to and never
+ * continued, whatever it says: a request to a route of theirs has a trace of its own.
+ */
+function callersTrace(match: RouteMatch, traceparent: string): { parent: string } | { links: readonly string[] } {
+  const isOfDevices = match.kind === 'found' && isForDevices(match.route.roles);
+  return isOfDevices ? { links: [traceparent] } : { parent: traceparent };
+}
+
+/** Ops may do by hand what a driver's phone does. */
+function isForDevices(roles: RouteRoles): boolean {
+  if (typeof roles === 'string') return roles === 'device';
+  return roles.includes('driver') && roles.every((role) => role === 'driver' || role === 'ops');
 }
 
 interface Finished {

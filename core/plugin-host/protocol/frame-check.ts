@@ -90,6 +90,11 @@ function within(value: Fields): number | undefined {
   return id;
 }
 
+/** What a frame may name as one. */
+export function isTraceparent(text: string): boolean {
+  return traceparentPattern.test(text);
+}
+
 function traceparent(value: Fields): string | undefined {
   const parent = value['traceparent'];
   if (parent === undefined) return undefined;

@@ -14,7 +14,7 @@ export interface CallFrame {
   readonly args: unknown;
   /** The receiver's call that the sender is answering while it makes this one, whose span it continues. */
   readonly within?: number | undefined;
-  /** W3C traceparent of the span that makes the call, where no such call is open. */
+  /** W3C traceparent of the span that makes the call, where no such call is open; beside one, of a trace that it carries on. */
   readonly traceparent?: string | undefined;
   /** Milliseconds that the sender will wait; without it as long as both sides' limit says. */
   readonly timeoutMs?: number | undefined;

@@ -7,6 +7,8 @@ export interface CallOptions extends Origin {
   /** @default callTimeoutMs */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Knows the parent of what the other side does, while it answers, for another trace than the call's. */
+  readonly trace?: { continue(traceparent: string): string } | undefined;
 }
 
 export interface OutgoingCallsOptions {
@@ -26,6 +28,7 @@ interface PendingCall {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   readonly signal: AbortSignal | undefined;
+  readonly trace: CallOptions['trace'];
   onAbort: (() => void) | undefined;
   sent: boolean;
 }
@@ -61,7 +64,8 @@ export class OutgoingCalls {
     return this.#queue.length - this.#next;
   }
 
-  call(method: string, args: unknown, { timeoutMs, signal, within, traceparent }: CallOptions): Promise<unknown> {
+  call(method: string, args: unknown, options: CallOptions): Promise<unknown> {
+    const { timeoutMs, signal, within, traceparent, trace } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error);
     const waiting = this.#pending.size - this.#inFlight;
     if (waiting >= this.#options.callsQueuedMax) {
@@ -73,7 +77,8 @@ export class OutgoingCalls {
     const frame: CallFrame = { t: 'call', id, method, args, within, traceparent, timeoutMs };
     return new Promise((resolve, reject) => {
       const deadlineMs = performance.now() + patienceMs;
-      this.#start({ id, frame, patienceMs, deadlineMs, resolve, reject, signal, onAbort: undefined, sent: false });
+      const waiter = { resolve, reject, signal, trace, onAbort: undefined, sent: false };
+      this.#start({ id, frame, patienceMs, deadlineMs, ...waiter });
     });
   }
 
@@ -112,9 +117,11 @@ export class OutgoingCalls {
     }
   }
 
-  /** Of a call that the other side may still be answering. */
-  traceparentOf(id: number): string | undefined {
-    return this.#pending.get(id)?.frame.traceparent ?? this.#late.get(id);
+  /** Of a call that the other side may still be answering; for another trace, if it carries one on. */
+  traceparentOf(id: number, continued?: string): string | undefined {
+    const call = this.#pending.get(id);
+    if (continued === undefined) return call?.frame.traceparent ?? this.#late.get(id);
+    return call === undefined ? continued : (call.trace?.continue(continued) ?? call.frame.traceparent);
   }
 
   traceparents(): string[] {

@@ -219,7 +219,7 @@ class StreamPeer implements Peer {
   }
 
   #traceparentOf({ within, traceparent }: Origin): string | undefined {
-    return within === undefined ? traceparent : this.outgoing.traceparentOf(within);
+    return within === undefined ? traceparent : this.outgoing.traceparentOf(within, traceparent);
   }
 
   /** Who sends without taking the answers, or more than it may, is simply not read: its own pipe fills, not our memory. */

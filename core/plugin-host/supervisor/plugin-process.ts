@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
+import type { Failure } from '#core/telemetry/follow.ts';
+import type { HandlerTrace } from '#core/telemetry/handler-trace.ts';
 import type { Invoke, Note } from '../invoke.ts';
 import type { ControlFrame, EndFrame } from '../protocol/control-frame.ts';
 import type { IncomingCall } from '../protocol/incoming-calls.ts';
@@ -23,7 +25,7 @@ export interface PluginProcessOptions {
   readonly invoke: Invoke;
   readonly note: Note;
   readonly onNativeDenial: (instance: PluginInstance, denial: { permission: string; resource: string }) => void;
-  readonly currentTraceparent: () => string | undefined;
+  readonly handlerTrace: () => Pick<HandlerTrace, 'traceparent' | 'continue' | 'end'> | undefined;
   readonly telemetry: ProcessTelemetry;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -176,8 +178,17 @@ class SupervisedProcess implements PluginProcess {
   ): Promise<unknown> {
     if (this.#goneController.signal.aborted) throw this.#unavailable('its process is gone');
     if (this.#state === 'stopping') throw this.#unavailable('it is stopping');
-    const traceparent = this.#options.currentTraceparent();
-    return this.#metrics.handled(() => this.#peer.call('handle', { handler, input }, { ...call, traceparent }));
+    const trace = this.#options.handlerTrace();
+    const asked = { traceparent: trace?.traceparent, trace };
+    let failure: Failure = null;
+    try {
+      return await this.#metrics.handled(() => this.#peer.call('handle', { handler, input }, { ...call, ...asked }));
+    } catch (error) {
+      failure = { error };
+      throw error;
+    } finally {
+      trace?.end(failure);
+    }
   }
 
   #onCall(call: IncomingCall): unknown {

@@ -5,7 +5,7 @@ export const assignmentColumns = `order_id as "orderId", customer_id as "custome
   sequence, parcels, hold_reason as "holdReason", waiting_since as "waitingSince", unavailable_at as "unavailableSince",
   assigned_at as "assignedAt", picked_up_at as "pickedUpAt", created_at as "createdAt", ended_at as "endedAt",
   pickup_lat as "pickupLat", pickup_lon as "pickupLon", window_start as "windowStart", window_end as "windowEnd",
-  destination_lat as "destinationLat", destination_lon as "destinationLon", version, round, volume_l as "volumeL"`;
+  destination_lat as "destinationLat", destination_lon as "destinationLon", version, round, volume_l as "volumeL", traceparent`;
 
 export interface StoredAssignment extends Omit<Assignment, 'pickup' | 'pickupWindow' | 'destination'> {
   readonly pickupLat: number | null;
@@ -17,6 +17,8 @@ export interface StoredAssignment extends Omit<Assignment, 'pickup' | 'pickupWin
   readonly volumeL: number | null;
   readonly version: number;
   readonly round: number;
+  /** Of the order's scheduling; null of orders from before it was kept. */
+  readonly traceparent: string | null;
 }
 
 const toPlace = (lat: number | null, lon: number | null): Assignment['pickup'] =>
@@ -25,7 +27,7 @@ const toPlace = (lat: number | null, lon: number | null): Assignment['pickup'] =
 /** As it is shown. */
 export function toAssignment(stored: StoredAssignment): Assignment {
   const { pickupLat, pickupLon, windowStart, windowEnd, destinationLat, destinationLon, ...rest } = stored;
-  const { version: _version, round: _round, volumeL: _volumeL, ...shown } = rest;
+  const { version: _version, round: _round, volumeL: _volumeL, traceparent: _traceparent, ...shown } = rest;
   return {
     ...shown,
     pickup: toPlace(pickupLat, pickupLon),

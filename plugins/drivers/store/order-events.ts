@@ -41,8 +41,8 @@ const toValues = (order: OrderFacts): (string | number | null)[] => [
 // An attempt that is known, or older than the known one, is over or under way: only a later one begins to wait.
 const scheduleStatement: Statement = {
   name: 'schedule_assignment',
-  text: `insert into driver_assignments (${factColumns}, status, waiting_since)
-    values (${factValues}, 'waiting', clock_timestamp())
+  text: `insert into driver_assignments (${factColumns}, status, waiting_since, traceparent)
+    values (${factValues}, 'waiting', clock_timestamp(), $13)
     on conflict (order_id) do update set ${takeFacts},
       status = case when driver_assignments.status = 'held' then 'held' else 'waiting' end, driver_id = null,
       sequence = driver_assignments.sequence + 1, round = driver_assignments.round + 1,
@@ -60,8 +60,12 @@ export interface Scheduled {
 }
 
 /** Undefined when the attempt is known already, or the order is over. */
-export async function scheduleAssignment(db: Queryable, order: OrderFacts): Promise<Scheduled | undefined> {
-  const { rows } = await db.query<Scheduled>(scheduleStatement, toValues(order));
+export async function scheduleAssignment(
+  db: Queryable,
+  order: OrderFacts,
+  traceparent: string | null,
+): Promise<Scheduled | undefined> {
+  const { rows } = await db.query<Scheduled>(scheduleStatement, [...toValues(order), traceparent]);
   return rows[0];
 }
 

@@ -16,6 +16,7 @@ export interface BulkCaller {
   /** Whose orders they are. */
   readonly principal: Principal;
   readonly traceId: string;
+  readonly traceparent: string | undefined;
 }
 
 type BulkLine = Line<BulkOrder>;
@@ -101,10 +102,10 @@ async function bookWhileTime(
   return verdicts;
 }
 
-async function book(deps: BulkDeps, { principal, traceId }: BulkCaller, line: BulkLine): Promise<Verdict> {
+async function book(deps: BulkDeps, { principal, traceId, traceparent }: BulkCaller, line: BulkLine): Promise<Verdict> {
   if ('problem' in line) return toRejection(line.line, line.problem);
   const { value: booking } = line;
-  const outcome = await bookOrder(deps, { principal, booking, traceId }, deps.now());
+  const outcome = await bookOrder(deps, { principal, booking, traceId, traceparent }, deps.now());
   return toVerdict(line.line, booking, outcome);
 }
 

@@ -48,7 +48,8 @@ export function registerBulkRoutes({ ctx, settings, now }: RouteDeps): void {
         return { ...refuse('ORDER_BULK_BUSY', detail), headers: { 'retry-after': String(busySeconds) } };
       }
       if (principal.role === 'ops') ctx.log.info('ops books for a partner', { ops: principal.id, partner: partner.id });
-      return { status: 200, contentType, stream: answer(deps, { principal: partner, traceId: id }, { body, release }) };
+      const caller = { principal: partner, traceId: id, traceparent: ctx.traceparent() };
+      return { status: 200, contentType, stream: answer(deps, caller, { body, release }) };
     },
   );
 }

@@ -62,6 +62,7 @@ export function registerOrderRoutes(deps: RouteDeps): void {
         notes: body.notes,
         traceId: id,
         expectedVersion: expectedVersion(headers),
+        continueTrace: ctx.continueTrace,
       };
       const outcome = await ctx.db.transaction((tx) => editNotes(tx, edit));
       countStep(ctx, { action: 'edit', outcome, nowMs: now() });
@@ -71,10 +72,12 @@ export function registerOrderRoutes(deps: RouteDeps): void {
 }
 
 async function book(
-  { ctx: { db, metrics }, settings, now }: RouteDeps,
+  { ctx, settings, now }: RouteDeps,
   { principal, body, headers, id }: HttpRequest<unknown, unknown, NewOrder>,
 ): Promise<HttpReply> {
-  const request = { principal, booking: body, idempotencyKey: headers['idempotency-key'], traceId: id };
+  const { db, metrics } = ctx;
+  const idempotencyKey = headers['idempotency-key'];
+  const request = { principal, booking: body, idempotencyKey, traceId: id, traceparent: ctx.traceparent() };
   const outcome = await bookOrder({ db, metrics, settings }, request, now());
   if (outcome.kind === 'refused') return refuse(outcome.code, outcome.detail, outcome.extensions);
   const reply = replyWith(outcome.stored, { location: `/orders/${outcome.stored.order.orderId}` });

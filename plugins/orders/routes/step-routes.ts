@@ -91,7 +91,8 @@ async function act(
 
 async function take({ ctx, settings, now }: RouteDeps, step: Step): Promise<Outcome> {
   try {
-    return await ctx.db.transaction((tx) => takeStep(tx, step, { settings, nowMs: now() }));
+    const rules = { settings, nowMs: now(), continueTrace: ctx.continueTrace };
+    return await ctx.db.transaction((tx) => takeStep(tx, step, rules));
   } catch (error) {
     if (!(error instanceof WindowFull)) throw error;
     ctx.metrics.increment('returnit_orders_windows_full_total', { route: 'reschedule' });

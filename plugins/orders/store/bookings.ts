@@ -16,6 +16,7 @@ export interface OrderToInsert {
   readonly parcels: Order['parcels'];
   readonly searchText: string;
   readonly traceId: string | null;
+  readonly traceparent: string | null;
 }
 
 // One statement: an order is never without its parcels and its first line of history, and a booking waits once.
@@ -24,8 +25,8 @@ const insertOrderStatement: Statement = {
   text: `with booked as (
       insert into orders (order_id, reference, content_hash, created_by_role, created_by, customer_id, partner_id,
         pickup, window_start, window_end, parcel_count, destination, retailer, order_reference, notes, amount_minor,
-        currency, price_version, quote_id, search_text, proof_required)
-      values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12::jsonb, $13, $14, $15, $16, $17, $18, $19, $20,
+        currency, price_version, quote_id, search_text, traceparent, proof_required)
+      values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12::jsonb, $13, $14, $15, $16, $17, $18, $19, $20, $28,
         coalesce((select jsonb_build_object('pickup', pickup, 'dropOff', drop_off) from proof_requirements
           where destination_kind = $12::jsonb ->> 'kind'), '{"pickup": [], "dropOff": []}'))
       on conflict do nothing
@@ -73,6 +74,7 @@ export async function insertOrder(db: Queryable, order: OrderToInsert): Promise<
     parcels.map(({ heightCm }) => heightCm),
     parcels.map(({ weightGrams }) => weightGrams),
     order.traceId,
+    order.traceparent,
   ]);
   return rows[0] && toStoredOrder(rows[0], parcels);
 }

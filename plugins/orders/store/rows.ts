@@ -27,6 +27,7 @@ export interface OrderRow {
   readonly cancel_reason: string | null;
   readonly failure_reason: string | null;
   readonly version: number;
+  readonly traceparent: string | null;
   readonly created_at: string;
   readonly updated_at: string;
 }
@@ -34,7 +35,7 @@ export interface OrderRow {
 export const orderColumns = `order_id, reference, content_hash, status, attempt, assignment_sequence, assigned_at,
   customer_id, partner_id, driver_id, pickup, window_start, window_end, parcel_count, destination, retailer,
   order_reference, notes, proof_required, amount_minor, currency, quote_id, cancel_reason,
-  failure_reason, version, created_at, updated_at`;
+  failure_reason, version, traceparent, created_at, updated_at`;
 
 /** With the parcels as one value, so that an order is read by one statement. */
 export const columnsWithParcels = `${orderColumns}, (
@@ -52,6 +53,8 @@ export interface StoredOrder {
   readonly contentHash: string;
   readonly assignmentSequence: number;
   readonly assignedAt: string | null;
+  /** Of the booking; null of orders from before it was kept. */
+  readonly traceparent: string | null;
   readonly parcelCount: number;
 }
 
@@ -61,6 +64,7 @@ export function toStoredOrder(row: OrderRow, parcels: Order['parcels'] | null): 
     contentHash: row.content_hash,
     assignmentSequence: row.assignment_sequence,
     assignedAt: row.assigned_at,
+    traceparent: row.traceparent,
     parcelCount: row.parcel_count,
     order: {
       orderId: row.order_id,

@@ -25,7 +25,7 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     await using plugin = await supervisePlugin({
       folder: 'echo',
-      currentTraceparent: () => traceparent,
+      traceparent: () => traceparent,
       invoke: ({ method }) => (method === 'cache.get' ? {} : null),
     });
     await plugin.supervisor.start();
@@ -42,7 +42,7 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     const running: string[] = [...traceIds];
     await using plugin = await supervisePlugin({
       folder: 'echo',
-      currentTraceparent: () => `00-${running.shift()}-${'1'.repeat(16)}-01`,
+      traceparent: () => `00-${running.shift()}-${'1'.repeat(16)}-01`,
       invoke: ({ method }) => (method === 'cache.get' ? {} : null),
     });
     await plugin.supervisor.start();

@@ -179,7 +179,7 @@ describe('orders', () => {
               actor: { kind: 'system', id: 'payments' },
               traceId: null,
             },
-            { settings: readSettings({}), nowMs: Date.now() },
+            { settings: readSettings({}), nowMs: Date.now(), continueTrace: (_, work) => work() },
           ),
         ),
       ),

@@ -129,6 +129,11 @@ export async function runPlugin(
     db,
     env,
     traceId: () => traces.getStore(),
+    traceparent: () => traces.getStore() && `00-${traces.getStore()}-${'1'.repeat(16)}-01`,
+    continueTrace<T>(traceparent: string | null, work: () => T): T {
+      const [, traceId] = traceparent?.split('-') ?? [];
+      return traceId === undefined ? work() : traces.run(traceId, work);
+    },
     permissions: { query: () => Promise.resolve('granted') },
     mail: { isConfigured: () => Promise.resolve(false) },
     jobs: {

@@ -36,6 +36,8 @@ export function createContext(options: {
     metrics: createMetrics(core),
     permissions: createPermissions(core),
     traceId: () => core.traceId(),
+    traceparent: () => core.traceparent(),
+    continueTrace: (traceparent, work) => core.continueTrace(traceparent, work),
   };
   return { context: Object.freeze(context), registrations };
 }
