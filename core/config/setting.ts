@@ -62,7 +62,7 @@ export function ratio(variable: string, fallback: number, description: string): 
 
 /** A ratio that may be 0, which is none. */
 export function share(variable: string, fallback: number, description: string): Setting<number> {
-  const { parse } = ratio(variable, fallback, description);
+  const aboveZero = ratio(variable, fallback, description);
   return {
     variable,
     fallback,
@@ -70,7 +70,7 @@ export function share(variable: string, fallback: number, description: string): 
     parse(value) {
       if (/^0*\.?0+$/.test(value)) return 0;
       try {
-        return parse(value);
+        return aboveZero.parse(value);
       } catch (error) {
         throw new RangeError(`${variable} must be from 0 to 1: it is "${value}"`, { cause: error });
       }

@@ -1,6 +1,6 @@
 /** A receiver of traces by OTLP/HTTP, as JSON, that keeps what it is sent. */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
@@ -39,13 +39,15 @@ export async function startOtlpReceiver(status: number | 'never' = 200): Promise
   const requests: string[] = [];
   const spans: ReceivedSpan[] = [];
   const server = createServer((request, response) => {
-    void text(request).then((body) => {
-      requests.push(`${request.method} ${request.url}`);
-      if (status === 'never') return;
-      if (status < 300) spans.push(...toSpans(JSON.parse(body) as OtlpExport));
-      response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
-    });
+    void receive(request, response);
   });
+  async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await text(request);
+    requests.push(`${request.method} ${request.url}`);
+    if (status === 'never') return;
+    if (status < 300) spans.push(...toSpans(JSON.parse(body) as OtlpExport));
+    response.writeHead(status, { 'content-type': 'application/json' }).end('{}');
+  }
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

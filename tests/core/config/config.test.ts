@@ -48,10 +48,15 @@ describe('loadConfig()', () => {
       for (const bad of ['x', '-1', '1e3', ' ', '0x10', '1,5', 'NaN', 'Infinity', '99999999999999999999']) {
         const [problem, ...others] = problemsOf({ [variable]: bad });
         assert.deepEqual(others, []);
-        assert.match(problem ?? '', new RegExp(`^${variable} must be (a whole number|above 0)`));
+        assert.match(problem ?? '', new RegExp(`^${variable} must be (a whole number|above 0|from 0 to 1)`));
         assert.ok(problem?.endsWith(`: it is "${bad}"`));
       }
     }
+  });
+
+  it('takes a share of nothing, of all and between', () => {
+    const shares = ['0', '0.0', '0.25', '1'].map((text) => loadConfig({ TRACES_SAMPLE_RATIO: text }).tracesSampleRatio);
+    assert.deepEqual(shares, [0, 0, 0.25, 1]);
   });
 
   it('says what would be right', () => {
@@ -60,6 +65,7 @@ describe('loadConfig()', () => {
       ['DB_POOL_MAX', '5', 'DB_POOL_MAX must be a whole number from 10 to 1000: it is "5"'],
       ['HTTP_BODY_MAX_BYTES', '0', 'HTTP_BODY_MAX_BYTES must be a whole number of at least 1: it is "0"'],
       ['PLUGIN_LOOP_RATIO', '1.5', 'PLUGIN_LOOP_RATIO must be above 0 and at most 1: it is "1.5"'],
+      ['TRACES_SAMPLE_RATIO', '1.5', 'TRACES_SAMPLE_RATIO must be from 0 to 1: it is "1.5"'],
       ['LOG_LEVEL', 'loud', 'LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent: it is "loud"'],
       [
         'DATABASE_URL',
