@@ -38,6 +38,25 @@ describe('telemetry of a request', () => {
     assert.doesNotMatch(JSON.stringify(span), /secret-id/);
   });
 
+  it("links a device's trace on a route for drivers, and never continues it", async () => {
+    const traceId = '9'.repeat(32);
+    await fixture.route(createFakePlugin('drivers'), { path: '/steps/{orderId}', roles: ['driver', 'ops'] });
+    const response = await fixture.request('/steps/1', {
+      headers: { traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+    });
+    await response.text();
+    // Refused: it is known by the route before anybody knows who asks.
+    assert.equal(response.status, 401);
+    const own = response.headers.get('x-request-id') ?? '';
+    const [span] = await until('the span ended', () => {
+      const spans = fixture.tracing.recentSpans(own);
+      return spans.length > 0 && spans;
+    });
+    assert.deepEqual([span?.name, span?.parentSpanId], ['GET /steps/{orderId}', undefined]);
+    assert.deepEqual(span?.links, [{ traceId, spanId: 'b7ad6b7169203331' }]);
+    assert.deepEqual(fixture.tracing.recentSpans(traceId), []);
+  });
+
   it('begins a new trace when the traceparent is not one', async () => {
     const response = await fixture.request('/orders/1', { headers: { traceparent: '00-zz-1-1' } });
     assert.match(response.headers.get('x-request-id') ?? '', /^[0-9a-f]{32}$/);
