@@ -1,6 +1,7 @@
 import { integer, list, ratio, text, url, type Setting } from './setting.ts';
 import { cacheSettings } from './settings-caches.ts';
 import { accessSettings } from './settings-access.ts';
+import { logSettings } from './settings-log.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
@@ -31,17 +32,7 @@ export const settings = {
     description: 'Name of the environment in metrics, logs and traces',
   }),
   region: text('RETURNIT_REGION', 'local', { description: 'Name of the region in metrics, logs and traces' }),
-  logLevel: text('LOG_LEVEL', 'info', {
-    description: 'trace, debug, info, warn, error, fatal or silent',
-    oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
-  }),
-  logFile: text('LOG_FILE', '', {
-    description: 'Where log lines go; empty is returnit.log in the data folder, - is standard output',
-  }),
-  logFileMaxBytes: integer('LOG_FILE_MAX_BYTES', 67_108_864, {
-    description: 'Size at which the log file is renamed to end in .1',
-    min: 4096,
-  }),
+  ...logSettings,
   shutdownTimeoutMs: integer('SHUTDOWN_TIMEOUT_MS', 25_000, {
     description: 'Time to drain before what is left is cut off',
     min: 100,

@@ -1,5 +1,6 @@
 import { context, trace } from '@opentelemetry/api';
 import pino from 'pino';
+import { createLineFilter, targetOf, type LineFilter } from './line-filter.ts';
 import type { Metrics } from './metrics.ts';
 import { redactFields, redactText } from './redaction.ts';
 
@@ -10,6 +11,8 @@ const bufferMaxBytes = 16 * 1024 * 1024;
 
 export interface LoggerOptions {
   readonly level: string;
+  /** How often the same warning or error is written within a time. @default always */
+  readonly repeats?: { readonly max: number; readonly windowMs: number };
   /** @default standard output, written in this process: a transport's worker can lose the last lines */
   readonly destination?: pino.DestinationStream;
   /** Stand on every line, such as the environment and the region. */
@@ -23,6 +26,7 @@ export interface LoggerOptions {
  * span. Secrets and exact positions are replaced at any depth, in fields, bindings, errors and texts.
  */
 export function createLogger(options: LoggerOptions): Logger {
+  const filter = createLineFilter({ metrics: options.metrics, repeats: options.repeats });
   const logger = pino(
     {
       level: options.level,
@@ -35,15 +39,19 @@ export function createLogger(options: LoggerOptions): Logger {
         msg: (text: unknown) => (typeof text === 'string' ? redactText(text) : text),
       },
       mixin: traceFields,
-      ...(options.metrics === undefined ? {} : { hooks: { logMethod: countingMethod(options.metrics) } }),
+      hooks: { logMethod: filter.logMethod },
     },
     options.destination ?? createStdout(options.metrics),
   );
-  return redactBindings(logger);
+  filter.writeTo(logger);
+  return withTargets(logger, filter);
 }
 
-/** Writes what is buffered; to be awaited before the process ends. */
+const filterOf = Symbol('filter');
+
+/** Writes what is buffered, and how many repeats were left out; to be awaited before the process ends. */
 export function flushLogger(logger: Logger): Promise<void> {
+  (logger as Logger & { readonly [filterOf]?: LineFilter })[filterOf]?.flush();
   return new Promise((resolve, reject) => {
     logger.flush((error) => (error === undefined || error === null ? resolve() : reject(error)));
   });
@@ -62,22 +70,15 @@ function traceFields(): Record<string, string> {
   return { trace_id: span.traceId, span_id: span.spanId, trace_flags: `0${span.traceFlags.toString(16)}`.slice(-2) };
 }
 
-function countingMethod(metrics: Metrics): NonNullable<NonNullable<pino.LoggerOptions['hooks']>['logMethod']> {
-  const counter = metrics.counter('returnit_log_messages_total');
-  const labels = new Map(Object.entries(pino.levels.labels).map(([value, level]) => [Number(value), { level }]));
-  return function count(args, method, level) {
-    counter.inc(labels.get(level));
-    method.apply(this, args);
-  };
-}
-
-/** pino writes a child's bindings once, past the formatters; so they are redacted on their way in. */
-function redactBindings(logger: Logger): Logger {
+/** Children know whose lines they write. pino writes a child's bindings once, past the formatters; so they are redacted on their way in. */
+function withTargets(logger: Logger, filter: LineFilter): Logger {
   const prototype = Object.getPrototypeOf(logger) as Logger;
   return Object.assign(logger, {
+    [filterOf]: filter,
     child(this: Logger, bindings: pino.Bindings, options?: pino.ChildLoggerOptions) {
       // oxlint-disable-next-line typescript/unbound-method -- called on `this` right here
-      return Reflect.apply(prototype.child, this, [redactFields(bindings), options]) as Logger;
+      const child = Reflect.apply(prototype.child, this, [redactFields(bindings), options]) as Logger;
+      return filter.aim(child, { ...targetOf(this), ...targetOf(bindings) });
     },
     setBindings(this: Logger, bindings: pino.Bindings) {
       prototype.setBindings.call(this, redactFields(bindings));

@@ -29,7 +29,14 @@ export interface TelemetryOptions {
 
 type TelemetryConfig = Pick<
   Config,
-  'environment' | 'region' | 'logLevel' | 'otlpEndpoint' | 'tracesKept' | 'metricLabelSetsMax'
+  | 'environment'
+  | 'region'
+  | 'logLevel'
+  | 'logRepeatsMax'
+  | 'logRepeatsWindowMs'
+  | 'otlpEndpoint'
+  | 'tracesKept'
+  | 'metricLabelSetsMax'
 > &
   Partial<
     Pick<
@@ -49,6 +56,7 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
   const destination = options.logDestination ?? logFile;
   const logger = createLogger({
     level: config.logLevel,
+    repeats: { max: config.logRepeatsMax, windowMs: config.logRepeatsWindowMs },
     fields: { environment, region },
     metrics,
     ...(destination === undefined ? {} : { destination }),

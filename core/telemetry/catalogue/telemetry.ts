@@ -19,6 +19,15 @@ export const telemetryMetrics: readonly MetricDefinition[] = [
     owner: 'telemetry',
   },
   {
+    name: 'returnit_log_messages_suppressed_total',
+    type: 'counter',
+    help: 'Warnings and errors left out as repeats, by part: the line, or of a request, job or batch only the stack',
+    unit: 'messages',
+    labels: ['level', 'part', 'plugin'],
+    initial: ['warn', 'error'].flatMap((level) => ['line', 'stack'].map((part) => ({ level, part, plugin: 'core' }))),
+    owner: 'telemetry',
+  },
+  {
     name: 'returnit_log_messages_dropped_total',
     type: 'counter',
     help: 'Log lines lost: the log file could not be written, or standard output was not read fast enough',
