@@ -54,7 +54,7 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
   const app = new Koa<HttpState>();
   app.use(httpTelemetry({ telemetry, routes, config }));
   app.use(
-    problems(logger, [
+    problems([
       routing(Math.ceil(config.pluginRestartDelayMs / 1000)),
       authentication({
         authenticator: options.authenticator,

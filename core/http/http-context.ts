@@ -12,6 +12,8 @@ export interface HttpState {
   id: string;
   /** The code of the error that was answered, if one was. */
   errorCode: string | undefined;
+  /** What the server failed with, for the line about the request. */
+  failure: { readonly error: unknown; readonly isTemporary: boolean } | undefined;
   /** The client went away before the answer. */
   isAborted: boolean;
   /** A streamed answer was cut off before it was complete, and not because the client went away. */

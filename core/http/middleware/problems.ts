@@ -1,5 +1,4 @@
 import { AppError } from '#core/errors/app-error.ts';
-import type { Logger } from '#core/telemetry/logger.ts';
 import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
 import { discardRest } from '../discard-rest.ts';
@@ -7,8 +6,8 @@ import { toProblem } from '../problem-details.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import { sendAnswer } from '../send-answer.ts';
 
-/** Takes the steps and turns whatever they throw into problem details. The one place that logs a request's failure. */
-export function problems(logger: Logger, steps: readonly HttpStep[]): HttpMiddleware {
+/** Takes the steps and turns whatever they throw into problem details; what failed stands in the line about the request. */
+export function problems(steps: readonly HttpStep[]): HttpMiddleware {
   return async (ctx) => {
     try {
       for (const step of steps) {
@@ -18,7 +17,7 @@ export function problems(logger: Logger, steps: readonly HttpStep[]): HttpMiddle
     } catch (error) {
       // Whoever read the body reads no more: what is left of it can be discarded.
       ctx.state.upload?.end();
-      answer(ctx, error, logger);
+      answer(ctx, error);
     } finally {
       finishUpload(ctx);
     }
@@ -35,12 +34,12 @@ function finishUpload({ state, req, res }: HttpContext): void {
   });
 }
 
-function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
-  const { match, id } = ctx.state;
+function answer(ctx: HttpContext, error: unknown): void {
+  const { id } = ctx.state;
   const problem = toProblem(error, { instance: ctx.path.slice(0, 512), traceId: id });
   ctx.state.errorCode = problem.code;
   if (ctx.res.headersSent) {
-    cut(ctx, error, logger);
+    cut(ctx, error);
     return;
   }
   if (problem.code === 'CANCELLED') {
@@ -50,11 +49,7 @@ function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
     return;
   }
   if (problem.status >= 500) {
-    const route = match.kind === 'found' ? match.route.name : undefined;
-    logger[error instanceof AppError && problem.status === 503 ? 'warn' : 'error'](
-      { err: error, route, code: problem.code },
-      'Request failed',
-    );
+    ctx.state.failure = { error, isTemporary: error instanceof AppError && problem.status === 503 };
   }
   sendAnswer(ctx, {
     status: problem.status,
@@ -69,13 +64,12 @@ function answer(ctx: HttpContext, error: unknown, logger: Logger): void {
 }
 
 /** A stream that failed: an answer can no longer be an error, but it can be seen to be incomplete. */
-function cut(ctx: HttpContext, error: unknown, logger: Logger): void {
-  const { errorCode: code, route } = ctx.state;
+function cut(ctx: HttpContext, error: unknown): void {
   ctx.res.destroy();
-  if (code === 'CANCELLED') {
+  if (ctx.state.errorCode === 'CANCELLED') {
     ctx.state.isAborted = true;
     return;
   }
   ctx.state.isCut = true;
-  logger.warn({ err: error, route: route.name, code }, 'Stream cut off');
+  ctx.state.failure = { error, isTemporary: true };
 }

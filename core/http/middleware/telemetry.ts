@@ -4,6 +4,7 @@ import type { Labels } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
 import type { HttpContext, HttpMiddleware } from '../http-context.ts';
+import { createRequestLog, type FinishedRequest } from '../request-log.ts';
 import type { RouteMatch, RouteTable } from '../route-table.ts';
 import type { RouteRoles } from '../route.ts';
 
@@ -80,42 +81,20 @@ function isForDevices(roles: RouteRoles): boolean {
   return roles.includes('driver') && roles.every((role) => role === 'driver' || role === 'ops');
 }
 
-interface Finished {
-  readonly method: string;
-  readonly template: string;
-  readonly status: number;
-  readonly errorType: string;
-  readonly durationMs: number;
-  /** Until the answer, or its first piece. */
-  readonly answeredMs: number;
-}
-
-function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finished: Finished) => void {
+function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finished: FinishedRequest) => void {
   const { telemetry, config } = options;
   const durations = telemetry.metrics.histogram('http_server_request_duration_seconds');
   const slow = telemetry.metrics.counter('returnit_http_slow_requests_total');
-  const logger = telemetry.logger.child({ component: 'http' });
+  const log = createRequestLog(telemetry.logger, config);
   return (ctx, finished) => {
     durations.observe(durationLabels(ctx, finished), finished.durationMs / 1000);
     const isSlow = finished.answeredMs > config.httpSlowRequestMs;
     if (isSlow) slow.inc({ http_route: finished.template, plugin: ownerOf(ctx) });
-    const level = isSlow ? 'warn' : finished.status >= 500 ? 'info' : 'debug';
-    if (!logger.isLevelEnabled(level)) return;
-    logger[level](
-      {
-        method: finished.method,
-        route: finished.template,
-        status: finished.status,
-        durationMs: Math.round(finished.durationMs * 10) / 10,
-        plugin: ownerOf(ctx),
-        ...(ctx.state.errorCode === undefined ? {} : { code: ctx.state.errorCode }),
-      },
-      isSlow ? `Slow request: over ${config.httpSlowRequestMs} ms` : 'Request',
-    );
+    log(ctx, { ...finished, isSlow, plugin: ownerOf(ctx) });
   };
 }
 
-function durationLabels(ctx: HttpContext, { method, template, status, errorType }: Finished): Labels {
+function durationLabels(ctx: HttpContext, { method, template, status, errorType }: FinishedRequest): Labels {
   const { match } = ctx.state;
   const cache = match.kind === 'found' ? match.route.labels : undefined;
   const key = `${method} ${status} ${errorType}`;

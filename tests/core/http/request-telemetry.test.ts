@@ -129,4 +129,42 @@ describe('telemetry of a request', () => {
     assert.equal(quickLine['level'], 'debug');
     assert.doesNotMatch(JSON.stringify(fixture.logs), /secret-id/);
   });
+
+  it('is one line with who asked for what and how it ended, of which a refusal is never more than debugging', async () => {
+    const lineOf = (response: Response): Promise<Record<string, unknown>> =>
+      until('it is logged', () =>
+        fixture.logs.find((each) => each['trace_id'] === response.headers.get('x-request-id')),
+      );
+    const own = createFakePlugin('payments');
+    await fixture.route(own, {
+      path: '/payments/{orderId}',
+      params: { type: 'object', properties: { orderId: { type: 'string', minLength: 2 } }, required: ['orderId'] },
+    });
+    own.handler = () => ({ status: 299 });
+    const failed = await fixture.request('/payments/o-17', { role: 'customer', subject: 'c-1' });
+    await failed.text();
+    const { level, msg, method, route, status, plugin: owner, code, err, orderId, ...rest } = await lineOf(failed);
+    assert.deepEqual(
+      [level, msg, method, route, status, owner, code, orderId],
+      ['error', 'Request failed', 'GET', '/payments/{orderId}', 500, 'payments', 'INVALID_RESPONSE', 'o-17'],
+    );
+    assert.deepEqual([rest['principalKind'], rest['principal'], rest['component']], ['customer', 'c-1', 'http']);
+    assert.equal(typeof rest['durationMs'], 'number');
+    assert.equal((err as { code: string }).code, 'INVALID_RESPONSE');
+    const traced = fixture.logs.filter((each) => each['trace_id'] === failed.headers.get('x-request-id'));
+    assert.equal(traced.length, 1);
+
+    const refused = await fixture.request('/payments/x', { role: 'customer', subject: 'c-1' });
+    await refused.text();
+    const line = await lineOf(refused);
+    assert.deepEqual(
+      [line['status'], line['code'], 'orderId' in line, 'err' in line],
+      [422, 'VALIDATION_FAILED', false, false],
+    );
+    // On a busy machine it may have been slow.
+    assert.ok(line['level'] === 'debug' || line['slow'] === true);
+    const away = await fixture.request('/payments/o-17');
+    await away.text();
+    assert.equal((await lineOf(away))['principal'], undefined);
+  });
 });

@@ -1,0 +1,81 @@
+import type { Config } from '#core/config/settings.ts';
+import type { Logger } from '#core/telemetry/logger.ts';
+import { idsOf, toLoggedMs, wideEvent } from '#core/telemetry/wide-event.ts';
+import type { HttpContext } from './http-context.ts';
+
+export interface FinishedRequest {
+  readonly method: string;
+  /** Of the path. */
+  readonly template: string;
+  readonly status: number;
+  readonly errorType: string;
+  readonly durationMs: number;
+  /** Until the answer, or its first piece. */
+  readonly answeredMs: number;
+}
+
+export interface LoggedRequest extends FinishedRequest {
+  readonly plugin: string;
+  readonly isSlow: boolean;
+}
+
+type Level = 'debug' | 'warn' | 'error';
+
+/**
+ * One line a request, written in its span: with the trace id that its caller was told. At the rates this is made for,
+ * what went well and what a client did wrong would fill the log in minutes, and metrics and traces have it: it is written
+ * for whoever asks, by the level `debug` of the plugin that answers.
+ */
+export function createRequestLog(
+  logger: Logger,
+  { httpSlowRequestMs }: Pick<Config, 'httpSlowRequestMs'>,
+): (ctx: HttpContext, request: LoggedRequest) => void {
+  const loggers = new Map<string, Logger>();
+  /** The core and its plugins are few, and a logger of its own asks for the plugin's level. */
+  const loggerOf = (plugin: string): Logger =>
+    loggers.getOrInsertComputed(plugin, () => logger.child({ component: 'http', plugin }));
+  return (ctx, request) => {
+    const level = levelOf(ctx, request);
+    const log = loggerOf(request.plugin);
+    if (!log.isLevelEnabled(level)) return;
+    log[level](wideEvent(toFields(ctx, request)), messageOf(ctx, request, httpSlowRequestMs));
+  };
+}
+
+function levelOf({ state }: HttpContext, { status, isSlow }: LoggedRequest): Level {
+  if (state.failure !== undefined) return state.failure.isTemporary ? 'warn' : 'error';
+  return isSlow || status >= 500 ? 'warn' : 'debug';
+}
+
+function messageOf({ state }: HttpContext, { status, isSlow }: LoggedRequest, slowMs: number): string {
+  if (state.isCut) return 'Stream cut off';
+  if (state.failure !== undefined || status >= 500) return 'Request failed';
+  return isSlow ? `Slow request: over ${slowMs} ms` : 'Request';
+}
+
+function toFields({ state }: HttpContext, request: LoggedRequest): Readonly<Record<string, unknown>> {
+  const { principal, errorCode, failure, idempotencyKey } = state as Partial<HttpContext['state']>;
+  return {
+    method: request.method,
+    route: request.template,
+    status: request.status,
+    durationMs: toLoggedMs(request.durationMs),
+    ...(request.isSlow ? { slow: true } : {}),
+    ...(principal === undefined ? {} : { principalKind: principal.role, principal: principal.id }),
+    ...(idempotencyKey === undefined ? {} : { idempotent: true }),
+    ...checkedIds(state),
+    ...(errorCode === undefined ? {} : { code: errorCode }),
+    ...(failure === undefined ? {} : { err: failure.error }),
+  };
+}
+
+/** Of what the route's schemas have accepted: all else is a text of the client's choice. */
+function checkedIds({ match, params, query, body }: HttpContext['state']): Readonly<Record<string, string>> {
+  if (match.kind !== 'found') return {};
+  const { route } = match;
+  return {
+    ...(route.body?.matches(body) === true ? idsOf(body) : {}),
+    ...(route.query?.matches(query) === true ? idsOf(query) : {}),
+    ...(route.params?.matches(params) === true ? idsOf(params) : {}),
+  };
+}
