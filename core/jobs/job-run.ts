@@ -4,9 +4,10 @@ import type { JobWithMetadata, PgBoss } from 'pg-boss';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { withSpan } from '#core/telemetry/tracing.ts';
+import { currentTraceparent, withSpan, withTraceparent } from '#core/telemetry/tracing.ts';
 import type { Attempt } from './completion.ts';
 import { readEnvelope } from './job-envelope.ts';
+import { logJob, type JobLogSource, type LoggedJob } from './job-log.ts';
 
 export interface WorkedJob {
   readonly id: string;
@@ -29,13 +30,12 @@ export interface WorkerDeps {
   readonly telemetry: Telemetry;
 }
 
-export interface JobSource {
-  readonly queue: string;
-  /** Whose process works; `core` for the core's own jobs. */
-  readonly plugin: string;
+/** `plugin`: whose process works; `core` for the core's own jobs. */
+export interface JobSource extends JobLogSource {
   /** Aborted when the plugin's process is gone: nothing is fetched from then on. */
   readonly gone: AbortSignal;
-  readonly handle: (job: WorkedJob) => Promise<void>;
+  /** Resolves with what else stands in the line about the job, if anything. */
+  readonly handle: (job: WorkedJob) => Promise<Readonly<Record<string, unknown>> | void>;
 }
 
 export interface Claim {
@@ -53,14 +53,16 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
   const { queue, plugin } = source;
   const { job } = claim;
   if (source.gone.aborted) return giveBack(deps.pool, job);
-  const waitedMs = job.startedOn.getTime() - Math.max(job.startAfter.getTime(), job.createdOn.getTime());
-  metrics.histogram('returnit_job_wait_seconds').observe({ plugin, queue }, Math.max(0, waitedMs) / 1000);
+  const waitedMs = Math.max(0, job.startedOn.getTime() - Math.max(job.startAfter.getTime(), job.createdOn.getTime()));
+  metrics.histogram('returnit_job_wait_seconds').observe({ plugin, queue }, waitedMs / 1000);
   const startedAt = performance.now();
-  const failure = await attempt(source, job).then(
-    () => undefined,
-    (error: unknown) => ({ error }),
-  );
-  if (claim.isAbandoned()) return;
+  const ended = await attempt(source, job);
+  const { failure } = ended;
+  const log = (outcome: string): void =>
+    withTraceparent(ended.traceparent, () =>
+      logJob(logger, source, { job, outcome, waitedMs, durationMs: performance.now() - startedAt, ...ended }),
+    );
+  if (claim.isAbandoned()) return log('abandoned');
   const settled = { id: job.id, retryCount: job.retryCount };
   let outcome = 'completed';
   if (failure === undefined) {
@@ -68,33 +70,47 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
     metrics.gauge('returnit_job_last_success_timestamp_seconds').set({ queue }, Date.now() / 1000);
   } else {
     outcome = job.retryCount < job.retryLimit ? 'retried' : 'dead_letter';
-    const log = { err: failure.error, plugin, queue, jobId: job.id, attempt: job.retryCount + 1, outcome };
-    logger.warn(log, outcome === 'retried' ? 'Job failed: it is retried' : 'Job failed for the last time');
     await boss.fail(queue, settled, toOutput(failure.error));
   }
+  log(outcome);
   metrics.counter('returnit_jobs_total').inc({ plugin, queue, outcome });
   const seconds = (performance.now() - startedAt) / 1000;
   metrics.histogram('returnit_job_duration_seconds').observe({ plugin, queue, outcome }, seconds);
 }
 
-function attempt({ queue, plugin, handle }: JobSource, job: ClaimedJob): Promise<void> {
+/** How an attempt ended. */
+interface EndedAttempt extends Pick<LoggedJob, 'failure' | 'added'> {
+  /** Of the attempt's span. */
+  readonly traceparent: string | undefined;
+}
+
+async function attempt({ queue, plugin, handle }: JobSource, job: ClaimedJob): Promise<EndedAttempt> {
   const { data, traceparent } = readEnvelope(job.data);
   const number = job.retryCount + 1;
-  return withSpan(
-    `process ${queue}`,
-    {
-      kind: SpanKind.CONSUMER,
-      attributes: {
-        'messaging.system': 'pg_boss',
-        'messaging.destination.name': queue,
-        'messaging.message.id': job.id,
-        'returnit.plugin': plugin,
-        'returnit.job.attempt': number,
+  let own: string | undefined;
+  try {
+    const added = await withSpan(
+      `process ${queue}`,
+      {
+        kind: SpanKind.CONSUMER,
+        attributes: {
+          'messaging.system': 'pg_boss',
+          'messaging.destination.name': queue,
+          'messaging.message.id': job.id,
+          'returnit.plugin': plugin,
+          'returnit.job.attempt': number,
+        },
+        ...(traceparent === null ? {} : { parent: traceparent }),
       },
-      ...(traceparent === null ? {} : { parent: traceparent }),
-    },
-    () => handle({ id: job.id, queue, data, attempt: number }),
-  );
+      () => {
+        own = currentTraceparent();
+        return handle({ id: job.id, queue, data, attempt: number });
+      },
+    );
+    return { failure: undefined, added: added ?? {}, traceparent: own };
+  } catch (error) {
+    return { failure: { error }, added: {}, traceparent: own };
+  }
 }
 
 /** Fenced to the attempt: whoever holds the job meanwhile keeps it. */

@@ -11,6 +11,7 @@ import { createSlots, type Slots } from '#core/jobs/slots.ts';
 import { addSubscription, keepSubscriptions } from '#core/jobs/subscriptions.ts';
 import type { WorkerHandle } from '#core/jobs/worker.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { idsOf } from '#core/telemetry/wide-event.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Capability } from '../capability.ts';
 
@@ -72,6 +73,7 @@ export function createEventsCapability(options: EventsCapabilityOptions): Events
       slots: held.slots,
       gone: instance.gone,
       handle: ({ data }) => deliver(options, { instance, handler, event: data as StoredEvent }),
+      describe: describeEvent,
     });
     const earlier = held.workers.get(event);
     held.workers.set(event, worker);
@@ -144,11 +146,20 @@ interface Delivery {
   readonly event: StoredEvent;
 }
 
+function describeEvent(stored: unknown): Readonly<Record<string, unknown>> {
+  // Whatever else was put into the queue has no form.
+  const { name, id, data } = (stored ?? {}) as Partial<StoredEvent>;
+  return { ...idsOf(data), event: name, eventId: id };
+}
+
 /**
  * Handler and inbox commit together. A crash between the commit and the settling of the job brings the event again, and
  * the inbox then says that it has been handled.
  */
-async function deliver(options: EventsCapabilityOptions, { instance, handler, event }: Delivery): Promise<void> {
+async function deliver(
+  options: EventsCapabilityOptions,
+  { instance, handler, event }: Delivery,
+): Promise<Readonly<Record<string, unknown>>> {
   const { transactions, config } = options;
   const { metrics } = options.telemetry;
   const labels = { plugin: instance.plugin.name, event: event.name };
@@ -176,4 +187,5 @@ async function deliver(options: EventsCapabilityOptions, { instance, handler, ev
   const lagSeconds = (Date.now() - Date.parse(event.publishedAt)) / 1000;
   if (outcome === 'handled')
     metrics.histogram('returnit_event_delivery_lag_seconds').observe(labels, Math.max(0, lagSeconds));
+  return { delivery: outcome };
 }

@@ -79,6 +79,24 @@ describe('createWorker()', () => {
     await deadLetters.replayDeadLetter(letter.id);
     await until('the replay is done', () => attempts.length === 4);
     assert.deepEqual((await deadLetters.listDeadLetters()).letters, []);
+    // One line an attempt: 20 is debug, 40 warn, 50 error.
+    const lines = await until('the last attempt is logged', () => {
+      const found = fixture.telemetry.lines.filter((line) => line['queue'] === 'sender.failing' && 'jobId' in line);
+      return found.length === 4 && found;
+    });
+    assert.deepEqual(
+      lines.map(({ level, attempt, outcome, code }) => [level, attempt, outcome, code]),
+      [
+        [40, 1, 'retried', 'INTERNAL'],
+        [40, 2, 'retried', 'INTERNAL'],
+        [50, 3, 'dead_letter', 'INTERNAL'],
+        [20, 1, 'completed', undefined],
+      ],
+    );
+    const [line] = lines;
+    assert.deepEqual([line?.['component'], line?.['plugin']], ['jobs', 'sender']);
+    for (const field of ['durationMs', 'waitedMs']) assert.equal(typeof line?.[field], 'number');
+    assert.match(String(line?.['jobId']), /^[0-9a-f-]{36}$/);
     await assert.rejects(deadLetters.replayDeadLetter(letter.id), { code: 'NOT_FOUND' });
     await assert.rejects(deadLetters.replayDeadLetter('x'), { code: 'NOT_FOUND' });
     instance.die();

@@ -125,6 +125,19 @@ describe('createEventsCapability()', () => {
       /returnit_events_delivered_total\{plugin="receiver",event="test.repeated",outcome="duplicate"\} 1/,
     );
     assert.match(body, /returnit_inbox_duplicates_total\{plugin="receiver"\} 1/);
+    const lines = await until('both deliveries are logged', () => {
+      const found = fixture.telemetry.lines.filter((line) => line['queue'] === queue && 'jobId' in line);
+      return found.length === 2 && found;
+    });
+    assert.deepEqual(
+      lines.map(({ msg, event, delivery, outcome }) => [msg, event, delivery, outcome]),
+      [
+        ['Job done', 'test.repeated', 'handled', 'completed'],
+        ['Job done', 'test.repeated', 'duplicate', 'completed'],
+      ],
+    );
+    assert.equal(lines[0]?.['eventId'], lines[1]?.['eventId']);
+    assert.match(String(lines[0]?.['eventId']), /^[0-9a-f-]{36}$/);
     receiver.die();
   });
 
