@@ -1,8 +1,8 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import { AppError } from '#core/errors/app-error.ts';
-import type { Logger } from '#core/telemetry/logger.ts';
 import { BacklogPace } from './backlog-pace.ts';
 import { BatchMetrics } from './batch-metrics.ts';
+import { createBatchLog, type BatchLog } from './batch-log.ts';
 import { withBatchSpan } from './batch-span.ts';
 import {
   decodePayload,
@@ -40,7 +40,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
 class SubscriptionBatcher implements Batcher {
   readonly #options: BatcherOptions;
   readonly #metrics: BatchMetrics;
-  readonly #log: Logger;
+  readonly #log: BatchLog;
   readonly #now: () => number;
   readonly #waiting: FairQueue<Content>;
   readonly #pace: BacklogPace;
@@ -61,7 +61,7 @@ class SubscriptionBatcher implements Batcher {
   constructor(options: BatcherOptions) {
     this.#options = options;
     this.#metrics = new BatchMetrics(options.telemetry.metrics, options);
-    this.#log = options.telemetry.logger.child({ component: 'mqtt', plugin: options.plugin, filter: options.filter });
+    this.#log = createBatchLog(options);
     this.#now = options.now ?? Date.now;
     this.#waiting = new FairQueue({ ...options, now: this.#now });
     this.#pace = new BacklogPace({ share: options.backlogShare, now: this.#now });
@@ -239,7 +239,7 @@ class SubscriptionBatcher implements Batcher {
     const ended = this.#metrics.batchStarted(batch.length);
     const sizeLimit = this.#sizeLimit;
     try {
-      await withBatchSpan(this.#options, batch, () => this.#handOver(batch, handle));
+      await withBatchSpan(this.#options, batch, () => this.#log(batch, () => this.#handOver(batch, handle)));
       // Another that was in flight may have failed meanwhile: this one says nothing of what comes next.
       if (this.#sizeLimit === sizeLimit) {
         this.#failures = 0;
@@ -249,20 +249,25 @@ class SubscriptionBatcher implements Batcher {
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'INTERNAL';
       this.#failed(batch, code);
-      this.#log.warn({ err: error, messages: batch.length }, 'Batch failed: it is not acknowledged and comes again');
       ended(code);
     }
   }
 
-  async #handOver(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
+  /** @returns how many were rejected */
+  async #handOver(batch: readonly Entry[], handle: HandleBatch): Promise<number> {
     const messages = batch.map(({ message, content }) => toPluginMessage(message, content));
     const verdicts = parseVerdicts(await handle(messages), batch.length);
+    let rejected = 0;
     for (const [index, { message }] of batch.entries()) {
       const verdict = verdicts[index];
-      if (verdict !== undefined && verdict !== 'accepted') this.#reject(message, verdict.rejected);
+      if (verdict !== undefined && verdict !== 'accepted') {
+        this.#reject(message, verdict.rejected);
+        rejected += 1;
+      }
       // Gone meanwhile: it was committed, nobody waits for the acknowledgement, and its copy will be recognised.
       if (this.#remove(message)) message.settle();
     }
+    return rejected;
   }
 
   #failed(batch: readonly Entry[], code: string): void {

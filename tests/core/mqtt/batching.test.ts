@@ -9,6 +9,7 @@ import { parseVerdicts, toReasonLabel } from '#core/mqtt/batch-handling.ts';
 import { IncomingMessage } from '#core/mqtt/incoming-message.ts';
 import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
+import { createTestTelemetry } from '../plugin-host/test-telemetry.ts';
 import { batcherOptions, until } from './fixture.ts';
 
 interface Harness {
@@ -80,6 +81,43 @@ describe('createBatcher()', () => {
     assert.equal(spans.find((span) => span.name === 'handle')?.parentSpanId, batch.spanId);
     await tracing.stop();
     await batcher.stop();
+  });
+
+  it('is one line a batch, in its span: for debugging when it went well, a warning when it comes again', async () => {
+    const tracing = await startTracing({
+      otlpEndpoint: null,
+      tracesKept: 100,
+      version: '0',
+      environment: 'test',
+      region: 'test',
+    });
+    const telemetry = createTestTelemetry();
+    const { batcher, acknowledged, deliver } = createHarness({ telemetry });
+    let failures = 1;
+    for (let number = 0; number < 3; number += 1) deliver(String(number));
+    batcher.attach(async (messages) => {
+      failures -= 1;
+      if (failures >= 0) throw new AppError('PLUGIN_UNAVAILABLE', 'Cannot reach tracking: its process is gone');
+      return { verdicts: messages.map(({ payload }) => (payload === '1' ? { rejected: 'stale' } : 'accepted')) };
+    }, wishes);
+    await until('all are acknowledged', () => acknowledged.length === 3);
+    await batcher.stop();
+    await tracing.stop();
+    const [failed, settled, ...others] = telemetry.lines;
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [failed, settled].map((line) => [line?.level, line?.['messages'], line?.['devices'], line?.['outcome']]),
+      [
+        ['warn', 3, 1, 'retried'],
+        ['debug', 3, 1, 'settled'],
+      ],
+    );
+    assert.deepEqual([failed?.['code'], settled?.['rejected']], ['PLUGIN_UNAVAILABLE', 1]);
+    for (const line of [failed, settled]) {
+      const span = tracing.recentSpans(String(line?.['trace_id'])).find(({ kind }) => kind === 'consumer');
+      assert.equal(span?.spanId, line?.['span_id']);
+      assert.deepEqual([line?.['component'], line?.['filter']], ['mqtt', 'drivers/+/location']);
+    }
   });
 
   it('lets one message that always fails keep no other back', async () => {
