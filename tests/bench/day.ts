@@ -78,7 +78,7 @@ export async function benchDay(): Promise<BenchResult> {
       await decideFailedPickups(rig, common);
       seen.push(print(String(hour).padStart(2, '0'), await readState(rig)));
     }
-    const end = await settle(rig, common);
+    const end = await settle(rig, common, failures);
     print('end', end);
     const seconds = (performance.now() - beganMs) / 1000;
     return toResult({ end, booked, seconds, crowd, fleet, seen, recorded, failures });
@@ -102,13 +102,17 @@ async function decideFailedPickups(rig: Rig, common: Common): Promise<void> {
 }
 
 /** After the last booking: until every order has ended and no work is left. */
-async function settle(rig: Rig, common: Common): Promise<State> {
+async function settle(rig: Rig, common: Common, failures: readonly string[]): Promise<State> {
   const endMs = performance.now() + settleMaxMs;
   for (;;) {
     await decideFailedPickups(rig, common);
     const state = await readState(rig);
     if (openOf(state) === 0 && state.jobs === 0 && state.outbox === 0) return state;
-    if (performance.now() > endMs) throw new Error(`The day does not end: ${JSON.stringify(state)}`);
+    if (performance.now() > endMs) {
+      throw new Error(
+        `The day does not end: ${JSON.stringify(state)}, ${failures.length} failures: ${failures.slice(0, 5).join('; ')}`,
+      );
+    }
     await wait(1000);
   }
 }

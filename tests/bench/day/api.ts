@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { Pool } from 'undici';
 import type { Role } from '#plugin-api';
 import type { Rig } from '../../support/ingest/rig.ts';
@@ -7,6 +8,9 @@ import type { Rig } from '../../support/ingest/rig.ts';
 const connections = 48;
 const attemptsMax = 20;
 const pauseMs = 250;
+/** A token is good for an hour; a day may take longer. */
+const tokenMs = 30 * 60_000;
+const peopleMax = 10_000;
 /** The platform is busy or away for a moment: the same request comes again, as a phone's app would send it. */
 const again: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
@@ -31,11 +35,17 @@ export interface Who {
 /** Everybody who calls the API in a day, over the connections of a few processes. */
 export function createCrowd({ core }: Rig): Crowd {
   const pool = new Pool(core.addresses.api, { connections, pipelining: 1 });
-  const tokens = new Map<string, Promise<string>>();
+  const tokens = new LRUCache<string, Promise<string>>({ max: peopleMax, ttl: tokenMs });
   let requests = 0;
   let repeated = 0;
-  const tokenOf = ({ role, id }: Who): Promise<string> =>
-    tokens.getOrInsertComputed(`${role} ${id}`, async () => (await core.as(role, id)).token ?? '');
+  const tokenOf = ({ role, id }: Who): Promise<string> => {
+    const who = `${role} ${id}`;
+    const known = tokens.get(who);
+    if (known !== undefined) return known;
+    const token = core.as(role, id).then((api) => api.token ?? '');
+    tokens.set(who, token);
+    return token;
+  };
   return {
     get requests() {
       return requests;
