@@ -122,8 +122,11 @@ describe('Handover', () => {
     const release = Promise.withResolvers<void>();
     const seen: number[] = [];
     await node.jobs.queues.ensure('sender.waiting');
-    for (const n of [1, 2, 3]) await send('sender.waiting', n);
-    await until('they wait', async () => (await statesOf('sender.waiting')).length === 3);
+    // One after another: jobs that reach their queue by one statement are equally old.
+    for (const n of [1, 2, 3]) {
+      await send('sender.waiting', n);
+      await until('it waits', async () => (await statesOf('sender.waiting')).length === n);
+    }
     const instance = await work(node, 'sender.waiting', {
       run: async ({ data }) => {
         seen.push(data.n);
