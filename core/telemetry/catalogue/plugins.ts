@@ -112,6 +112,14 @@ const processMetrics: readonly MetricDefinition[] = [
     owner: 'plugin-host',
   },
   {
+    name: 'returnit_plugin_permissions',
+    type: 'gauge',
+    help: 'Resources of each permission that a plugin has requested, that it was granted, and that nobody has decided about (missing)',
+    unit: 'resources',
+    labels: ['plugin', 'permission', 'state'],
+    owner: 'plugin-host',
+  },
+  {
     name: 'returnit_plugin_state',
     type: 'gauge',
     help: '1 for the state a plugin is in, 0 for the others',

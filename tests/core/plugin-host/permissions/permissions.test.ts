@@ -3,9 +3,11 @@ import { describe, it } from 'node:test';
 import type { Access } from '#core/plugin-host/capability.ts';
 import type { Grants } from '#core/plugin-host/permissions/grants.ts';
 import type { ManifestPermissions } from '#core/plugin-host/manifest/manifest-schema.ts';
+import { showPermissions } from '#core/plugin-host/permissions/permission-metrics.ts';
 import { NotCapable } from '#core/plugin-host/permissions/not-capable.ts';
 import { collectRules, missingGrants, type RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
 import { createPermissions, type Decision } from '#core/plugin-host/permissions/permissions.ts';
+import { createMetrics } from '#core/telemetry/metrics.ts';
 
 const requested: ManifestPermissions = {
   net: { hosts: ['*.stripe.com:443', '10.0.0.0/8:443'], why: 'charge cards' },
@@ -182,5 +184,33 @@ describe('missingGrants()', () => {
       grants: { grants: {} },
     });
     assert.equal(permissions.check('payments', net('osrm.example:443')).state, 'prompt');
+  });
+});
+
+describe('showPermissions()', () => {
+  it('shows what is requested, granted and missing of each permission that is asked for', async () => {
+    const metrics = createMetrics({ labelSetsMax: 50 });
+    const rules = collectRules({
+      manifest: { name: 'payments', permissions: requested },
+      grants: { grants: { payments: { net: ['api.stripe.com:443'], http: true } } },
+    });
+    showPermissions(metrics, { plugins: [{ manifest: { name: 'payments' } }], permissions: { rulesOf: () => rules } });
+    const { body } = await metrics.render();
+    const shown = [...body.matchAll(/returnit_plugin_permissions\{(.*?)\} (\d+)/g)].map(([, labels, value]) => {
+      const [, permission] = /permission="(\w+)"/.exec(labels ?? '') ?? [];
+      const [, state] = /state="(\w+)"/.exec(labels ?? '') ?? [];
+      return [permission, state, Number(value)];
+    });
+    assert.deepEqual(shown, [
+      ['http', 'requested', 2],
+      ['http', 'granted', 2],
+      ['http', 'missing', 0],
+      ['events', 'requested', 2],
+      ['events', 'granted', 0],
+      ['events', 'missing', 2],
+      ['net', 'requested', 2],
+      ['net', 'granted', 1],
+      ['net', 'missing', 1],
+    ]);
   });
 });
