@@ -56,8 +56,9 @@ export class SimulatedDriver {
 
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all(this.#work);
+    // First, so that no offer comes any more.
     await this.#client?.endAsync();
+    await Promise.all(this.#work);
   }
 
   /** There and back along the route. */
