@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import type { Alert, AlertCases, Firing } from './alert.ts';
 import { business } from './business.ts';
 import { capacity } from './capacity.ts';
+import { dashboardLink, dashboardTemplate } from './dashboard-link.ts';
 import { database } from './database.ts';
 import { http } from './http.ts';
 import { ingest } from './ingest.ts';
@@ -55,7 +56,12 @@ export function toRulesFile(only?: string): string {
             for: alert.for,
             ...(alert.keepFiringFor === undefined ? {} : { keep_firing_for: alert.keepFiringFor }),
             labels: labelsOf(alert),
-            annotations: { summary: alert.summary, description: alert.description, runbook: runbookOf(alert) },
+            annotations: {
+              summary: alert.summary,
+              description: alert.description,
+              runbook: runbookOf(alert),
+              dashboard: dashboardTemplate(alert.name),
+            },
           })),
         ],
       })),
@@ -86,7 +92,12 @@ function testsOf(alert: Alert): object[] {
     exp_alerts: alerts.map(({ labels, description }) => ({
       // What a label's template makes is said by the case.
       exp_labels: { ...labelsOf(alert), ...labels },
-      exp_annotations: { summary: alert.summary, description, runbook: runbookOf(alert) },
+      exp_annotations: {
+        summary: alert.summary,
+        description,
+        runbook: runbookOf(alert),
+        dashboard: dashboardLink(alert.name, labels),
+      },
     })),
   });
   return [

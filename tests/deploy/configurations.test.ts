@@ -309,7 +309,7 @@ describe('provisioning of Grafana', () => {
   it('looks for dashboards where they are mounted', () => {
     const { providers } = read('grafana/provisioning/dashboards/dashboards.yml');
     assert.equal(providers.length, 1);
-    assert.equal(providers[0].options.path, mountOf('grafana', 'dashboards'));
+    assert.equal(providers[0].options.path, mountOf('grafana', 'dashboards/json'));
     assert.equal(mountOf('grafana', 'deploy/grafana/provisioning'), '/etc/grafana/provisioning');
   });
 });
