@@ -1,0 +1,36 @@
+/** Every query of every dashboard, asked of a Prometheus that has watched the platform at work. */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { dashboards } from '../../dashboards/all.ts';
+import { skipWithout } from '../support/programs.ts';
+import { empty } from './empty.ts';
+import { observe, type Observed } from './observed.ts';
+
+const skip = skipWithout(['prometheus'], 'prometheus');
+const loadSeconds = 45;
+
+describe('queries of the dashboards', { skip }, () => {
+  let observed: Observed;
+  before(async () => {
+    observed = await observe(loadSeconds);
+  });
+  after(() => observed?.stop());
+
+  for (const { uid, rows } of dashboards) {
+    for (const panel of rows.flatMap(({ panels }) => panels)) {
+      const name = `${uid} ${panel.id}`;
+      it(`${name} "${panel.title}" ${name in empty ? 'asks what can be asked' : 'shows something'}`, async () => {
+        const found = await Promise.all(panel.queries.map(({ expr }) => observed.query(expr)));
+        const values = found.flat().flatMap(({ values: all }) => all.map(([, value]) => value));
+        assert.equal(
+          values.some((value) => value !== 'NaN'),
+          !(name in empty),
+        );
+      });
+    }
+  }
+
+  it('lead to traces', async () => {
+    assert.ok((await observed.exemplars('http_server_request_duration_seconds_bucket')) > 0);
+  });
+});
