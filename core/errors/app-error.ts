@@ -23,3 +23,6 @@ export class AppError extends Error {
     return errorCodes[this.code].status;
   }
 }
+
+/** What an error of any kind is counted and logged as: one without a code is a fault in a program. */
+export const toErrorCode = (error: unknown): ErrorCode => (error instanceof AppError ? error.code : 'INTERNAL');

@@ -54,9 +54,10 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
   const { job } = claim;
   if (source.gone.aborted) return giveBack(deps.pool, job);
   const waitedMs = Math.max(0, job.startedOn.getTime() - Math.max(job.startAfter.getTime(), job.createdOn.getTime()));
-  metrics.histogram('returnit_job_wait_seconds').observe({ plugin, queue }, waitedMs / 1000);
   const startedAt = performance.now();
-  const ended = await attempt(source, job);
+  const ended = await attempt(source, job, () =>
+    metrics.histogram('returnit_job_wait_seconds').observe({ plugin, queue }, waitedMs / 1000),
+  );
   const { failure } = ended;
   const log = (outcome: string): void =>
     withTraceparent(ended.traceparent, () =>
@@ -75,7 +76,9 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
   log(outcome);
   metrics.counter('returnit_jobs_total').inc({ plugin, queue, outcome });
   const seconds = (performance.now() - startedAt) / 1000;
-  metrics.histogram('returnit_job_duration_seconds').observe({ plugin, queue, outcome }, seconds);
+  withTraceparent(ended.traceparent, () =>
+    metrics.histogram('returnit_job_duration_seconds').observe({ plugin, queue, outcome }, seconds),
+  );
 }
 
 /** How an attempt ended. */
@@ -84,7 +87,12 @@ interface EndedAttempt extends Pick<LoggedJob, 'failure' | 'added'> {
   readonly traceparent: string | undefined;
 }
 
-async function attempt({ queue, plugin, handle }: JobSource, job: ClaimedJob): Promise<EndedAttempt> {
+/** @param began is called in the attempt's span */
+async function attempt(
+  { queue, plugin, handle }: JobSource,
+  job: ClaimedJob,
+  began: () => void,
+): Promise<EndedAttempt> {
   const { data, traceparent } = readEnvelope(job.data);
   const number = job.retryCount + 1;
   let own: string | undefined;
@@ -104,6 +112,7 @@ async function attempt({ queue, plugin, handle }: JobSource, job: ClaimedJob): P
       },
       () => {
         own = currentTraceparent();
+        began();
         return handle({ id: job.id, queue, data, attempt: number });
       },
     );

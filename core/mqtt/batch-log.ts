@@ -1,4 +1,4 @@
-import { AppError } from '#core/errors/app-error.ts';
+import { toErrorCode } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { toLoggedMs, wideEvent } from '#core/telemetry/wide-event.ts';
 import type { IncomingMessage } from './incoming-message.ts';
@@ -30,7 +30,7 @@ export function createBatchLog({ plugin, filter, telemetry }: BatchLogOptions): 
       if (!logger.isLevelEnabled('debug')) return;
       logger.debug(wideEvent({ ...fields(), rejected, outcome: 'settled' }), 'Batch');
     } catch (error) {
-      const code = error instanceof AppError ? error.code : 'INTERNAL';
+      const code = toErrorCode(error);
       logger.warn(
         wideEvent({ ...fields(), outcome: 'retried', code, err: error }),
         'Batch failed: it is not acknowledged and comes again',

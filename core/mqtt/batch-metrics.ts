@@ -1,4 +1,5 @@
 import { performance } from 'node:perf_hooks';
+import { toErrorCode } from '#core/errors/app-error.ts';
 import type { Counter, Gauge, Histogram, Metrics } from '#core/telemetry/metrics.ts';
 import { lanes, type FairQueue } from './fair-queue.ts';
 import type { IncomingMessage } from './incoming-message.ts';
@@ -50,13 +51,19 @@ export class BatchMetrics {
     for (const lane of lanes) this.#waiting.set({ ...this.#labels, lane }, queue.sizeOf(lane));
   }
 
-  /** Returns what ends it, with the error's code or ''. */
-  batchStarted(size: number): (errorType: string) => void {
+  /** In the batch's span: its trace leads from the duration to the batch. */
+  async batch(size: number, work: () => Promise<void>): Promise<void> {
     const startedAt = performance.now();
     this.#batchSize.observe(this.#labels, size);
-    return (errorType) => {
+    let errorType = '';
+    try {
+      await work();
+    } catch (error) {
+      errorType = toErrorCode(error);
+      throw error;
+    } finally {
       const seconds = (performance.now() - startedAt) / 1000;
       this.#duration.observe({ ...this.#labels, messaging_system: 'mqtt', error_type: errorType }, seconds);
-    };
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
-import { AppError } from '#core/errors/app-error.ts';
+import { toErrorCode } from '#core/errors/app-error.ts';
 import { BacklogPace } from './backlog-pace.ts';
 import { BatchMetrics } from './batch-metrics.ts';
 import { createBatchLog, type BatchLog } from './batch-log.ts';
@@ -236,20 +236,17 @@ class SubscriptionBatcher implements Batcher {
   }
 
   async #process(batch: readonly Entry[], handle: HandleBatch): Promise<void> {
-    const ended = this.#metrics.batchStarted(batch.length);
     const sizeLimit = this.#sizeLimit;
+    const handOver = (): Promise<void> => this.#log(batch, () => this.#handOver(batch, handle));
     try {
-      await withBatchSpan(this.#options, batch, () => this.#log(batch, () => this.#handOver(batch, handle)));
+      await withBatchSpan(this.#options, batch, () => this.#metrics.batch(batch.length, handOver));
       // Another that was in flight may have failed meanwhile: this one says nothing of what comes next.
       if (this.#sizeLimit === sizeLimit) {
         this.#failures = 0;
         this.#sizeLimit = Math.min(this.#options.batchSizeMax, sizeLimit * 2);
       }
-      ended('');
     } catch (error) {
-      const code = error instanceof AppError ? error.code : 'INTERNAL';
-      this.#failed(batch, code);
-      ended(code);
+      this.#failed(batch, toErrorCode(error));
     }
   }
 

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
+import { catalogue } from '#core/telemetry/catalogue.ts';
 import { startDemo } from '#core/cli/demo/demo.ts';
 import { orderReached } from '../support/journey.ts';
 import { watchBySocket } from '../support/live-client.ts';
@@ -129,6 +130,22 @@ describe('/metrics of a platform with demo drivers', () => {
     const series = page.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
     assert.ok(series > 500 && series < seriesMax, `${series} series`);
     assert.equal(readSample(page, 'returnit_metric_labelsets_dropped_total', {}), 0);
+  });
+
+  it('leads from each latency to a trace', async () => {
+    const { ops } = platform.app.addresses;
+    const answer = await fetch(`${ops}/metrics`, { headers: { accept: 'application/openmetrics-text' } });
+    const lines = (await answer.text()).split('\n');
+    for (const { name } of catalogue.filter(({ exemplars }) => exemplars === true)) {
+      const buckets = lines.filter((line) => line.startsWith(`${name}_bucket{`));
+      // Nothing of the demo calls another host.
+      if (name === 'http_client_request_duration_seconds' && buckets.length === 0) continue;
+      assert.ok(buckets.length > 0, `${name} has been observed`);
+      assert.ok(
+        buckets.some((line) => / # \{trace_id="[0-9a-f]{32}"\} /.test(line)),
+        `${name} has no exemplar`,
+      );
+    }
   });
 
   it('has no id of anything in a label', () => {

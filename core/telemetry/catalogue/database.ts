@@ -62,6 +62,7 @@ export const databaseMetrics: readonly MetricDefinition[] = [
     unit: 'seconds',
     labels: [pool],
     buckets: acquireSeconds,
+    exemplars: true,
     owner: 'database',
   },
   {
@@ -71,6 +72,7 @@ export const databaseMetrics: readonly MetricDefinition[] = [
     unit: 'seconds',
     labels: [pool],
     buckets: acquireSeconds,
+    exemplars: true,
     owner: 'database',
   },
   {
@@ -80,6 +82,7 @@ export const databaseMetrics: readonly MetricDefinition[] = [
     unit: 'seconds',
     labels: [pool],
     buckets: databaseSeconds,
+    exemplars: true,
     owner: 'database',
   },
   {

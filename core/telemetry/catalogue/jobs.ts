@@ -35,6 +35,7 @@ export const jobMetrics: readonly MetricDefinition[] = [
     unit: 'seconds',
     labels: ['plugin', 'queue'],
     buckets: jobSeconds,
+    exemplars: true,
     partition: 'plugin',
     owner: 'jobs',
   },

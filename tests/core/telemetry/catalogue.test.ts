@@ -6,9 +6,17 @@ import { createMetrics } from '#core/telemetry/metrics.ts';
 import { familyName } from '#core/telemetry/metric-name.ts';
 import { collectContainer } from '#core/telemetry/container-collector.ts';
 import { startRuntimeCollector } from '#core/telemetry/runtime-collector.ts';
+import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
 
 /** Semantic conventions without our prefix, and the names that every Prometheus dashboard knows. */
 const prefixes = /^(returnit|http_server|http_client|db_client|messaging|nodejs|process)_/;
+
+/** Of the process, in nobody's trace. */
+const untraced = new Set([
+  'nodejs_eventloop_delay_seconds',
+  'nodejs_gc_duration_seconds',
+  'returnit_metrics_scrape_duration_seconds',
+]);
 
 describe('catalogue', () => {
   it('names each metric once, also as OpenMetrics groups them', () => {
@@ -44,6 +52,34 @@ describe('catalogue', () => {
       catalogue.find((definition) => definition.name === name)?.buckets ?? [];
     assert.ok(bucketsOf('http_server_request_duration_seconds').includes(1));
     assert.ok(bucketsOf('db_client_operation_duration_seconds').includes(0.5));
+  });
+
+  it('keeps the trace of the newest observation of every latency', async () => {
+    const metrics = createMetrics({ labelSetsMax: 10 });
+    const tracing = await startTracing({
+      otlpEndpoint: null,
+      tracesKept: 10,
+      version: '0',
+      environment: 'test',
+      region: 'test',
+    });
+    const latencies = catalogue.filter(
+      ({ type, unit, name }) => type === 'histogram' && unit === 'seconds' && !untraced.has(name),
+    );
+    assert.ok(latencies.length > 10);
+    const traceId = await withSpan('work', {}, (span) => {
+      for (const { name } of latencies) metrics.histogram(name).observe({}, 0.01);
+      return span.spanContext().traceId;
+    });
+    await tracing.stop();
+    const { body } = await metrics.render('application/openmetrics-text');
+    for (const { name } of latencies) {
+      const lines = body.split('\n').filter((line) => line.startsWith(`${name}_bucket{`));
+      assert.ok(
+        lines.some((line) => line.includes(` # {trace_id="${traceId}"} 0.01 `)),
+        name,
+      );
+    }
   });
 
   it('passes promtool check metrics with every metric in use', async (t) => {
