@@ -89,6 +89,7 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
       const child = sets.of(labels);
       if (total > child.value) child.value = total;
     },
+    remove: (labels) => sets.remove(labels),
   };
   const gauge: Gauge = {
     set(labels, value) {
@@ -100,7 +101,10 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
       const child = sets.of(labels);
       child.value = Number.isNaN(child.value) ? by : child.value + by;
     },
-    remove: (labels) => sets.remove(labels),
+    remove(labels) {
+      if (definition.labels.length > 0) sets.remove(labels);
+      else sets.of({}).value = start;
+    },
   };
   return {
     definition,

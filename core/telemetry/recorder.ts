@@ -5,6 +5,8 @@ export interface Counter {
   inc(labels?: Labels, by?: number): void;
   /** Raises the counter to a total that is counted elsewhere (the kernel, V8); a smaller total changes nothing. */
   advanceTo(labels: Labels, total: number): void;
+  /** Forgets a label set whose subject is no longer followed. */
+  remove(labels: Labels): void;
 }
 
 export interface Gauge {

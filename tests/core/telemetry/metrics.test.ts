@@ -68,6 +68,19 @@ describe('createMetrics()', () => {
     assert.equal(await valueOf(metrics, 'returnit_mqtt_batch_size_sum{plugin="tracking"}'), 5010);
   });
 
+  it('forgets counters and gauges that are removed, those without labels as well', async () => {
+    const metrics = createTestMetrics(10);
+    metrics.gauge('returnit_db_up').set({}, 1);
+    metrics.gauge('returnit_db_up').remove({});
+    assert.equal(await valueOf(metrics, 'returnit_db_up'), undefined);
+    const ends = metrics.counter('returnit_ends_total');
+    ends.inc({ reason: 'a' }, 2);
+    ends.inc({ reason: 'b' }, 3);
+    ends.remove({ reason: 'a' });
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), undefined);
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="b"}'), 3);
+  });
+
   it('keeps label sets apart whose values only look alike when joined', async () => {
     const metrics = createMetrics({ labelSetsMax: 10 });
     metrics.counter('returnit_jobs_total').inc({ plugin: 'a|b', queue: 'c' });
