@@ -3,6 +3,7 @@ import type { Cluster } from '#core/database/postgres-cluster.ts';
 import { createTransactions, type Transactions } from '#core/database/transactions.ts';
 import type { Database } from '#core/database/database.ts';
 import { createDatabaseHealth } from '#core/database/health.ts';
+import { startStatistics } from '#core/database/statistics/statistics-collector.ts';
 import { createAuthenticator, type Authenticator } from '#core/http/authentication.ts';
 import type { AuthenticateDevice } from '#core/http/device-credentials.ts';
 import { startJobSystem, type JobSystem } from '#core/jobs/job-system.ts';
@@ -60,6 +61,11 @@ export async function startBackends(
   cleanup.defer(() => health.stop());
   await health.start();
   parts.database = health;
+  if (config.dbStatisticsIntervalMs > 0) {
+    const plugins = admitted.plugins.map(({ manifest }) => manifest.name);
+    const statistics = startStatistics({ database, plugins, telemetry, config });
+    cleanup.defer(() => statistics.stop());
+  }
   const transactions = createTransactions({ database, telemetry, config });
   cleanup.defer(() => transactions.stop());
   const jobs = await startJobSystem({

@@ -4,6 +4,7 @@ import type { Cluster } from '#core/database/postgres-cluster.ts';
 import { createDatabase, type Database } from '#core/database/database.ts';
 import { startEmbeddedPostgres } from '#core/database/embedded-postgres.ts';
 import { migrateCore } from '#core/database/migrations.ts';
+import { grantStatement, prepareMonitor } from '#core/database/monitor-role.ts';
 import { preparePlugins } from '#core/database/plugin-roles.ts';
 import type { AdmittedPlugins } from '#core/plugin-host/admission.ts';
 import { effectiveGrants } from '#core/plugin-host/permissions/permission-rules.ts';
@@ -53,6 +54,9 @@ export async function openDatabase(
     const { migrated, unresolved } = await preparePlugins(database, plugins, { config });
     for (const [scope, files] of [['core', core] as const, ...migrated]) {
       if (files.length > 0) logger.info({ scope, files }, 'Migrated');
+    }
+    if (config.dbStatisticsIntervalMs > 0 && !(await prepareMonitor(database))) {
+      logger.warn({ statement: grantStatement }, 'Statistics of Postgres need a grant that a superuser has to give');
     }
     for (const read of unresolved)
       logger.warn({ ...read }, 'A granted view does not exist yet: its plugin has not started');

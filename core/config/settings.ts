@@ -2,6 +2,7 @@ import { integer, list, ratio, text, url, type Setting } from './setting.ts';
 import { cacheSettings } from './settings-caches.ts';
 import { accessSettings } from './settings-access.ts';
 import { logSettings } from './settings-log.ts';
+import { databaseSettings } from './settings-database.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
@@ -40,33 +41,7 @@ export const settings = {
   }),
 
   // database
-  dbPoolMax: integer('DB_POOL_MAX', 50, {
-    description: 'Connections of this process, divided among the core and the plugins',
-    min: 10,
-    max: 1000,
-  }),
-  dbPoolMin: integer('DB_POOL_MIN', 5, { description: 'Connections opened at start and kept', max: 1000 }),
-  dbIdleTimeoutMs: integer('DB_IDLE_TIMEOUT_MS', 60_000, {
-    description: 'An idle connection above the minimum is closed after this',
-  }),
-  dbAcquireTimeoutMs: integer('DB_ACQUIRE_TIMEOUT_MS', 120_000, {
-    description: 'Longest wait for a connection',
-    min: 1,
-  }),
-  dbStatementTimeoutMs: integer('DB_STATEMENT_TIMEOUT_MS', 30_000, {
-    description: 'Longest statement of a plugin',
-    min: 1,
-  }),
-  dbTransactionTimeoutMs: integer('DB_TRANSACTION_TIMEOUT_MS', 30_000, {
-    description: 'Longest transaction of a plugin',
-    min: 1,
-  }),
-  dbHealthIntervalMs: integer('DB_HEALTH_INTERVAL_MS', 2000, {
-    description: 'How often the database is asked whether it answers, and the longest that may take',
-    min: 10,
-    max: 60_000,
-  }),
-  dbRowsMax: integer('DB_ROWS_MAX', 10_000, { description: 'Rows that one query of a plugin may return', min: 1 }),
+  ...databaseSettings,
 
   // jobs and events
   outboxBatchMax: integer('OUTBOX_BATCH_MAX', 500, {

@@ -57,14 +57,17 @@ export interface ServerLimits {
   readonly connectionsReserved: number;
 }
 
+/** Of a node beside its pools: one that listens, one that reads the server's statistics. */
+export const connectionsBeside = 2;
+
 /** @throws {AppError} INVALID_CONFIG when the server cannot give that many */
 export function checkConnectionBudget(total: number, server: ServerLimits): void {
-  const usable = server.connectionsMax - server.connectionsReserved;
+  const usable = server.connectionsMax - server.connectionsReserved - connectionsBeside;
   if (total <= usable) return;
   throw new AppError(
     'INVALID_CONFIG',
     `Cannot use DB_POOL_MAX=${total}: the database server gives at most ${usable} ` +
-      `(max_connections ${server.connectionsMax}, ${server.connectionsReserved} of them reserved); lower DB_POOL_MAX or raise max_connections`,
+      `(max_connections ${server.connectionsMax}, ${server.connectionsReserved} of them reserved, ${connectionsBeside} for notifications and statistics); lower DB_POOL_MAX or raise max_connections`,
     { details: { dbPoolMax: total, ...server } },
   );
 }

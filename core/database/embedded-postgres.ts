@@ -138,6 +138,10 @@ async function startPostmaster(options: {
     timezone: 'UTC',
     log_line_prefix: '%m [%p] %a ',
     log_lock_waits: 'on',
+    // Which statements take the server's time. Utility statements are left out: theirs may hold a role's password.
+    shared_preload_libraries: 'pg_stat_statements',
+    'pg_stat_statements.track_utility': 'off',
+    'pg_stat_statements.max': 2000,
     ...options.settings,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);

@@ -5,6 +5,7 @@ import { pluginConnectionsDefault } from './connection-budget.ts';
 import { derivePluginSecret, toPluginUrl } from './database-url.ts';
 import type { Database } from './database.ts';
 import { quoteIdentifier, quoteLiteral, toRole, toSchema } from './identifiers.ts';
+import { createRole, nodesMax, retryConcurrentUpdate } from './login-role.ts';
 import { findPending, readMigrations, type Migration } from './migration-files.ts';
 import { applyMigration, readApplied, withMigrationLock } from './migrations.ts';
 import { reconcileViews, type UnresolvedRead } from './published-views.ts';
@@ -29,9 +30,16 @@ export interface PreparedPlugins {
   readonly unresolved: readonly UnresolvedRead[];
 }
 
-/** The pool divides a node's connections; the role's limit only stops a password that leaked, so it allows for many nodes. */
-const nodesMax = 20;
-const reservedNames = new Set(['core', 'public', 'returnit', 'pgboss', 'information-schema', 'postgres', 'other']);
+const reservedNames = new Set([
+  'core',
+  'public',
+  'returnit',
+  'pgboss',
+  'information-schema',
+  'postgres',
+  'other',
+  'monitor',
+]);
 const namePattern = /^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/;
 /** `returnit_` and the name must fit Postgres' 63 bytes. */
 const nameMaxLength = 54;
@@ -153,15 +161,6 @@ async function prepareRole(
   }
 }
 
-async function createRole(client: pg.PoolClient, role: string): Promise<void> {
-  const found = await client.query({ text: 'select from pg_catalog.pg_roles where rolname = $1', values: [role] });
-  if (found.rowCount !== 0) return;
-  await client.query(`create role ${quoteIdentifier(role)} login noinherit`).catch((error: unknown) => {
-    // Roles belong to the server, our lock to one database: a core on another database of it was faster.
-    if (!['42710', '23505'].includes((error as { code?: string }).code ?? '')) throw error;
-  });
-}
-
 /** A role that is no superuser must be a member of the plugin's to own things in its name. */
 async function joinRole(client: pg.PoolClient, role: string, serverVersion: number): Promise<void> {
   const { rows } = await client.query<{ superuser: boolean; member: boolean }>({
@@ -174,16 +173,6 @@ async function joinRole(client: pg.PoolClient, role: string, serverVersion: numb
   await client.query(
     `grant ${quoteIdentifier(role)} to current_user${serverVersion >= 16 ? ' with inherit true, set true' : ''}`,
   );
-}
-
-/** Catalogue rows of the whole server that a core on another database updates at the same moment. */
-async function retryConcurrentUpdate(update: () => Promise<unknown>, attemptsLeft = 10): Promise<void> {
-  try {
-    await update();
-  } catch (error) {
-    if (attemptsLeft === 0 || !(error instanceof Error) || !error.message.includes('concurrently updated')) throw error;
-    await retryConcurrentUpdate(update, attemptsLeft - 1);
-  }
 }
 
 async function migratePlugin(

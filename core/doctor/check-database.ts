@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import * as pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import { thresholds as t } from '#core/config/thresholds.ts';
+import { connectionsBeside } from '#core/database/connection-budget.ts';
 import { toAddress } from '#core/database/database-url.ts';
 import { findEmbeddedUrl } from '#core/database/postgres-socket.ts';
 import { findPending, readMigrations } from '#core/database/migration-files.ts';
@@ -84,8 +85,8 @@ async function checkConnections(client: pg.Client, poolMax: number): Promise<Fin
   );
   const { max = 0, reserved = 0, used = 0, nodes = 0 } = rows[0] ?? {};
   const free = max - reserved;
-  const wanted = Math.max(1, nodes) * poolMax;
-  const says = `${used} of ${free} in use; ${Math.max(1, nodes)} × DB_POOL_MAX ${poolMax}`;
+  const wanted = Math.max(1, nodes) * (poolMax + connectionsBeside);
+  const says = `${used} of ${free} in use; ${Math.max(1, nodes)} × (DB_POOL_MAX ${poolMax} + ${connectionsBeside})`;
   const todo = 'Lower DB_POOL_MAX, or raise max_connections.';
   if (wanted > free) return failed('connections', says, todo);
   return used > free * t.pool.value ? warning('connections', says, todo) : ok('connections', says);

@@ -6,6 +6,7 @@ import { eventMetrics, jobMetrics } from './catalogue/jobs.ts';
 import { liveMetrics } from './catalogue/live.ts';
 import { mqttMetrics } from './catalogue/mqtt.ts';
 import { pluginMetrics } from './catalogue/plugins.ts';
+import { postgresMetrics } from './catalogue/postgres.ts';
 import { runtimeMetrics } from './catalogue/runtime.ts';
 import { telemetryMetrics } from './catalogue/telemetry.ts';
 
@@ -18,6 +19,7 @@ import { telemetryMetrics } from './catalogue/telemetry.ts';
 export const catalogue: readonly MetricDefinition[] = [
   ...httpMetrics,
   ...databaseMetrics,
+  ...postgresMetrics,
   ...jobMetrics,
   ...eventMetrics,
   ...mqttMetrics,

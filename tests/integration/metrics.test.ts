@@ -148,6 +148,21 @@ describe('/metrics of a platform with demo drivers', () => {
     }
   });
 
+  it('has what Postgres says of itself', () => {
+    const postgres = [
+      ['connections', { state: 'idle' }],
+      ['connections_max', {}],
+      ['database_size_bytes', {}],
+      ['schema_size_bytes', { schema: 'orders' }],
+      ['table_size_bytes', { schema: 'tracking' }],
+      ['index_size_bytes', { schema: 'tracking' }],
+      ['reads_total', { reading: 'statements', outcome: 'ok' }],
+    ] as const;
+    const absent = postgres.filter(([name, labels]) => !(readSample(page, `returnit_postgres_${name}`, labels) > 0));
+    assert.deepEqual(absent, []);
+    assert.equal(readSample(page, 'returnit_postgres_reads_total', { outcome: 'error' }), 0);
+  });
+
   it('has no id of anything in a label', () => {
     assert.doesNotMatch(page, /"[^"]*[0-9a-f]{8}-[0-9a-f]{4}-7[^"]*"|demo-driver-1/);
   });

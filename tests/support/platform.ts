@@ -137,6 +137,9 @@ export async function startPlatform(options: PlatformOptions = {}): Promise<Test
   };
 }
 
+/** Name, labels whose values may hold anything, and then it. */
+const sampleValue = /^[^{ ]+(?:\{(?:[^"}]|"(?:[^"\\]|\\.)*")*\})? (\S+)/;
+
 /** The sum of all samples of this name whose labels hold these. */
 export function readSample(text: string, name: string, labels: Readonly<Record<string, string>>): number {
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
@@ -144,5 +147,5 @@ export function readSample(text: string, name: string, labels: Readonly<Record<s
     .split('\n')
     .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
     .filter((line) => wanted.every((pair) => line.includes(`{${pair}`) || line.includes(`,${pair}`)))
-    .reduce((sum, line) => sum + Number(/\} (\S+)|^\S+ (\S+)/.exec(line)?.slice(1).find(Boolean) ?? 0), 0);
+    .reduce((sum, line) => sum + Number(sampleValue.exec(line)?.[1] ?? 0), 0);
 }

@@ -36,7 +36,7 @@ export interface RequestedItem {
 }
 
 const manifestMaxBytes = 65_536;
-const reservedNames = /^(core|public|pgboss|returnit|plugins|postgres|information-schema|pg-.*)$/;
+const reservedNames = /^(core|public|pgboss|returnit|monitor|plugins|postgres|information-schema|pg-.*)$/;
 
 const checkManifest = createDocumentCheck<ManifestDocument>({
   schema: ManifestSchema,

@@ -129,7 +129,7 @@ describe('createDatabase()', () => {
     await assert.rejects(createDatabase({ config: loadConfig({}, { dbPoolMax: 900 }), telemetry, url }), {
       code: 'INVALID_CONFIG',
       message:
-        /Cannot use DB_POOL_MAX=900: the database server gives at most \d+ \(max_connections \d+, 3 of them reserved\)/,
+        /Cannot use DB_POOL_MAX=900: the database server gives at most \d+ \(max_connections \d+, 3 of them reserved, 2 for notifications and statistics\)/,
     });
   });
 });

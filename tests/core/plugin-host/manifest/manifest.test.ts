@@ -97,7 +97,7 @@ describe('parseManifest()', () => {
   });
 
   it('refuses names that the platform needs', () => {
-    for (const name of ['core', 'public', 'pg-boss', 'pgboss', 'returnit']) {
+    for (const name of ['core', 'public', 'pg-boss', 'pgboss', 'returnit', 'monitor']) {
       assert.match(refusalOfManifest({ name }), new RegExp(`name must not be "${name}": the name is reserved$`));
     }
   });
