@@ -11,6 +11,13 @@ const connections = (used: string, pending: string) => ({
   [`db_client_connection_pending_requests{${pool}}`]: pending,
   [`db_client_connection_timeouts_total{${pool}}`]: '0x60',
 });
+const readings = (failed: string, read: string) => ({
+  'returnit_postgres_reads_total{job="returnit",instance="a",reading="tables",outcome="error"}': failed,
+  'returnit_postgres_reads_total{job="returnit",instance="b",reading="tables",outcome="ok"}': read,
+  // Of nodes that never read.
+  'returnit_postgres_reads_total{job="returnit",instance="c",reading="tables",outcome="error"}': '0x60',
+  'returnit_postgres_reads_total{job="returnit",instance="c",reading="locks",outcome="ok"}': '0x60',
+});
 const operation = 'job="returnit",instance="a",plugin="orders",db_query_summary="find_order"';
 
 export const database: readonly Alert[] = [
@@ -145,6 +152,33 @@ or increase(db_client_connection_timeouts_total[5m]) > 0`,
       // All in use, and nobody waits.
       boundary: { samples: connections('10x20', '0x20'), at: '15m' },
       resolves: { samples: connections('10x6 2x20', '3x6 0x20'), firesAt: '5m', at: '9m' },
+    },
+  },
+  {
+    name: 'StatisticsFailing',
+    expr: `sum by (job, reading) (increase(returnit_postgres_reads_total{outcome="error"}[5m])) > 0
+unless sum by (job, reading) (increase(returnit_postgres_reads_total{outcome="ok"}[5m])) > 0`,
+    for: '5m',
+    severity: 'warning',
+    type: 'cause',
+    plugin: 'core',
+    summary: 'What Postgres says of itself is not read',
+    description: '{{ $labels.reading }} failed {{ $value | humanize }} times in 5 minutes, and was never read.',
+    cases: {
+      fires: {
+        samples: readings('0+4x60', '0x60'),
+        at: '12m',
+        alerts: [
+          {
+            labels: { job: 'returnit', reading: 'tables' },
+            description: 'tables failed 20 times in 5 minutes, and was never read.',
+          },
+        ],
+      },
+      quiet: { samples: readings('0x60', '0+4x60'), at: '20m' },
+      // Another node reads, or it is locked now and then.
+      boundary: { samples: readings('0+4x60', '0+1x60'), at: '20m' },
+      resolves: { samples: readings('0+4x14 56x40', '0x14 4+4x40'), firesAt: '12m', at: '17m' },
     },
   },
 ];

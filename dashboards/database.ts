@@ -1,4 +1,5 @@
 import { thresholds as t } from '#core/config/thresholds.ts';
+import { databaseServer } from './database-server.ts';
 import type { DashboardDefinition } from './panel.ts';
 import { allNodes, nodes, plugins, quantile, rate } from './promql.ts';
 
@@ -176,5 +177,6 @@ export const database: DashboardDefinition = {
         },
       ],
     },
+    databaseServer,
   ],
 };

@@ -8,6 +8,7 @@ export const empty: Readonly<Record<string, string>> = {
   'returnit-api 14': nothingCalledOut,
   'returnit-budgets 8': nothingCalledOut,
   'returnit-database 11': nothingFailed,
+  'returnit-database 20': 'there is no replica',
   'returnit-jobs 5': nothingFailed,
   'returnit-jobs 9': 'dead letters are taken out by ops, and there are none',
   'returnit-plugins 3': nothingFailed,
