@@ -7,20 +7,21 @@ export interface Setting<T> {
   parse(value: string): T;
 }
 
-export function text(
+/** With `oneOf` one of these words. */
+export function text<const T extends string = string>(
   variable: string,
-  fallback: string,
-  { description, ...options }: { readonly description: string; readonly oneOf?: readonly string[] },
-): Setting<string> {
+  fallback: NoInfer<T>,
+  { description, ...options }: { readonly description: string; readonly oneOf?: readonly T[] },
+): Setting<T> {
   return {
     variable,
     fallback,
     description,
     parse(value) {
-      if (options.oneOf !== undefined && !options.oneOf.includes(value)) {
+      if (options.oneOf !== undefined && !(options.oneOf as readonly string[]).includes(value)) {
         throw new RangeError(`${variable} must be one of ${options.oneOf.join(', ')}: it is "${value}"`);
       }
-      return value;
+      return value as T;
     },
   };
 }

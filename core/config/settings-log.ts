@@ -1,10 +1,24 @@
 import { integer, text } from './setting.ts';
 
+export const logLevelNames = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export type LogLevel = (typeof logLevelNames)[number];
+
 /** What is written of the log, and where. */
 export const logSettings = {
   logLevel: text('LOG_LEVEL', 'info', {
     description: 'trace, debug, info, warn, error, fatal or silent',
-    oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    oneOf: logLevelNames,
+  }),
+  logLevelSeconds: integer('LOG_LEVEL_SECONDS', 3600, {
+    description: 'How long a level set by `PUT /ops/log-level` holds where that does not say',
+    min: 1,
+    max: 604_800,
+  }),
+  logLevelSecondsMax: integer('LOG_LEVEL_SECONDS_MAX', 86_400, {
+    description: 'The longest that it may hold; then the level is LOG_LEVEL again',
+    min: 1,
+    max: 604_800,
   }),
   logRepeatsMax: integer('LOG_REPEATS_MAX', 20, {
     description:

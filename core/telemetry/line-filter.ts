@@ -1,24 +1,21 @@
 import pino from 'pino';
+import type { LogLevel } from '#core/config/settings-log.ts';
+import type { LogLevels, LogTarget } from './log-levels.ts';
 import { createLogRepeats, type LineKind, type LogRepeats } from './log-repeats.ts';
 import type { Metrics } from './metrics.ts';
 import { isWideEvent, wideEvent } from './wide-event.ts';
-
-/** Whose lines: a plugin's, a component's of the core. */
-export interface LogTarget {
-  readonly plugin?: string | undefined;
-  readonly component?: string | undefined;
-}
 
 type LogMethod = NonNullable<NonNullable<pino.LoggerOptions['hooks']>['logMethod']>;
 type Arguments = Parameters<LogMethod>[0];
 
 export interface LineFilterOptions {
+  readonly levels: LogLevels;
   readonly repeats: { readonly max: number; readonly windowMs: number } | undefined;
   /** Counts lines in returnit_log_messages_total, and those left out. */
   readonly metrics: Metrics | undefined;
 }
 
-/** Stands before each line: whether it has been said often enough. */
+/** Stands before each line: whether its level is written, and whether it has been said often enough. */
 export interface LineFilter {
   readonly logMethod: LogMethod;
   /** Where it is told how many repeats were left out. */
@@ -30,7 +27,7 @@ export interface LineFilter {
 }
 
 const targetKey = Symbol('target');
-const names = new Map(Object.entries(pino.levels.labels).map(([value, name]) => [Number(value), name]));
+const names = new Map(Object.entries(pino.levels.labels).map(([value, name]) => [Number(value), name as LogLevel]));
 
 /** Whose lines: of a logger that was aimed, or what fields say. */
 export function targetOf(from: object): LogTarget {
@@ -42,7 +39,7 @@ export function targetOf(from: object): LogTarget {
   };
 }
 
-export function createLineFilter({ repeats: limits, metrics }: LineFilterOptions): LineFilter {
+export function createLineFilter({ levels, repeats: limits, metrics }: LineFilterOptions): LineFilter {
   const written = metrics?.counter('returnit_log_messages_total');
   const labels = new Map([...names.values()].map((level) => [level, { level }]));
   let root: pino.Logger | undefined;
@@ -61,8 +58,12 @@ export function createLineFilter({ repeats: limits, metrics }: LineFilterOptions
   return {
     logMethod(args, method, severity) {
       const level = names.get(severity) ?? 'info';
+      const verdict = levels.isEnabledForAll(level);
+      if (verdict === false) return;
       const own = targetOf(this);
-      const admitted = limit === undefined ? args : limit(args, level, own);
+      const target = withFields(own, args);
+      if (verdict === undefined && !levels.isEnabled(level, target)) return;
+      const admitted = limit === undefined ? args : limit(args, level, { own, target });
       if (admitted === undefined) return;
       written?.inc(labels.get(level));
       method.apply(this, admitted);
@@ -75,6 +76,11 @@ export function createLineFilter({ repeats: limits, metrics }: LineFilterOptions
   };
 }
 
+/** A logger's own target, unless the fields of a line name another. */
+function withFields(own: LogTarget, [fields]: readonly unknown[]): LogTarget {
+  return typeof fields === 'object' && fields !== null ? { ...own, ...targetOf(fields) } : own;
+}
+
 /**
  * Warnings and errors alone are the same again and again: what is below says that something happened, once each time, and
  * a fatal line is the last. A line about one request, job or batch is always written; what repeats of it is the stack.
@@ -82,17 +88,16 @@ export function createLineFilter({ repeats: limits, metrics }: LineFilterOptions
 function createLimit(
   repeats: LogRepeats,
   metrics: Metrics | undefined,
-): (args: Arguments, level: string, target: LogTarget) => Arguments | undefined {
+): (args: Arguments, level: LogLevel, of: { own: LogTarget; target: LogTarget }) => Arguments | undefined {
   const suppressed = metrics?.counter('returnit_log_messages_suppressed_total');
   // By the logger's plugin: what fields say is no bounded set.
   const count = (level: string, part: string, { plugin = 'core' }: LogTarget): void =>
     suppressed?.inc({ level, part, plugin });
-  return (args, level, own) => {
+  return (args, level, { own, target }) => {
     if (level !== 'warn' && level !== 'error') return args;
     const [fields, message] = args as readonly unknown[];
     const isWide = isWideEvent(fields);
     const error = errorOf(fields);
-    const target = typeof fields === 'object' && fields !== null ? { ...own, ...targetOf(fields) } : own;
     // What says how many were left out is a wide event as well, and has no error.
     if (isWide && error === undefined) return args;
     if (repeats.take(toKind({ fields, message, error }, level, target), { isWritten: isWide })) return args;

@@ -1,6 +1,8 @@
 import { context, trace } from '@opentelemetry/api';
 import pino from 'pino';
+import type { LogLevel } from '#core/config/settings-log.ts';
 import { createLineFilter, targetOf, type LineFilter } from './line-filter.ts';
+import { createLogLevels, type LogLevels } from './log-levels.ts';
 import type { Metrics } from './metrics.ts';
 import { redactFields, redactText } from './redaction.ts';
 
@@ -10,7 +12,10 @@ export type Logger = pino.Logger;
 const bufferMaxBytes = 16 * 1024 * 1024;
 
 export interface LoggerOptions {
-  readonly level: string;
+  /** As long as `levels` says nothing else. */
+  readonly level: LogLevel;
+  /** Whose lines are written from which level on, also those of loggers that exist already. @default all as `level` says */
+  readonly levels?: LogLevels;
   /** How often the same warning or error is written within a time. @default always */
   readonly repeats?: { readonly max: number; readonly windowMs: number };
   /** @default standard output, written in this process: a transport's worker can lose the last lines */
@@ -26,10 +31,12 @@ export interface LoggerOptions {
  * span. Secrets and exact positions are replaced at any depth, in fields, bindings, errors and texts.
  */
 export function createLogger(options: LoggerOptions): Logger {
-  const filter = createLineFilter({ metrics: options.metrics, repeats: options.repeats });
+  const { metrics, repeats, levels = createLogLevels({ configured: options.level }) } = options;
+  const filter = createLineFilter({ levels, metrics, repeats });
   const logger = pino(
     {
-      level: options.level,
+      // What is written is decided line by line: a level of pino's own is copied to its children, and stays with them.
+      level: 'trace',
       base: { service: 'returnit', ...options.fields },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }), log: redactFields },
@@ -41,10 +48,10 @@ export function createLogger(options: LoggerOptions): Logger {
       mixin: traceFields,
       hooks: { logMethod: filter.logMethod },
     },
-    options.destination ?? createStdout(options.metrics),
+    options.destination ?? createStdout(metrics),
   );
   filter.writeTo(logger);
-  return withTargets(logger, filter);
+  return withTargets(logger, levels, filter);
 }
 
 const filterOf = Symbol('filter');
@@ -70,11 +77,17 @@ function traceFields(): Record<string, string> {
   return { trace_id: span.traceId, span_id: span.spanId, trace_flags: `0${span.traceFlags.toString(16)}`.slice(-2) };
 }
 
-/** Children know whose lines they write. pino writes a child's bindings once, past the formatters; so they are redacted on their way in. */
-function withTargets(logger: Logger, filter: LineFilter): Logger {
+/**
+ * Children know whose lines they write, and ask the levels that all share. pino writes a child's bindings once, past the
+ * formatters; so they are redacted on their way in.
+ */
+function withTargets(logger: Logger, levels: LogLevels, filter: LineFilter): Logger {
   const prototype = Object.getPrototypeOf(logger) as Logger;
   return Object.assign(logger, {
     [filterOf]: filter,
+    isLevelEnabled(this: Logger, level: LogLevel) {
+      return levels.isEnabledForAll(level) ?? levels.isEnabled(level, targetOf(this));
+    },
     child(this: Logger, bindings: pino.Bindings, options?: pino.ChildLoggerOptions) {
       // oxlint-disable-next-line typescript/unbound-method -- called on `this` right here
       const child = Reflect.apply(prototype.child, this, [redactFields(bindings), options]) as Logger;

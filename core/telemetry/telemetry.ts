@@ -2,6 +2,7 @@ import type { DestinationStream } from 'pino';
 import type { Config } from '#core/config/settings.ts';
 import { collectContainer } from './container-collector.ts';
 import { createLogFile, type LogFile, type LogFileOptions } from './log-file.ts';
+import { createLogLevels, type LogLevels } from './log-levels.ts';
 import { createLogger, flushLogger, type Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { startRuntimeCollector } from './runtime-collector.ts';
@@ -15,6 +16,8 @@ export interface Telemetry {
 
 export interface RunningTelemetry extends Telemetry {
   readonly tracing: Tracing;
+  /** Of the log. */
+  readonly logLevels: LogLevels;
   /** Sends and writes what is buffered. Logging still works afterwards, unbuffered spans are lost. */
   stop(): Promise<void>;
 }
@@ -54,8 +57,10 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
   });
   const logFile = options.logFile === undefined ? undefined : openLogFile(options.logFile, metrics);
   const destination = options.logDestination ?? logFile;
+  const logLevels = createLogLevels({ configured: config.logLevel, metrics });
   const logger = createLogger({
     level: config.logLevel,
+    levels: logLevels,
     repeats: { max: config.logRepeatsMax, windowMs: config.logRepeatsWindowMs },
     fields: { environment, region },
     metrics,
@@ -76,6 +81,7 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
   return {
     metrics,
     logger,
+    logLevels,
     tracing,
     async stop() {
       stopRuntime();

@@ -70,10 +70,12 @@ export function createLogCapability(options: LogCapabilityOptions): Capability {
         args: WriteArgs,
         oneWay: true,
         run: ({ level, message, fields }, { instance }) => {
-          if (!admit(instance.plugin.name)) return;
+          const logger = loggerOf(instance.plugin.name);
+          // What is not written costs the plugin nothing of what it may write.
+          if (!logger.isLevelEnabled(level) || !admit(instance.plugin.name)) return;
           const lineMax = config.pluginLogLineMaxBytes;
           const text = message.length > lineMax ? `${message.slice(0, lineMax)}…` : message;
-          loggerOf(instance.plugin.name)[level](bounded(fields, lineMax), text);
+          logger[level](bounded(fields, lineMax), text);
         },
       }),
     },

@@ -78,7 +78,17 @@ const callMetrics: readonly MetricDefinition[] = [
     help: 'Audit records written, by decision',
     unit: 'records',
     labels: ['decision'],
-    initial: each('decision', ['deny', 'native-deny', 'budget', 'grant', 'revoke', 'issue', 'withdraw', 'repair']),
+    initial: each('decision', [
+      'deny',
+      'native-deny',
+      'budget',
+      'grant',
+      'revoke',
+      'issue',
+      'withdraw',
+      'change',
+      'repair',
+    ]),
     owner: 'plugin-host',
   },
 ];

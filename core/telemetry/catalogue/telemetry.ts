@@ -19,6 +19,14 @@ export const telemetryMetrics: readonly MetricDefinition[] = [
     owner: 'telemetry',
   },
   {
+    name: 'returnit_log_level',
+    type: 'gauge',
+    help: 'Level of the log in force: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal, 100 silent; with a label of lines that ops have set apart',
+    unit: 'level',
+    labels: ['component', 'plugin'],
+    owner: 'telemetry',
+  },
+  {
     name: 'returnit_log_messages_suppressed_total',
     type: 'counter',
     help: 'Warnings and errors left out as repeats, by part: the line, or of a request, job or batch only the stack',

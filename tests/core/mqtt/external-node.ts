@@ -31,7 +31,7 @@ export interface ExternalNodeOptions {
 export async function startExternalNode(options: ExternalNodeOptions): Promise<ExternalNode> {
   const { url, nodeId, database, keepaliveSeconds } = options;
   // Nodes that do not know each other share at all times: each message comes once when nothing is kept beside that.
-  const guard = database === undefined ? { mqttShareGuard: 'none' } : {};
+  const guard = database === undefined ? ({ mqttShareGuard: 'none' } as const) : {};
   const overrides = { mqttRetryDelayMs: 5, mqttBatchWaitMs: 2, mqttHandoverAfterMs: 600, ...guard, ...options.config };
   const config = { ...loadConfig({}, overrides), mqttUrl: url };
   const telemetry = recordTelemetry();

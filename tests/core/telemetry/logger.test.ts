@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
+import type { LogLevel } from '#core/config/settings-log.ts';
 import { createLogger, type Logger } from '#core/telemetry/logger.ts';
 import { createMetrics } from '#core/telemetry/metrics.ts';
 import { isSensitiveKey, redactText } from '#core/telemetry/redaction.ts';
 import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
 
-function capture(level = 'trace'): { logger: Logger; text: () => string; lines: () => Record<string, unknown>[] } {
+function capture(level: LogLevel = 'trace'): {
+  logger: Logger;
+  text: () => string;
+  lines: () => Record<string, unknown>[];
+} {
   const written: string[] = [];
   const logger = createLogger({
     level,

@@ -6,6 +6,8 @@ import { createMetricsCapability } from '#core/plugin-host/capabilities/metrics.
 import { createPermissionsCapability } from '#core/plugin-host/capabilities/permissions.ts';
 import type { Manifest } from '#core/plugin-host/manifest/manifest.ts';
 import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
+import { createLogLevels } from '#core/telemetry/log-levels.ts';
+import { createLogger } from '#core/telemetry/logger.ts';
 import { createTestTelemetry } from '../test-telemetry.ts';
 
 /** Calls a method as the plugin `orders` does, past invoke(). */
@@ -37,6 +39,19 @@ describe('log.write', () => {
     write(createLogCapability({ telemetry, config }), 'x'.repeat(1000), { text: 'y'.repeat(1000) });
     assert.equal(telemetry.lines[0]?.msg.length, 101);
     assert.equal(telemetry.lines[0]?.['fieldsDropped'], '1011 bytes, at most 100 are logged');
+  });
+
+  it('counts no line that the level of the plugin leaves out', () => {
+    const lines: string[] = [];
+    const levels = createLogLevels({ configured: 'info' });
+    const logger = createLogger({ level: 'info', levels, destination: { write: (line) => void lines.push(line) } });
+    const capability = createLogCapability({ telemetry: { ...createTestTelemetry(), logger }, config, now: () => 0 });
+    const debug = (): unknown => call(capability, 'write', { level: 'debug', message: 'closer', fields: {} });
+    for (let i = 0; i < 10; i += 1) debug();
+    assert.deepEqual(lines, []);
+    levels.replace([{ plugin: 'orders', level: 'debug' }]);
+    debug();
+    assert.equal(lines.length, 1);
   });
 
   it('drops and counts what is too much, and says so', async () => {
