@@ -90,7 +90,7 @@ async function startSweep(
 }
 
 /** A database that is away is told as such. */
-function toAccessDatabase({ admin }: Database): AccessDatabase {
+export function toAccessDatabase({ admin }: Database): AccessDatabase {
   return {
     async query(query) {
       try {

@@ -7,6 +7,7 @@ import type { Backends } from './backends.ts';
 import { guardMemory } from './caches.ts';
 import { createCapabilities, type Capabilities } from './capabilities.ts';
 import type { Foundation } from './foundation.ts';
+import { startLogLevel } from './log-level/log-level.ts';
 import { createLive, type Live } from './live.ts';
 import { addOwnRoutes } from './own-routes.ts';
 import { platformVersion } from './platform-version.ts';
@@ -26,6 +27,7 @@ export async function startFront(
   const { admitted, authenticator, transport, jobs, caches } = backends;
   const routes = createRoutes(foundation, backends);
   const access = await createAccess(foundation, backends, cleanup);
+  const addLogLevelRoutes = await startLogLevel(foundation, backends, cleanup);
   const { hub, links, streams, sockets } = await createLive(foundation, backends);
   const capabilities = createCapabilities({
     ...backends,
@@ -43,6 +45,7 @@ export async function startFront(
   parts.host = host;
   const assets = addOwnRoutes(routes, { host, jobs, telemetry });
   access.addRoutes(routes);
+  addLogLevelRoutes(routes);
   const http = createHttpServer({
     config,
     telemetry,

@@ -1,10 +1,20 @@
 import { createHash } from 'node:crypto';
 
 /**
- * `issue` and `withdraw`: a plugin gave somebody outside access, or took it back. `repair` notes the torn end of a file that
+ * `issue` and `withdraw`: a plugin gave somebody outside access, or took it back. `change`: ops changed a setting while the
+ * core runs. `repair` notes the torn end of a file that
  * a crash left behind.
  */
-export type AuditDecision = 'deny' | 'native-deny' | 'budget' | 'grant' | 'revoke' | 'issue' | 'withdraw' | 'repair';
+export type AuditDecision =
+  | 'deny'
+  | 'native-deny'
+  | 'budget'
+  | 'grant'
+  | 'revoke'
+  | 'issue'
+  | 'withdraw'
+  | 'change'
+  | 'repair';
 
 /** `door`: invoke(). `node`: Node's permission model in the plugin's process. `operator`: a command, a prompt. */
 export type AuditSource = 'door' | 'node' | 'operator' | 'audit';

@@ -1,7 +1,7 @@
 /**
- * One record per denial, per grant change and per access that a plugin gives to somebody outside or takes back, always,
- * written before the call is answered: when it cannot be written, the call fails. Other calls that are allowed are only
- * counted (returnit_plugin_capability_calls_total).
+ * One record per denial, per grant change, per access that a plugin gives to somebody outside or takes back and per setting
+ * that ops change at run time, always, written before the call is answered: when it cannot be written, the call fails.
+ * Other calls that are allowed are only counted (returnit_plugin_capability_calls_total).
  */
 import { trace } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
@@ -48,6 +48,14 @@ export interface Audit {
     /** Who and how, where no plugin did it. @default granted to the plugin */
     readonly rule?: string;
   }): void;
+  /** Ops changed a setting of the running core. */
+  settingChanged(change: {
+    readonly plugin: PluginIdentity;
+    readonly setting: string;
+    readonly resource: string;
+    /** Who. */
+    readonly rule: string;
+  }): void;
   /** Writes what is still counted, and makes everything durable. */
   stop(): void;
 }
@@ -68,7 +76,7 @@ const ruleCharactersMax = 500;
 const budgetWindowMs = 1000;
 
 /** What somebody wanted; all else was refused. */
-const changes: ReadonlySet<AuditDecision> = new Set(['grant', 'revoke', 'issue', 'withdraw']);
+const changes: ReadonlySet<AuditDecision> = new Set(['grant', 'revoke', 'issue', 'withdraw', 'change']);
 
 interface BudgetCount {
   readonly entry: Omit<AuditEntry, 'time' | 'count'>;
@@ -120,6 +128,9 @@ export function createAudit(options: CreateAuditOptions): Audit {
     },
     accessChanged({ plugin, method, decision, resource, rule = 'granted to the plugin' }) {
       append(toEntry({ plugin, permission: method, resource, decision, rule, source: 'door' }));
+    },
+    settingChanged({ plugin, setting, resource, rule }) {
+      append(toEntry({ plugin, permission: setting, resource, decision: 'change', rule, source: 'operator' }));
     },
     stop() {
       budgets.flush();
@@ -188,6 +199,7 @@ function toEntry(from: {
 function sentence({ plugin, version, permission, resource, decision }: AuditEntry): string {
   const subject = `${plugin}@${version}`;
   if (decision === 'budget') return `Refused ${permission} to ${subject}: its budget is spent`;
+  if (decision === 'change') return `Changed ${permission}: ${resource}`;
   if (decision === 'issue' || decision === 'withdraw') {
     return `${decision === 'issue' ? 'Gave' : 'Took back'} access: ${subject} by ${permission} for "${resource}"`;
   }

@@ -83,6 +83,8 @@ export const accessRules: Readonly<Record<string, AccessRule>> = {
   'GET /jobs/{jobId}': rare(on(ops)),
   'POST /jobs/dead-letters/{jobId}/replay': rare(on(ops)),
   'DELETE /jobs/dead-letters/{jobId}': rare(on(ops)),
+  'GET /ops/log-level': on(ops),
+  'PUT /ops/log-level': on(ops, body({ level: null })),
   'GET /plugins': list(ops),
   'POST /plugins/{name}/release': on(ops),
   'GET /api-keys': list(partners),
