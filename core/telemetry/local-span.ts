@@ -10,7 +10,7 @@ import {
   type SpanStatus,
   type TimeInput,
 } from '@opentelemetry/api';
-import { redactText } from './redaction.ts';
+import { redactAttributes, redactText } from './redaction.ts';
 import { spanKindNames, type SpanRecord } from './span-record.ts';
 
 const attributesMax = 64;
@@ -40,7 +40,7 @@ export interface LocalSpanOptions {
   onEnd(span: LocalSpan): void;
 }
 
-/** A span that keeps what it is given, within limits, and formats nothing until somebody reads it. */
+/** A span that keeps what it is given, within limits; nearly all is formatted and redacted when somebody reads it. */
 export class LocalSpan implements Span {
   readonly #options: LocalSpanOptions;
   readonly #startedAtMs: number;
@@ -163,17 +163,17 @@ export class LocalSpan implements Span {
       traceId: context.traceId,
       spanId: context.spanId,
       ...(parentSpanId === undefined ? {} : { parentSpanId }),
-      name: this.#name,
+      name: redactText(this.#name),
       kind: spanKindNames[kind] ?? 'internal',
       startedAt: new Date(this.#startedAtMs).toISOString(),
       durationMs: Math.round(((this.#endedAtMs ?? this.#startedAtMs) - this.#startedAtMs) * 1000) / 1000,
       status: statusNames[this.#status?.code ?? SpanStatusCode.UNSET],
-      ...(this.#status?.message === undefined ? {} : { statusMessage: this.#status.message }),
-      attributes: this.#attributes ?? {},
+      ...(this.#status?.message === undefined ? {} : { statusMessage: redactText(this.#status.message) }),
+      attributes: redactAttributes(this.#attributes ?? {}),
       events: (this.#events ?? []).map(({ name, atMs, attributes }) => ({
-        name,
+        name: redactText(name),
         at: new Date(atMs).toISOString(),
-        attributes,
+        attributes: redactAttributes(attributes),
       })),
       links: (this.#links ?? []).map((link) => ({ traceId: link.context.traceId, spanId: link.context.spanId })),
     };

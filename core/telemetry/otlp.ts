@@ -10,6 +10,7 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace';
 import type { Logger } from './logger.ts';
+import { toRedactedSpan } from './redacted-span.ts';
 import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
 
 export interface OtlpOptions {
@@ -165,7 +166,7 @@ class ExportQueue {
   #export(exporter: SpanExporter, spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]): void {
     this.#queued -= spans.length;
     this.#sending += spans.length;
-    exporter.export(spans, (result) => {
+    exporter.export(spans.map(toRedactedSpan), (result) => {
       this.#sending -= spans.length;
       // 0 is ExportResultCode.SUCCESS.
       const code: number = result.code;

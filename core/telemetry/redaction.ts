@@ -1,8 +1,15 @@
+import type { Attributes, AttributeValue } from '@opentelemetry/api';
+import { applyRules, hideSecrets, isCardNumber, redacted, type TextRule } from './secret-texts.ts';
+
 const depthMax = 8;
 const itemsMax = 200;
 const textLengthMax = 8192;
+/** A text is cut between two words, that half a secret is not taken for something else; this much at most is cut off more. */
+const wordLengthMax = 512;
 const causesMax = 4;
-const redacted = '[redacted]';
+/** Shorter than any secret that can be told by its form. */
+const keyLengthMin = 13;
+const cardNumberMin = 1e12;
 
 /** Compared without case, `-` and `_`. A key that contains one of these holds a secret. */
 const secretParts = [
@@ -21,9 +28,27 @@ const secretParts = [
   'mqtturl',
   'jwt',
   'signingkey',
+  'smtpurl',
+  'pwd',
+  'sessionid',
+  'signature',
+  'idempotencykey',
+  'cardnumber',
+  'cvc',
+  'cvv',
 ];
-/** The same for a key that holds an exact position; as whole words, since "platform" contains "lat". */
-const positionKeys = new Set([
+/**
+ * The same for a key that holds a secret or an exact position as a whole word, since "author" contains "auth" and "platform"
+ * "lat".
+ */
+const sensitiveWords = new Set([
+  'pass',
+  'auth',
+  'pin',
+  'otp',
+  'pan',
+  'sid',
+  'sig',
   'lat',
   'lon',
   'lng',
@@ -40,6 +65,9 @@ const positionKeys = new Set([
 const verdicts = new Map<string, boolean>();
 const verdictsMax = 2000;
 
+/** Headers as lists have them: the value stands behind the name. */
+const secretHeaders = new Set(['authorization', 'proxy-authorization', 'cookie', 'set-cookie', 'x-api-key', 'api-key']);
+
 /** True when the value under this key must not be written. */
 export function isSensitiveKey(key: string): boolean {
   const known = verdicts.get(key);
@@ -53,33 +81,49 @@ export function isSensitiveKey(key: string): boolean {
       ?.toLowerCase()
       .replace(/\d+$/, '') ?? '';
   const sensitive =
-    positionKeys.has(plain) || positionKeys.has(last) || secretParts.some((part) => plain.includes(part));
+    sensitiveWords.has(plain) || sensitiveWords.has(last) || secretParts.some((part) => plain.includes(part));
   if (verdicts.size < verdictsMax && key.length < 100) verdicts.set(key, sensitive);
   return sensitive;
 }
 
-const textRules: readonly (readonly [RegExp, string])[] = [
-  // The user and password of a URL.
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, `$1${redacted}@`],
-  [/\b(bearer|basic)\s+[\w.~+/=-]{8,}/gi, `$1 ${redacted}`],
-  // A JWT, wherever it stands.
-  [/\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*/g, redacted],
+const positionRules: readonly TextRule[] = [
   // Two decimal degrees beside each other, and members of JSON that was logged as text.
-  [/-?\d{1,3}\.\d{3,}\s*[,;/ ]\s*-?\d{1,3}\.\d{3,}/g, redacted],
-  [/("?\b(?:lat|lon|lng|latitude|longitude)\b\\?"?\s*[:=]\s*)-?\d+(?:\.\d+)?/gi, `$1${redacted}`],
-  [
-    /("?\b(?:password|passwd|secret|token|api_?key)\b\\?"?\s*[:=]\s*)(?:\\?"[^"\\]*\\?"|[^\s,;&"}]+)/gi,
-    `$1${redacted}`,
-  ],
+  [/-?\d{1,3}\.\d{3,}(?:\s{0,3}[,;/]\s{0,3}|\s{1,3})-?\d{1,3}\.\d{3,}/g, redacted],
+  [/("?\b(?:lat|lon|lng|latitude|longitude)\b\\?"?\s{0,4}[:=]\s{0,4})-?\d+(?:\.\d+)?/gi, `$1${redacted}`],
 ];
-/** What every rule needs, so that most texts cost one scan. */
-const suspicious = /:\/\/|bearer|basic|eyJ|\d\.\d{3}|\bl(?:at|on|ng)|passw|secret|token|api_?key/i;
+const maybePosition = /\d\.\d{3}|\bl(?:at|on|ng)/i;
+/** `pwd=a` has as many. */
+const textLengthMin = 5;
 
 /** A text without credentials and positions, cut at 8 KiB. */
 export function redactText(text: string): string {
-  const short = text.length > textLengthMax ? `${text.slice(0, textLengthMax)}…` : text;
-  if (!suspicious.test(short)) return short;
-  return textRules.reduce((result, [pattern, replacement]) => result.replace(pattern, replacement), short);
+  if (text.length < textLengthMin) return text;
+  const short = text.length > textLengthMax ? cut(text) : text;
+  const withoutSecrets = hideSecrets(short);
+  return maybePosition.test(withoutSecrets) ? applyRules(positionRules, withoutSecrets) : withoutSecrets;
+}
+
+function cut(text: string): string {
+  const space = text.lastIndexOf(' ', textLengthMax);
+  return `${text.slice(0, space > textLengthMax - wordLengthMax ? space : textLengthMax)}…`;
+}
+
+/** The same attributes, or a copy where one holds a secret or a position: their values are texts, numbers and lists of these. */
+export function redactAttributes(attributes: Attributes): Attributes {
+  let copy: Attributes | undefined;
+  for (const key in attributes) {
+    const value = attributes[key];
+    const safe = isSensitiveKey(key) && value !== undefined ? redacted : redactAttribute(value);
+    if (safe !== value) (copy ??= { ...attributes })[key] = safe;
+  }
+  return copy ?? attributes;
+}
+
+function redactAttribute(value: unknown): AttributeValue {
+  if (typeof value === 'string') return redactText(value);
+  if (!Array.isArray(value) || !value.some((item) => typeof item === 'string' && redactText(item) !== item))
+    return value;
+  return value.map((item: unknown) => (typeof item === 'string' ? redactText(item) : item));
 }
 
 /** A copy of a log line's fields without secrets and exact positions, of bounded depth and size. */
@@ -99,16 +143,28 @@ function redactObject(object: object, depth: number, above: Set<object>): Record
     }
     // defineProperty semantics are not needed: "__proto__" from a plugin's JSON must not become a prototype.
     if (key === '__proto__') continue;
-    copy[key] =
-      isSensitiveKey(key) && value !== undefined && value !== null ? redacted : redactValue(value, depth, above);
+    const isSecret = isSensitiveKey(key) || (key === 'value' && isNameOfSecret(object));
+    copy[keyOf(key)] = isSecret && value !== undefined && value !== null ? redacted : redactValue(value, depth, above);
   }
   above.delete(object);
   return copy;
 }
 
+/** A key can be a secret itself, where somebody counts by it. */
+function keyOf(key: string): string {
+  return key.length < keyLengthMin ? key : redactText(key);
+}
+
+/** `{ name: 'authorization', value: '…' }` */
+function isNameOfSecret(object: object): boolean {
+  const { name, key } = object as { readonly name?: unknown; readonly key?: unknown };
+  return (typeof name === 'string' && isSensitiveKey(name)) || (typeof key === 'string' && isSensitiveKey(key));
+}
+
 function redactValue(value: unknown, depth: number, above: Set<object>): unknown {
   if (typeof value === 'string') return redactText(value);
-  if (typeof value === 'bigint') return value.toString();
+  if (typeof value === 'number') return value > cardNumberMin && isCardNumber(String(value)) ? redacted : value;
+  if (typeof value === 'bigint') return redactText(value.toString());
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Error) return describeError(value, depth, above);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
@@ -124,7 +180,11 @@ function redactValue(value: unknown, depth: number, above: Set<object>): unknown
 function redactItems(list: readonly unknown[] | ReadonlySet<unknown>, depth: number, above: Set<object>): unknown[] {
   const items = [...list];
   above.add(list);
-  const copy = items.slice(0, itemsMax).map((item) => redactValue(item, depth + 1, above));
+  const copy = items.slice(0, itemsMax).map((item, index) => {
+    const before = items[index - 1];
+    const isSecret = typeof before === 'string' && before.length < 20 && secretHeaders.has(before.toLowerCase());
+    return isSecret ? redacted : redactValue(item, depth + 1, above);
+  });
   if (items.length > itemsMax) copy.push(`… ${items.length - itemsMax} more`);
   above.delete(list);
   return copy;
@@ -145,7 +205,7 @@ function describeError(error: Error, depth: number, above: Set<object>): Record<
   const { name, message, stack, cause, ...members } = error as Error & Record<string, unknown>;
   const deeper = depth + 1;
   return {
-    type: name,
+    type: redactText(name),
     message: redactText(message),
     ...(deeper >= depthMax || above.has(error) ? {} : redactObject(dataOf(members), deeper, above)),
     ...(stack === undefined ? {} : { stack: redactText(stack) }),

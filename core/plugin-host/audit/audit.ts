@@ -5,6 +5,7 @@
  */
 import { trace } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
+import { redactText } from '#core/telemetry/redaction.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { openAuditLog, type AuditStream } from './audit-log.ts';
 import type { AuditDecision, AuditEntry, AuditSource } from './audit-record.ts';
@@ -187,10 +188,10 @@ function toEntry(from: {
   return {
     plugin: from.plugin.name,
     version: from.plugin.version,
-    permission: shownResource({ resource: from.permission }),
-    resource: shownResource({ resource: from.resource }),
+    permission: shownResource({ resource: redactText(from.permission) }),
+    resource: shownResource({ resource: redactText(from.resource) }),
     decision: from.decision,
-    rule: from.rule.slice(0, ruleCharactersMax),
+    rule: redactText(from.rule).slice(0, ruleCharactersMax),
     source: from.source,
     ...(traceId === undefined ? {} : { trace_id: traceId }),
   };

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { hideKeyLines } from '#core/telemetry/secret-texts.ts';
 
 const lineMaxLength = 2048;
 const linesPerSecondMax = 100;
@@ -12,7 +13,8 @@ export interface OutputLines {
 
 /**
  * What a plugin's process writes to its standard output and error, line by line: lines are cut at a length, and above
- * a rate they are counted instead of passed on. Nothing is kept for a line longer than that.
+ * a rate they are counted instead of passed on. Nothing is kept for a line longer than that. Lines of a private key are not
+ * shown.
  */
 export function readOutputLines(options: {
   readonly stream: Readable;
@@ -21,6 +23,7 @@ export function readOutputLines(options: {
   readonly now: () => number;
 }): OutputLines {
   const { stream } = options;
+  const withoutKey = hideKeyLines();
   let partial = '';
   let last: string[] = [];
   let windowStartMs = options.now();
@@ -35,7 +38,8 @@ export function readOutputLines(options: {
     dropped = 0;
   }
 
-  function emit(line: string): void {
+  function emit(written: string): void {
+    const line = withoutKey(written);
     last = [...last.slice(1 - tailLines), line];
     const nowMs = options.now();
     if (nowMs - windowStartMs >= windowMs) {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Failure } from '#core/telemetry/follow.ts';
+import { redactText } from '#core/telemetry/redaction.ts';
 import type { HandlerTrace } from '#core/telemetry/handler-trace.ts';
 import type { Invoke, Note } from '../invoke.ts';
 import type { ControlFrame, EndFrame } from '../protocol/control-frame.ts';
@@ -263,9 +264,12 @@ class SupervisedProcess implements PluginProcess {
     const nowMs = this.#options.now();
     const end = this.#end;
     const tail = this.#output.map((lines) => lines.tail()).join('\n');
+    const { reason, message } = this.#verdict ?? judge({ exitCode, signal, end, tail, wasReady: this.#wasReady });
     return {
       plugin: this.instance.plugin,
-      ...(this.#verdict ?? judge({ exitCode, signal, end, tail, wasReady: this.#wasReady })),
+      reason,
+      // It is kept, and readiness shows it: what the plugin said last may hold anything.
+      message: redactText(message),
       at: new Date(nowMs).toISOString(),
       uptimeMs: nowMs - this.#startedAtMs,
       wasReady: this.#wasReady,
