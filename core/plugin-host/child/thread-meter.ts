@@ -6,7 +6,6 @@ export interface ThreadMeter {
   readonly cpuMs: number;
   /** As of the last answer; for a thread that has not answered for a while, with what the process has grown by since. */
   readonly heapUsedBytes: number;
-  readonly heapLimitBytes: number;
   /** CPU time of the process without this thread's own: known also while the plugin's thread does not answer. */
   readonly processCpuMs: number;
   /** Asks the thread, one question at a time. Resolves when it has answered; never while it is in native code. */
@@ -28,7 +27,6 @@ export function createThreadMeter(thread: Worker): ThreadMeter {
   let answers = 0;
   let cpuMs = 0;
   let heapUsedBytes = 0;
-  let heapLimitBytes = 0;
   let rssAtAnswerBytes = process.memoryUsage.rss();
   let rssPeakBytes = rssAtAnswerBytes;
   let unanswered = 0;
@@ -37,7 +35,6 @@ export function createThreadMeter(thread: Worker): ThreadMeter {
     try {
       const [heap, cpu] = await Promise.all([thread.getHeapStatistics(), thread.cpuUsage()]);
       heapUsedBytes = heap.used_heap_size;
-      heapLimitBytes = heap.heap_size_limit;
       cpuMs = (cpu.user + cpu.system) / 1000;
       answers += 1;
       unanswered = 0;
@@ -58,9 +55,6 @@ export function createThreadMeter(thread: Worker): ThreadMeter {
     },
     get heapUsedBytes() {
       return unanswered < unansweredMax ? heapUsedBytes : heapUsedBytes + rssPeakBytes - rssAtAnswerBytes;
-    },
-    get heapLimitBytes() {
-      return heapLimitBytes;
     },
     get processCpuMs() {
       return toMs(process.cpuUsage()) - toMs(process.threadCpuUsage());

@@ -129,7 +129,8 @@ class IntervalWatch implements ThreadWatch {
       idleMs: Math.max(0, idle),
       loopDelaySeconds: pulse.loopDelaySeconds(),
       heapUsedBytes: this.#meter.heapUsedBytes,
-      heapLimitBytes: this.#meter.heapLimitBytes,
+      // V8's own limit counts the young generation, which is never full: the thread dies long before it reaches that.
+      heapLimitBytes: this.#heapBytes,
       cpuMs: this.#meter.cpuMs,
     });
   }

@@ -21,6 +21,19 @@ describe('createSupervisor() lifecycle', { timeout: 120_000 }, () => {
     assert.deepEqual(reply, { status: 200, body: { value: 5 } });
   });
 
+  it(
+    'tells how much heap there is as what the plugin may fill, not what V8 counts beside it',
+    { timeout },
+    async () => {
+      await using plugin = await supervisePlugin({ folder: 'echo', limits: { heapMiB: 48 } });
+      await plugin.supervisor.start();
+      await until('a sample has come', async () => {
+        const { body } = await plugin.metrics.render();
+        return body.includes(`returnit_plugin_heap_limit_bytes{plugin="echo"} ${48 * 1_048_576}\n`);
+      });
+    },
+  );
+
   it('joins the calls that a handler makes to its trace', { timeout }, async () => {
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     await using plugin = await supervisePlugin({
