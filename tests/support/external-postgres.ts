@@ -1,5 +1,5 @@
 /** The Postgres 15 of Debian on a free loopback port, in a temporary folder. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -14,6 +14,10 @@ const password = 'external-4711';
 export interface ExternalPostgres {
   readonly url: string;
   readonly password: string;
+  /** Fast shutdown; its files stay for `start`. */
+  end(): Promise<void>;
+  /** Again, after `end`. */
+  start(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -53,32 +57,42 @@ export async function startExternalPostgres(): Promise<ExternalPostgres> {
   const port = await freePort();
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off' };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const server = spawn(join(binaries, 'postgres'), ['-D', cluster, ...args], {
-    ...account,
-    cwd: folder,
-    stdio: 'ignore',
-  });
   const url = `postgres://admin:${password}@127.0.0.1:${port}/postgres`;
-  await until('Postgres 15 answers', async () => {
-    const client = new pg.Client({ connectionString: url });
-    try {
-      await client.connect();
-      return true;
-    } catch {
-      return false; // It is starting.
-    } finally {
-      await client.end();
-    }
-  });
+  let server: ChildProcess | undefined;
+
+  async function start(): Promise<void> {
+    server = spawn(join(binaries, 'postgres'), ['-D', cluster, ...args], { ...account, cwd: folder, stdio: 'ignore' });
+    await until('Postgres 15 answers', () => answers(url));
+  }
+  async function end(): Promise<void> {
+    if (server === undefined) return;
+    const exited = once(server, 'exit');
+    server.kill('SIGINT');
+    await exited;
+    server = undefined;
+  }
+
+  await start();
   return {
     url,
     password,
+    end,
+    start,
     async stop() {
-      const exited = once(server, 'exit');
-      // Fast shutdown.
-      server.kill('SIGINT');
-      await exited;
+      await end();
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url });
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false; // It is starting.
+  } finally {
+    await client.end();
+  }
 }

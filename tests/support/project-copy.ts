@@ -16,6 +16,8 @@ export interface ProjectCopyOptions {
   readonly ungranted?: readonly string[];
   /** Hosts that plugins ask for beside those of their manifests: a test's server has a port of its own. */
   readonly netHosts?: Readonly<Record<string, readonly string[]>>;
+  /** A folder of plugins from outside, for `--plugin-path`: locked and granted too, where it is. */
+  readonly external?: string;
   /** With the core and the command line, to be run as a program. @default false */
   readonly withCore?: boolean;
 }
@@ -34,7 +36,12 @@ export async function copyProject(options: ProjectCopyOptions = {}): Promise<Pro
     await cp(join(fixturePlugins, name), join(plugins, name), { recursive: true });
   }
   for (const [name, hosts] of Object.entries(options.netHosts ?? {})) await askForHosts(join(plugins, name), hosts);
-  const found = await discoverPlugins({ folders: [{ source: 'project', path: plugins }] });
+  const found = await discoverPlugins({
+    folders: [
+      { source: 'project', path: plugins },
+      ...(options.external === undefined ? [] : [{ source: 'external', path: options.external } as const]),
+    ],
+  });
   const entries = await Promise.all(
     found.map(async (plugin) => [lockKey(plugin), await createLockEntry(plugin)] as const),
   );

@@ -32,10 +32,13 @@ export interface Mosquitto extends MosquittoProcess {
 export interface MosquittoOptions {
   /** Saves after each change, which takes the longer the more is queued; otherwise each second and at SIGTERM. @default true */
   readonly saveEachChange?: boolean;
+  /** Messages that wait for a client beside those that it may have unacknowledged; more are dropped. @default without limit */
+  readonly queuedMax?: number;
 }
 
 /** Anybody's, without limits. */
-export async function createMosquitto({ saveEachChange = true }: MosquittoOptions = {}): Promise<Mosquitto> {
+export async function createMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
+  const { saveEachChange = true, queuedMax = 0 } = options;
   const folder = createFolder();
   const port = await freePort();
   const broker = createProcess(folder, port, [
@@ -47,7 +50,7 @@ export async function createMosquitto({ saveEachChange = true }: MosquittoOption
     `autosave_on_changes ${saveEachChange}`,
     'autosave_interval 1',
     'max_inflight_messages 0',
-    'max_queued_messages 0',
+    `max_queued_messages ${queuedMax}`,
   ]);
   return Object.assign(broker, { url: `mqtt://127.0.0.1:${port}` });
 }
