@@ -36,7 +36,7 @@ const readOutbox = `select count(*)::int as rows,
     coalesce(extract(epoch from now() - min(created_at)), 0)::float8 as "oldestSeconds"
   from (select created_at from returnit.outbox order by position limit ${jobsMax}) outbox`;
 
-/** Sets the gauges of queues and outbox before a scrape. @returns how to stop */
+/** Sets the gauges of queues and outbox before a scrape, which fails as a collector does. @returns how to stop */
 export function startDepthCollector(options: DepthCollectorOptions): () => void {
   const { pool, telemetry, cacheMs = 10_000, now = Date.now } = options;
   const { metrics } = telemetry;
@@ -65,8 +65,11 @@ export function startDepthCollector(options: DepthCollectorOptions): () => void 
 
   return metrics.onCollect(() => {
     if (now() - readAt < cacheMs) return undefined;
+    // A failure is the collectors' to log and to count: what is read here goes on looking well.
     reading ??= read()
-      .catch((error: unknown) => telemetry.logger.warn({ err: error, component: 'jobs' }, 'Cannot read queue depths'))
+      .catch((error: unknown) => {
+        throw new Error('Cannot read queue depths', { cause: error });
+      })
       .finally(() => (reading = undefined));
     return reading;
   });
