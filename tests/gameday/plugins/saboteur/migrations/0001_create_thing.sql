@@ -1,0 +1,2 @@
+create table thing (id integer primary key);
+insert into thing values (1);
