@@ -1,5 +1,6 @@
 import { thresholds } from '#core/config/thresholds.ts';
 import type { Recording } from './alert.ts';
+import { resourceUses } from './resources.ts';
 
 const requests = 'http_server_request_duration_seconds_count';
 
@@ -79,6 +80,11 @@ export const recordings: Readonly<Record<string, readonly Recording[]>> = {
 / (db_client_connection_max > 0)`,
     },
   ],
+  resources: Object.entries(resourceUses).map(([resource, used]) => ({
+    record: 'resource:returnit_resource:utilization_ratio',
+    expr: `${used} / on (job) max by (job) (returnit_resource_limit{resource="${resource}"})`,
+    labels: { resource },
+  })),
   availability: ofObjective('availability'),
   promptness: ofObjective('promptness'),
 };

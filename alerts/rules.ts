@@ -11,6 +11,7 @@ import { meta } from './meta.ts';
 import { node } from './node.ts';
 import { plugins } from './plugins.ts';
 import { recordings } from './recordings.ts';
+import { resources } from './resources.ts';
 import { evaluationMinutes, slo } from './slo.ts';
 
 /** Rule groups, by name. */
@@ -23,6 +24,7 @@ export const groups: Readonly<Record<string, readonly Alert[]>> = {
   ingest,
   plugins,
   capacity,
+  resources,
   business,
   meta,
 };

@@ -1,5 +1,6 @@
+import { thresholds as t } from '#core/config/thresholds.ts';
 import type { DashboardDefinition } from './panel.ts';
-import { nodes, rate, share } from './promql.ts';
+import { allNodes, nodes, rate, share } from './promql.ts';
 
 const orders = `sum(rate(returnit_orders_booked_total{${nodes},outcome="accepted"}[$__rate_interval]))`;
 const statements = 'db_client_operation_duration_seconds';
@@ -107,6 +108,24 @@ export const budgets: DashboardDefinition = {
     {
       title: 'Budgets',
       panels: [
+        {
+          id: 10,
+          title: 'Of what may be used',
+          question: 'How much of each resource is used of what all nodes together may? From the line on ops are told.',
+          unit: 'percentunit',
+          queries: [{ expr: `resource:returnit_resource:utilization_ratio{${allNodes}}`, legend: '{{resource}}' }],
+          limits: { warning: t.resource.value },
+          min: 0,
+          alerts: ['ResourceHigh'],
+        },
+        {
+          id: 11,
+          title: 'Sent over the network',
+          question: 'What is bandwidth used at, by node?',
+          unit: 'Bps',
+          queries: [{ expr: rate('returnit_network_sent_bytes_total', 'instance'), legend: '{{instance}}' }],
+          min: 0,
+        },
         {
           id: 7,
           title: "Partners' budgets",

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '#core/config/settings.ts';
 import { createOperationsServer } from '#core/http/operations.ts';
 import { createAudit, type Audit } from '#core/plugin-host/audit/audit.ts';
+import { collectResources } from '#core/telemetry/resource-collector.ts';
 import { createTelemetry, type RunningTelemetry, type TelemetryOptions } from '#core/telemetry/telemetry.ts';
 import { toLogFile } from './log-file.ts';
 import { toReadiness, type Parts } from './readiness.ts';
@@ -27,6 +28,7 @@ export async function startFoundation(
     ...(logFile === undefined ? {} : { logFile }),
   });
   cleanup.defer(() => telemetry.stop());
+  cleanup.defer(collectResources(telemetry.metrics, config));
   const audit = createAudit({ dir: join(config.dataDir, 'audit'), config, telemetry });
   cleanup.defer(() => audit.stop());
   const parts: Foundation['parts'] = { listening: false, stopping: false };

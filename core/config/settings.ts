@@ -3,6 +3,7 @@ import { cacheSettings } from './settings-caches.ts';
 import { accessSettings } from './settings-access.ts';
 import { logSettings } from './settings-log.ts';
 import { databaseSettings } from './settings-database.ts';
+import { resourceSettings } from './settings-resources.ts';
 import { liveSettings } from './settings-live.ts';
 import { mqttSettings } from './settings-mqtt.ts';
 import { mailSettings } from './settings-mail.ts';
@@ -42,6 +43,7 @@ export const settings = {
 
   // database
   ...databaseSettings,
+  ...resourceSettings,
 
   // jobs and events
   outboxBatchMax: integer('OUTBOX_BATCH_MAX', 500, {

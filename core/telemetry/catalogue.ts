@@ -7,6 +7,7 @@ import { liveMetrics } from './catalogue/live.ts';
 import { mqttMetrics } from './catalogue/mqtt.ts';
 import { pluginMetrics } from './catalogue/plugins.ts';
 import { postgresMetrics } from './catalogue/postgres.ts';
+import { resourceMetrics } from './catalogue/resources.ts';
 import { runtimeMetrics } from './catalogue/runtime.ts';
 import { telemetryMetrics } from './catalogue/telemetry.ts';
 
@@ -27,5 +28,6 @@ export const catalogue: readonly MetricDefinition[] = [
   ...pluginMetrics,
   ...cacheMetrics,
   ...runtimeMetrics,
+  ...resourceMetrics,
   ...telemetryMetrics,
 ];

@@ -12,6 +12,7 @@ export interface Finding {
 export const withoutInstance: Readonly<Record<string, string>> = {
   'plugin:': 'recorded over all nodes',
   'slo:': 'recorded over all nodes',
+  'resource:': 'recorded over all nodes',
   ALERTS: 'what fires may be about no node',
 };
 

@@ -34,6 +34,28 @@ export const databaseFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'database-grows',
+    what: 'A table grows beyond what the database may take',
+    // A small budget for a small machine, and none for what the drill is not about.
+    needs: {
+      environment: {
+        RESOURCE_DATABASE_BYTES: '150000000',
+        RESOURCE_COMPUTE_CORES: '0',
+        RESOURCE_MEMORY_BYTES: '0',
+        RESOURCE_STORAGE_BYTES: '0',
+        DB_STATISTICS_INTERVAL_MS: '1000',
+      },
+    },
+    expects: [{ alert: 'ResourceHigh', labels: { service: 'core', resource: 'database' } }],
+    async inject({ withDatabase }) {
+      await withDatabase((client) =>
+        client.query(`create table public.ballast as
+          select string_agg(md5(random()::text), '') as text from generate_series(1, 4500000) n group by n % 150000`),
+      );
+      return async () => void (await withDatabase((client) => client.query('drop table public.ballast')));
+    },
+  },
+  {
     name: 'slow-queries',
     what: 'Statements of a plugin wait for a lock that comes again and again',
     expects: [{ alert: 'QueriesSlow', labels: { ...saboteur, plugin: 'saboteur' } }],
