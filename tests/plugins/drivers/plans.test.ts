@@ -128,7 +128,8 @@ describe("plans of the drivers' queries", () => {
       (db: Queryable) => listForgotten(db, { seconds: 60, limit: 50 }),
       readFigures,
     ]) {
-      await assertReads(run, 'idx_driver_assignments_waiting');
+      // By their status they are as near: which it is depends on the rows that the statistics happen to be made of.
+      await assertReads(run, 'idx_driver_assignments_waiting', 'idx_driver_assignments_status_created');
     }
   });
 
