@@ -1,6 +1,6 @@
 import { thresholds as t } from '#core/config/thresholds.ts';
 import type { DashboardDefinition } from './panel.ts';
-import { nodes, plugins, quantile, rate, share } from './promql.ts';
+import { nodes, plugins, quantile, rate, share, shareGoneWrong } from './promql.ts';
 
 const requests = 'http_server_request_duration_seconds';
 const client = 'http_client_request_duration_seconds';
@@ -34,8 +34,8 @@ export const api: DashboardDefinition = {
           unit: 'percentunit',
           queries: [
             {
-              expr: share(
-                `(sum by (plugin) (rate(${requests}_count{${plugins},http_response_status_code=~"5.."}[$__rate_interval])) or 0 * ${rate(`${requests}_count`, 'plugin', plugins)})`,
+              expr: shareGoneWrong(
+                `sum by (plugin) (rate(${requests}_count{${plugins},http_response_status_code=~"5.."}[$__rate_interval]))`,
                 rate(`${requests}_count`, 'plugin', plugins),
               ),
               legend: '{{plugin}}',
@@ -52,7 +52,7 @@ export const api: DashboardDefinition = {
           unit: 'percentunit',
           queries: [
             {
-              expr: `topk(8, ${share(
+              expr: `topk(8, ${shareGoneWrong(
                 rate('returnit_http_slow_requests_total', 'http_route, plugin', plugins),
                 rate(`${requests}_count`, 'http_route, plugin', plugins),
               )})`,

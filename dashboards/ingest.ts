@@ -1,6 +1,6 @@
 import { thresholds as t } from '#core/config/thresholds.ts';
 import type { DashboardDefinition } from './panel.ts';
-import { nodes, plugins, quantile, rate, same, share } from './promql.ts';
+import { nodes, plugins, quantile, rate, same, shareGoneWrong } from './promql.ts';
 
 /** From the phone to the map. */
 export const ingest: DashboardDefinition = {
@@ -44,8 +44,8 @@ export const ingest: DashboardDefinition = {
           unit: 'percentunit',
           queries: [
             {
-              expr: share(
-                `(sum by (plugin) (rate(returnit_mqtt_messages_rejected_total{${plugins}}[$__rate_interval])) or 0 * ${rate('returnit_mqtt_messages_received_total', 'plugin', plugins)})`,
+              expr: shareGoneWrong(
+                rate('returnit_mqtt_messages_rejected_total', 'plugin', plugins),
                 rate('returnit_mqtt_messages_received_total', 'plugin', plugins),
               ),
               legend: '{{plugin}}',

@@ -1,6 +1,6 @@
 import { thresholds as t } from '#core/config/thresholds.ts';
 import type { DashboardDefinition } from './panel.ts';
-import { nodes, plugins, quantile, rate, same, share } from './promql.ts';
+import { nodes, plugins, quantile, rate, same, shareGoneWrong } from './promql.ts';
 
 /** What is done in the background: jobs, events and the outbox between. */
 export const jobs: DashboardDefinition = {
@@ -63,8 +63,8 @@ export const jobs: DashboardDefinition = {
           unit: 'percentunit',
           queries: [
             {
-              expr: share(
-                `(sum by (plugin, queue) (rate(returnit_jobs_total{${plugins},outcome=~"retried|dead_letter|expired"}[$__rate_interval])))`,
+              expr: shareGoneWrong(
+                `sum by (plugin, queue) (rate(returnit_jobs_total{${plugins},outcome=~"retried|dead_letter|expired"}[$__rate_interval]))`,
                 rate('returnit_jobs_total', 'plugin, queue', plugins),
               ),
               legend: '{{queue}}',

