@@ -39,13 +39,27 @@ interface Answer<Data> {
 
 /** Runs for so long, and is to be asked then. */
 export async function observe(seconds: number): Promise<Observed> {
+  const cleanup = new AsyncDisposableStack();
+  try {
+    return await watch(seconds, cleanup);
+  } catch (error) {
+    // What was started before it failed.
+    await cleanup.disposeAsync();
+    throw error;
+  }
+}
+
+async function watch(seconds: number, cleanup: AsyncDisposableStack): Promise<Observed> {
   const folder = mkdtempSync(join(tmpdir(), 'returnit-observed-'));
+  cleanup.defer(() => rmSync(folder, { recursive: true, force: true }));
   const rig = await startRig({
     devices: drivers,
     plugins: ['orders', 'payments', 'drivers', 'tracking', 'notifications', 'webhooks'],
     environment: { ORDERS_WINDOW_CAPACITY: '10000' },
   });
+  cleanup.defer(() => rig.stop());
   const prometheus = await startPrometheus(rig, folder);
+  cleanup.defer(() => prometheus.stop());
   const startedAt = Math.floor(Date.now() / 1000);
   const failures = await load(rig, seconds);
   const endedAt = Date.now() / 1000;
@@ -79,11 +93,7 @@ export async function observe(seconds: number): Promise<Observed> {
       const found = await ask<readonly { readonly exemplars: readonly unknown[] }[]>('query_exemplars', toParams(expr));
       return found.reduce((sum, { exemplars }) => sum + exemplars.length, 0);
     },
-    async stop() {
-      await prometheus.stop();
-      await rig.stop();
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => cleanup.disposeAsync(),
   };
 }
 
