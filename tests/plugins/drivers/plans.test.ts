@@ -17,16 +17,8 @@ import {
 } from '../../../plugins/drivers/store/offers.ts';
 import { endShifts, listShifts } from '../../../plugins/drivers/store/shifts.ts';
 import { listForgotten, listSilent } from '../../../plugins/drivers/store/watching.ts';
+import { nodesOf, type Plan } from '../support/plan.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
-
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly Plans?: readonly Plan[];
-}
-
-const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 
 /** A year of orders of which few are under way; many drivers with few of them on shift. */
 describe("plans of the drivers' queries", () => {

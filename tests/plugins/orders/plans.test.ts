@@ -6,20 +6,11 @@ import { listOrders, type OrderFilter } from '../../../plugins/orders/store/list
 import { findOrderWithHistory, listAbandoned, lockOrder } from '../../../plugins/orders/store/orders.ts';
 import { insertQuote } from '../../../plugins/orders/store/quotes.ts';
 import { listRoom, takePlace } from '../../../plugins/orders/store/windows.ts';
+import { nodesOf, type Plan } from '../support/plan.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
-
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly 'Index Cond'?: string;
-  readonly 'Actual Rows'?: number;
-  readonly Plans?: readonly Plan[];
-}
 
 type Explained = QueryResult<{ readonly 'QUERY PLAN': readonly { readonly Plan: Plan }[] }>;
 
-const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 const indexesOf = (plan: Plan): string[] =>
   nodesOf(plan).flatMap((node) => (node['Index Name'] === undefined ? [] : [node['Index Name']]));
 

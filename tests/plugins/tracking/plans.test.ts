@@ -5,18 +5,8 @@ import type { Fix } from '../../../plugins/tracking/fix.ts';
 import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
 import { listEarlierPlaces } from '../../../plugins/tracking/store/pace.ts';
 import { readTrack } from '../../../plugins/tracking/store/track.ts';
+import { nodesOf, type Plan } from '../support/plan.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
-
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly 'Index Cond'?: string;
-  readonly 'Scan Direction'?: string;
-  readonly 'Actual Loops'?: number;
-  readonly 'Actual Rows'?: number;
-  readonly Plans?: readonly Plan[];
-}
 
 const firstDayMs = Date.parse('2026-05-01T00:00:00.000Z');
 const dayMs = 86_400_000;
@@ -34,10 +24,6 @@ async function capture(
     },
   });
   return sent;
-}
-
-function nodesOf(plan: Plan): readonly Plan[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 }
 
 /** Scans of the table's partitions that were begun: those that are pruned when it runs have no loop. */

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { listStops, type Stop } from '../../../plugins/tracking/store/stops.ts';
+import { nodesOf, type Plan } from '../support/plan.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly Plans?: readonly Plan[];
-}
-
-const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
 const orders = 20_000;
 const drivers = 500;
 
