@@ -1,14 +1,11 @@
 /** Prometheus and Alertmanager as Debian has them, with the project's rules and routes, in shortened time. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { freePort } from '../support/external-postgres.ts';
-import { findProgram } from '../support/programs.ts';
 import { projectDir } from '../support/project-copy.ts';
-import { until } from '../support/until.ts';
+import { startProgram, type RunningProgram } from '../support/running-program.ts';
 import { startReceiver, type Labels, type Receiver } from './receiver.ts';
 import { scaleDuration, scaleRouting, scaleRules, setClock, type Clock } from './scale.ts';
 import { agesOf } from './time-thresholds.ts';
@@ -75,19 +72,27 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
   const addressed = routes().replaceAll(placeholder, (_whole, who: string) => receiver.urlOf(who));
   await writeFile(file('alertmanager.yml'), scaleRouting(addressed, factor));
   await writeConfiguration();
-  const alertmanager = start(folder, 'prometheus-alertmanager', [
-    `--config.file=${file('alertmanager.yml')}`,
-    `--storage.path=${file('alertmanager')}`,
-    `--web.listen-address=127.0.0.1:${alertmanagerPort}`,
-    '--cluster.listen-address=',
-  ]);
-  const prometheus = start(folder, 'prometheus', [
-    `--config.file=${file('prometheus.yml')}`,
-    `--storage.tsdb.path=${file('prometheus')}`,
-    `--web.listen-address=127.0.0.1:${prometheusPort}`,
-    // Its defaults, shortened.
-    `--query.lookback-delta=${scaled('5m')}`,
-    `--rules.alert.resend-delay=${scaled('1m')}`,
+  const start = (port: number, command: readonly [string, ...string[]]): Promise<RunningProgram> =>
+    startProgram({
+      command: [...command, `--web.listen-address=127.0.0.1:${port}`],
+      cwd: folder,
+      readyUrl: `http://127.0.0.1:${port}/-/ready`,
+    });
+  const [alertmanager, prometheus] = await Promise.all([
+    start(alertmanagerPort, [
+      'prometheus-alertmanager',
+      `--config.file=${file('alertmanager.yml')}`,
+      `--storage.path=${file('alertmanager')}`,
+      '--cluster.listen-address=',
+    ]),
+    start(prometheusPort, [
+      'prometheus',
+      `--config.file=${file('prometheus.yml')}`,
+      `--storage.tsdb.path=${file('prometheus')}`,
+      // Its defaults, shortened.
+      `--query.lookback-delta=${scaled('5m')}`,
+      `--rules.alert.resend-delay=${scaled('1m')}`,
+    ]),
   ]);
   const url = `http://127.0.0.1:${prometheusPort}`;
   const ask = async <T>(path: string): Promise<T> => {
@@ -95,7 +100,6 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
     if (!response.ok) throw new Error(`Prometheus answered ${response.status} to ${path}: ${await response.text()}`);
     return ((await response.json()) as { readonly data: T }).data;
   };
-  await Promise.all([untilReady(alertmanager, `http://127.0.0.1:${alertmanagerPort}`), untilReady(prometheus, url)]);
 
   return {
     receiver,
@@ -109,43 +113,11 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
       const more = file('more.rules.yml');
       if (content !== undefined) await writeFile(more, stringify(content));
       await writeConfiguration(content === undefined ? [] : [more]);
-      prometheus.kill('SIGHUP');
+      prometheus.child.kill('SIGHUP');
     },
     async stop() {
-      await Promise.all([end(prometheus), end(alertmanager)]);
+      await Promise.all([prometheus.stop(), alertmanager.stop()]);
       await receiver.stop();
     },
   };
-}
-
-const started = new Set<ChildProcess>();
-// Whoever ends this process in the middle leaves nothing behind.
-process.once('exit', () => {
-  for (const child of started) child.kill('SIGKILL');
-});
-
-function start(folder: string, program: string, args: readonly string[]): ChildProcess {
-  const log = createWriteStream(join(folder, `${program}.log`));
-  const child = spawn(findProgram(program), args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  child.stderr?.pipe(log);
-  started.add(child);
-  return child;
-}
-
-async function untilReady(child: ChildProcess, url: string): Promise<void> {
-  await until(`${child.spawnfile} is ready`, () => {
-    if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}`);
-    return fetch(`${url}/-/ready`).then(
-      ({ ok }) => ok,
-      () => false, // It does not listen yet.
-    );
-  });
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  started.delete(child);
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGKILL');
-  await exited;
 }

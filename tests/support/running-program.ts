@@ -19,6 +19,12 @@ export interface ProgramOptions {
   readonly readyUrl: string;
 }
 
+const started = new Set<ChildProcess>();
+// Whoever ends this process in the middle leaves nothing behind.
+process.once('exit', () => {
+  for (const child of started) child.kill('SIGKILL');
+});
+
 export async function startProgram({ command, environment, cwd, readyUrl }: ProgramOptions): Promise<RunningProgram> {
   const [name, ...args] = command;
   const child = spawn(findProgram(name), args, {
@@ -26,6 +32,8 @@ export async function startProgram({ command, environment, cwd, readyUrl }: Prog
     env: { PATH: process.env['PATH'] ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  started.add(child);
+  child.once('exit', () => started.delete(child));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
   const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
