@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { EventCache } from './event-cache.ts';
 import { toCacheEvent, type CacheEvent } from './event-match.ts';
@@ -6,17 +5,17 @@ import { toCacheEvent, type CacheEvent } from './event-match.ts';
 /** The channel of Postgres' LISTEN and NOTIFY on which nodes tell each other. */
 export const invalidationChannel = 'returnit_cache';
 
-/** An event that is about to be published. */
-export interface Announcement {
-  /** To be notified in the transaction that publishes the event: Postgres tells every node when it commits, and only then. */
-  readonly payload: string;
-  /** To be called when that transaction is over, before anybody is told so: who wrote reads what was written. */
-  readonly over: () => void;
+/** An event that a plugin of this node published. */
+export interface PublishedEvent {
+  readonly id: string;
+  readonly name: string;
+  readonly data: object;
 }
 
 export interface Invalidations {
-  announce(event: string, data: object): Announcement;
-  /** What another node's transaction notified. */
+  /** To be called when the event's transaction is over, before anybody is told so: who wrote reads what was written. */
+  published(event: PublishedEvent): void;
+  /** What a relay notified, of whichever node. */
   receive(payload: string): void;
   /** The connection that listens is there. What was notified before is not known: everything is forgotten. */
   opened(): void;
@@ -34,7 +33,7 @@ export interface InvalidationsOptions {
 
 /** Postgres takes less than 8,000 bytes. */
 const payloadMaxBytes = 4000;
-/** Own announcements that are remembered until they come back as notifications. */
+/** Own events that are remembered until they come back as notifications. */
 const ownMax = 10_000;
 
 /**
@@ -58,21 +57,14 @@ export function createInvalidations({ caches, telemetry }: InvalidationsOptions)
 
   return {
     clear,
-    announce(name, data) {
-      const id = randomBytes(9).toString('base64url');
-      const event = toCacheEvent(name, data);
-      return {
-        payload: toPayload(id, event),
-        over: () => {
-          sent.inc();
-          apply(event);
-          own.add(id);
-          for (const oldest of own) {
-            if (own.size <= ownMax) break;
-            own.delete(oldest);
-          }
-        },
-      };
+    published({ id, name, data }) {
+      sent.inc();
+      apply(toCacheEvent(name, data));
+      own.add(id);
+      for (const oldest of own) {
+        if (own.size <= ownMax) break;
+        own.delete(oldest);
+      }
     },
     receive(payload) {
       const message = parsePayload(payload);
@@ -81,7 +73,7 @@ export function createInvalidations({ caches, telemetry }: InvalidationsOptions)
         clear('unreadable');
         return;
       }
-      // What was removed at the commit is not to be removed again when the own notification comes round.
+      // What was removed at the commit is not to be removed again when the notification comes round.
       if (own.delete(message.id)) return;
       received.inc();
       apply(message.event);
@@ -96,9 +88,11 @@ export function createInvalidations({ caches, telemetry }: InvalidationsOptions)
   };
 }
 
-function toPayload(id: string, { name, ids }: CacheEvent): string {
-  const whole = JSON.stringify([id, name, ids]);
-  return Buffer.byteLength(whole) <= payloadMaxBytes ? whole : JSON.stringify([id, name, null]);
+/** What the relay tells all nodes in the transaction that takes the event, a row of the outbox, to its subscribers. */
+export function toChangePayload(row: { readonly id: string; readonly name: string; readonly data: string }): string {
+  const { name, ids } = toCacheEvent(row.name, JSON.parse(row.data) as object);
+  const whole = JSON.stringify([row.id, name, ids]);
+  return Buffer.byteLength(whole) <= payloadMaxBytes ? whole : JSON.stringify([row.id, name, null]);
 }
 
 /** Any role of the database can notify: what it says is checked, and can do no more than remove entries. */

@@ -51,7 +51,10 @@ export const settings = {
     min: 1,
     max: 10_000,
   }),
-  outboxPollMs: integer('OUTBOX_POLL_MS', 1000, { description: 'Outbox poll, should a notification be lost', min: 10 }),
+  outboxPollMs: integer('OUTBOX_POLL_MS', 1000, {
+    description: 'Outbox poll, for what a node left behind that ended after its commit',
+    min: 10,
+  }),
   jobRetryLimit: integer('JOB_RETRY_LIMIT', 5, {
     description: 'Retries before a job goes to its dead-letter queue',
     max: 100,

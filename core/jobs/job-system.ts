@@ -67,7 +67,7 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
   const queues = createQueues({ boss: boss.queues, config });
   const shared = { pool, listener, workers, nodeId: randomUUID(), config };
   const relay = createRelay({ ...shared, boss: boss.queues, queues, seal, telemetry, onForged });
-  await relay.start();
+  relay.start();
   const stopWatching = await watchReady({ ...shared, logger: telemetry.logger.child({ component: 'jobs' }) });
   const stopCollector = startDepthCollector({ pool, telemetry });
   const stopping = new AbortController();
@@ -93,7 +93,7 @@ export async function startJobSystem(options: JobSystemOptions): Promise<JobSyst
   };
   return {
     boss: boss.queues,
-    outbox: createOutbox(seal),
+    outbox: createOutbox(seal, () => relay.wake()),
     queues,
     schedules,
     deadLetters: createDeadLetters(boss.queues, pool),

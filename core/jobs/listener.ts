@@ -2,8 +2,26 @@
  * One session-pinned connection for every LISTEN of this process. A notification is a hint that saves waiting for the
  * next poll, so whatever is lost while the connection is down is recovered by `onReconnect` and by polling.
  */
-import { Client, type ClientConfig } from 'pg';
+import { Client, type ClientBase, type ClientConfig } from 'pg';
 import type { Logger } from '#core/telemetry/logger.ts';
+
+export interface Notification {
+  readonly channel: string;
+  /** Less than 8,000 bytes. */
+  readonly payload: string;
+}
+
+/**
+ * Tells whoever listens, on any node, when this transaction commits. Postgres lets such transactions commit one after
+ * another, each with its own write to the disk: for batches, not for each change.
+ */
+export async function notify(client: ClientBase, notifications: readonly Notification[]): Promise<void> {
+  if (notifications.length === 0) return;
+  await client.query('select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) n (channel, payload)', [
+    notifications.map(({ channel }) => channel),
+    notifications.map(({ payload }) => payload),
+  ]);
+}
 
 export interface Subscription {
   onNotification(payload: string): void;

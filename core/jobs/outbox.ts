@@ -1,7 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type pg from 'pg';
 import type { SendOptions } from '#plugin-api';
-import { invalidationChannel } from '#core/cache/invalidation.ts';
 import { toDatabaseError } from '#core/database/database-error.ts';
 import { currentTraceparent } from '#core/telemetry/tracing.ts';
 import type { Seal } from './seal.ts';
@@ -13,8 +12,8 @@ export interface OutboxEntry {
   readonly name: string;
   readonly data: object;
   readonly options?: SendOptions;
-  /** What the caches of all nodes are told when the transaction commits. */
-  readonly cacheNotification?: string;
+  /** @default a new one, a UUID of version 7 */
+  readonly id?: string;
 }
 
 export interface Outbox {
@@ -25,18 +24,19 @@ export interface Outbox {
    * @throws {AppError} DATABASE_ERROR, for data that jsonb does not take (a zero character) among others
    */
   add(connection: Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>, entry: OutboxEntry): Promise<string>;
+  /** To be called when the transaction of a row is over: this node's relay looks at once and not at its next poll. */
+  wake(): void;
 }
 
 // No casts: the connection is the plugin's, and a cast would be looked up on the plugin's search path.
 const addRow = 'select returnit.outbox_add($1, $2, $3, $4, $5, $6, $7, $8)';
-/** In the same statement: a round trip less. */
-const addRowAndNotify = `${addRow}, pg_catalog.pg_notify('${invalidationChannel}', $9)`;
 
-export function createOutbox(seal: Seal): Outbox {
+export function createOutbox(seal: Seal, wake: () => void): Outbox {
   return {
-    async add(connection, { plugin, kind, name, data, options = {}, cacheNotification }) {
+    wake,
+    async add(connection, { plugin, kind, name, data, options = {}, id = randomUUIDv7() }) {
       const fields = {
-        id: randomUUIDv7(),
+        id,
         plugin,
         kind,
         name,
@@ -44,23 +44,13 @@ export function createOutbox(seal: Seal): Outbox {
         options: JSON.stringify(options),
         traceparent: currentTraceparent() ?? null,
       };
-      const values = [
-        fields.id,
-        plugin,
-        kind,
-        name,
-        fields.data,
-        fields.options,
-        fields.traceparent,
-        seal.sign(fields),
-      ];
+      const values = [id, plugin, kind, name, fields.data, fields.options, fields.traceparent, seal.sign(fields)];
       try {
-        if (cacheNotification === undefined) await connection.query(addRow, values);
-        else await connection.query(addRowAndNotify, [...values, cacheNotification]);
+        await connection.query(addRow, values);
       } catch (error) {
         throw toDatabaseError(error, 'outbox_add');
       }
-      return fields.id;
+      return id;
     },
   };
 }

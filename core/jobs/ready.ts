@@ -2,18 +2,14 @@
 import type pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
-import type { Listener } from './listener.ts';
+import type { Listener, Notification } from './listener.ts';
 import type { Workers } from './workers.ts';
 
 const channel = 'returnit_ready';
 
-/** Tells the other nodes, when this transaction commits. */
-export async function tellReady(client: pg.ClientBase, nodeId: string, queues: readonly string[]): Promise<void> {
-  if (queues.length === 0) return;
-  await client.query(`select pg_notify('${channel}', $1 || ' ' || queue) from unnest($2::text[]) queue`, [
-    nodeId,
-    queues,
-  ]);
+/** What the other nodes are told of a queue in which a job waits. */
+export function toReadyNotification(nodeId: string, queue: string): Notification {
+  return { channel, payload: `${nodeId} ${queue}` };
 }
 
 export interface ReadyOptions {

@@ -2,12 +2,14 @@
 import type pg from 'pg';
 import type { JobInsert, PgBoss } from 'pg-boss';
 import type { SendOptions } from '#plugin-api';
+import { invalidationChannel, toChangePayload } from '#core/cache/invalidation.ts';
 import { onClient } from './boss.ts';
 import type { Handover } from './handover.ts';
 import type { EventEnvelope, JobEnvelope, StoredEvent } from './job-envelope.ts';
+import { notify, type Notification } from './listener.ts';
 import { eventQueue } from './queue-names.ts';
 import type { Queues } from './queues.ts';
-import { tellReady } from './ready.ts';
+import { toReadyNotification } from './ready.ts';
 import type { Seal } from './seal.ts';
 import { findSubscriptions, type Subscription } from './subscriptions.ts';
 
@@ -78,15 +80,22 @@ export async function moveBatch(
     const ids = jobs.flatMap(({ id, startAfter }) => (startAfter === undefined && id !== undefined ? [id] : []));
     if (await handover.claim(client, queue, ids)) ready.push(queue);
   }
-  await tellReady(client, deps.nodeId, ready);
+  await notify(client, [
+    ...events.map((row) => toChangeNotification(row)),
+    ...ready.map((queue) => toReadyNotification(deps.nodeId, queue)),
+  ]);
   return { rows: rows.length, moved: genuine, forged, ready };
 }
 
 /** Sets the oldest row aside; for one that the queues refuse. */
 export async function rejectOldest(client: pg.ClientBase, reason: string): Promise<OutboxRow | undefined> {
   const { rows } = await client.query<OutboxRow>(takeRows, [1]);
-  if (rows[0] !== undefined) await reject(client, rows[0], reason);
-  return rows[0];
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  await reject(client, row, reason);
+  // What it tells of has happened: only its delivery is refused.
+  if (row.kind === 'event') await notify(client, [toChangeNotification(row)]);
+  return row;
 }
 
 async function reject(client: pg.ClientBase, row: OutboxRow, reason: string): Promise<void> {
@@ -140,4 +149,8 @@ function toDelivery(row: OutboxRow, data: object): JobInsert & { readonly single
   const envelope: EventEnvelope = { data: event, traceparent: row.traceparent };
   // The event's id is the job's as well: a queue cannot hold the same delivery twice.
   return { id: row.id, data: envelope, singletonKey: row.id };
+}
+
+function toChangeNotification(row: OutboxRow): Notification {
+  return { channel: invalidationChannel, payload: toChangePayload(row) };
 }

@@ -1,5 +1,5 @@
 /**
- * Moves the outbox to the queues. Woken by the outbox's own notification, by a poll, and after a lost connection. Any
+ * Moves the outbox to the queues. Woken by what commits on this node, and by a poll for what other nodes left behind. Any
  * number of nodes may run one: SKIP LOCKED gives each row to one of them. Killed at any point, the open transaction
  * rolls back and the rows are there for the next.
  */
@@ -7,14 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseError, type Pool, type PoolClient } from 'pg';
 import type { Config } from '#core/config/settings.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import type { Listener } from './listener.ts';
 import { Handover } from './handover.ts';
 import { moveBatch, rejectOldest, type Batch, type BatchDeps, type OutboxRow } from './relay-batch.ts';
 import type { Workers } from './workers.ts';
 
 export interface RelayOptions extends BatchDeps {
   readonly pool: Pool;
-  readonly listener: Listener;
   readonly workers: Workers;
   readonly config: Pick<Config, 'jobBatchWaitMs' | 'outboxBatchMax' | 'outboxPollMs'>;
   readonly telemetry: Telemetry;
@@ -23,26 +21,26 @@ export interface RelayOptions extends BatchDeps {
 }
 
 export interface Relay {
-  start(): Promise<void>;
+  start(): void;
+  /** Something was committed to the outbox. */
+  wake(): void;
   /** Finishes the batch at hand. */
   stop(): Promise<void>;
   /** Moves what is there now; resolves when the outbox was seen empty or the database failed. */
   drain(): Promise<void>;
 }
 
-const channel = 'returnit_outbox';
 /** After an undeliverable row, how many rows are moved one by one to find it. */
 const singleStepsMax = 10_000;
 
 export function createRelay(options: RelayOptions): Relay {
-  const { config, listener } = options;
+  const { config } = options;
   const logger = options.telemetry.logger.child({ component: 'outbox' });
   let stopped = true;
   let woken = false;
   let endedAt = Number.NEGATIVE_INFINITY;
   let draining: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
-  let unlisten: (() => void) | undefined;
 
   const run = async (): Promise<void> => {
     try {
@@ -70,17 +68,16 @@ export function createRelay(options: RelayOptions): Relay {
 
   return {
     drain,
-    async start() {
+    wake,
+    start() {
       if (!stopped) return;
       stopped = false;
       timer = setInterval(wake, config.outboxPollMs);
-      unlisten = await listener.listen(channel, { onNotification: wake, onReconnect: wake });
       wake();
     },
     async stop() {
       stopped = true;
       clearInterval(timer);
-      unlisten?.();
       await draining;
     },
   };

@@ -3,7 +3,6 @@ import { Pool } from 'pg';
 import { pino } from 'pino';
 import { loadConfig } from '#core/config/config.ts';
 import { createBoss } from '#core/jobs/boss.ts';
-import { createListener } from '#core/jobs/listener.ts';
 import { createQueues } from '#core/jobs/queues.ts';
 import { createRelay } from '#core/jobs/relay.ts';
 import { loadSeal } from '#core/jobs/seal.ts';
@@ -16,9 +15,7 @@ const telemetry = { metrics: createMetrics({ labelSetsMax: 100 }), logger };
 // Small batches: more transactions, more moments to be killed in.
 const config = loadConfig({}, { outboxBatchMax: 3, outboxPollMs: 20 });
 const pool = new Pool({ connectionString: url, max: 3 });
-const listener = createListener({ connection: { connectionString: url }, logger });
 const boss = createBoss({ pool, config, telemetry });
-listener.start();
 await boss.start();
 const queues = createQueues({ boss: boss.queues, config });
 const seal = await loadSeal(pool);
@@ -28,11 +25,10 @@ const relay = createRelay({
   seal,
   nodeId: 'relay',
   pool,
-  listener,
   workers: new Workers(),
   config,
   telemetry,
   onForged: () => undefined,
 });
-await relay.start();
+relay.start();
 process.send?.('ready');

@@ -1,3 +1,4 @@
+import { randomUUIDv7 } from 'node:crypto';
 import { Type } from 'typebox';
 import type { Invalidations } from '#core/cache/invalidation.ts';
 import type { Config } from '#core/config/settings.ts';
@@ -14,12 +15,13 @@ import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { idsOf } from '#core/telemetry/wide-event.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Capability } from '../capability.ts';
+import { writeOutbox } from './write-outbox.ts';
 
 export interface EventsCapabilityOptions {
   readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'work'>;
   readonly transactions: Pick<Transactions, 'begin' | 'use' | 'onCommit' | 'commit' | 'rollback'>;
   /** Told of what is published, so that nothing is answered that it has made untrue. */
-  readonly invalidations: Pick<Invalidations, 'announce'>;
+  readonly invalidations: Pick<Invalidations, 'published'>;
   /** Requests that somebody waits for an answer to. @default none */
   readonly requestsWaiting?: () => number;
   readonly config: Pick<Config, 'jobTimeoutMs' | 'eventConcurrency'>;
@@ -120,24 +122,14 @@ interface Published {
 }
 
 async function publish(
-  { jobs, transactions, invalidations }: EventsCapabilityOptions,
-  { event, data, tx }: Published,
+  options: EventsCapabilityOptions,
+  { event: name, data, tx }: Published,
   { instance, signal }: { readonly instance: PluginInstance; readonly signal: AbortSignal },
 ): Promise<void> {
-  const announcement = invalidations.announce(event, data);
-  const entry = {
-    plugin: instance.plugin.name,
-    kind: 'event',
-    name: event,
-    data,
-    cacheNotification: announcement.payload,
-  } as const;
-  if (tx === undefined) {
-    await jobs.outbox.add(jobs.pool, entry).finally(announcement.over);
-    return;
-  }
-  await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
-  transactions.onCommit(instance, tx, announcement.over);
+  const published = { id: randomUUIDv7(), name, data };
+  const entry = { ...published, plugin: instance.plugin.name, kind: 'event' } as const;
+  const over = (): void => options.invalidations.published(published);
+  await writeOutbox(options, entry, { instance, tx, signal, over });
 }
 
 interface Delivery {

@@ -9,10 +9,11 @@ import { createSlots } from '#core/jobs/slots.ts';
 import type { WorkerHandle } from '#core/jobs/worker.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import { method, type Access, type Capability } from '../capability.ts';
+import { writeOutbox } from './write-outbox.ts';
 
 export interface JobsCapabilityOptions {
   readonly jobs: Pick<JobSystem, 'outbox' | 'pool' | 'schedules' | 'work'>;
-  readonly transactions: Pick<Transactions, 'use'>;
+  readonly transactions: Pick<Transactions, 'use' | 'onCommit'>;
   readonly config: Pick<Config, 'jobTimeoutMs'>;
 }
 
@@ -76,7 +77,7 @@ interface Registration {
 
 /** Jobs of plugins: sent through the outbox, worked by the plugin's process as long as it lives. */
 export function createJobsCapability(options: JobsCapabilityOptions): JobsCapability {
-  const { jobs, transactions } = options;
+  const { jobs } = options;
   const work = createRegistrations(options);
   const scheduled = new WeakMap<PluginInstance, Set<string>>();
   const access = ({ queue }: { queue: string }): readonly Access[] => [{ permission: 'jobs', resource: queue }];
@@ -90,8 +91,7 @@ export function createJobsCapability(options: JobsCapabilityOptions): JobsCapabi
         async run({ queue, data, options: sendOptions, tx }, { instance, signal }) {
           assertOwn(queue);
           const entry = { plugin: instance.plugin.name, kind: 'job', name: queue, data, options: sendOptions } as const;
-          if (tx === undefined) await jobs.outbox.add(jobs.pool, entry);
-          else await transactions.use(instance, tx, (client) => jobs.outbox.add(client, entry), { signal });
+          await writeOutbox(options, entry, { instance, tx, signal });
           return null;
         },
       }),

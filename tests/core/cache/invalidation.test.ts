@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { CacheEvent } from '#core/cache/event-match.ts';
-import { createInvalidations } from '#core/cache/invalidation.ts';
+import { createInvalidations, toChangePayload } from '#core/cache/invalidation.ts';
 import { isUnderPressure, startMemoryGuard } from '#core/cache/memory-guard.ts';
 import { loadConfig } from '#core/config/config.ts';
 import { readSample } from '../../support/platform.ts';
@@ -24,33 +24,35 @@ function create() {
 }
 
 describe('createInvalidations()', () => {
-  it('removes at the commit, and not again when the own notification comes round', async () => {
+  const toPayload = (id: string, data: object) =>
+    toChangePayload({ id, name: 'order.created', data: JSON.stringify(data) });
+
+  it('removes at the commit, and not again when the notification comes round', async () => {
     const { invalidations, events, sample } = create();
-    const { payload, over } = invalidations.announce('order.created', { orderId: 'o1', status: 'created' });
-    assert.deepEqual(events, []);
-    over();
+    const data = { orderId: 'o1', status: 'created' };
+    invalidations.published({ id: 'e1', name: 'order.created', data });
     assert.deepEqual(events, [{ name: 'order.created', ids: { orderId: 'o1' } }]);
-    invalidations.receive(payload);
+    invalidations.receive(toPayload('e1', data));
     assert.equal(events.length, 1);
     assert.deepEqual([await sample('invalidations_sent'), await sample('invalidations_received')], [1, 0]);
   });
 
-  it('removes what another node tells, by a payload that names no more than ids', async () => {
-    const one = create();
-    const other = create();
-    const { payload } = one.invalidations.announce('order.created', { orderId: 'o1', notes: 'ring twice' });
+  it('removes what another node published, by a payload that names no more than ids', async () => {
+    const { invalidations, events, sample } = create();
+    const payload = toPayload('e1', { orderId: 'o1', notes: 'ring twice' });
     assert.ok(!payload.includes('ring twice'));
-    other.invalidations.receive(payload);
-    assert.deepEqual(other.events, [{ name: 'order.created', ids: { orderId: 'o1' } }]);
-    assert.equal(await other.sample('invalidations_received'), 1);
+    invalidations.receive(payload);
+    assert.deepEqual(events, [{ name: 'order.created', ids: { orderId: 'o1' } }]);
+    assert.equal(await sample('invalidations_received'), 1);
   });
 
   it('fits into a notification, whatever is published', () => {
-    const { invalidations } = create();
+    const { invalidations, events } = create();
     const data = Object.fromEntries(Array.from({ length: 20 }, (_, index) => [`a${index}Id`, 'ü'.repeat(128)]));
-    const { payload } = invalidations.announce('order.created', data);
+    const payload = toPayload('e1', data);
     assert.ok(Buffer.byteLength(payload) < 8000);
     invalidations.receive(payload);
+    assert.deepEqual(events, [{ name: 'order.created', ids: null }]);
   });
 
   it('clears everything for a notification that it cannot read', async () => {

@@ -24,7 +24,7 @@ describe('startJobSystem()', () => {
       folder.release();
       rmSync(dataDir, { recursive: true, force: true });
     });
-    // So long that only notifications can move anything within the test.
+    // So long that no poll moves anything within the test.
     const config = loadConfig(
       {},
       { dbPoolMin: 0, outboxPollMs: 3_600_000, jobPollMs: 3_600_000, shutdownTimeoutMs: 5000 },
@@ -40,8 +40,10 @@ describe('startJobSystem()', () => {
       gone: new AbortController().signal,
       handle: async ({ data }) => void done.push(data),
     });
-    const send = (n: number) =>
-      jobs.outbox.add(database.admin, { plugin: 'test', kind: 'job', name: 'test.restart', data: { n } });
+    const send = async (n: number): Promise<void> => {
+      await jobs.outbox.add(database.admin, { plugin: 'test', kind: 'job', name: 'test.restart', data: { n } });
+      jobs.outbox.wake();
+    };
     await send(1);
     await until('the first job is done', () => done.length === 1);
 

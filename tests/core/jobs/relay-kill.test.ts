@@ -43,7 +43,7 @@ describe('a relay that is killed again and again', () => {
     const stopWatching = await watchReady({ pool, listener, workers, nodeId: 'other', config, logger });
     await boss.start();
     const queues = createQueues({ boss: boss.queues, config });
-    const outbox = createOutbox(await loadSeal(pool));
+    const outbox = createOutbox(await loadSeal(pool), () => undefined);
     const work = async (options: Parameters<typeof createWorker>[1]) => {
       await queues.ensure(options.queue);
       const worker = createWorker({ boss: boss.queues, pool, config, telemetry }, options);
