@@ -6,7 +6,7 @@ import { rank, type RankedDriver } from './ranking.ts';
 import type { Settings } from './settings.ts';
 import { findAssignment, type StoredAssignment } from './store/assignments.ts';
 import { lockDrivers, readFacts } from './store/candidates.ts';
-import { expireAssignment, listWaiting, lockWaiting, markUnavailable } from './store/deciding.ts';
+import { expireAssignment, listUnasked, lockWaiting, markUnavailable } from './store/deciding.ts';
 import { listPassedOver, timeOutOffers } from './store/offers.ts';
 import { sizeOf, toLoad } from './vehicle.ts';
 
@@ -186,7 +186,10 @@ export async function tryNow(tx: Transaction, orderId: string, cause = 'now'): P
   await tx.jobs.send(assignQueue, { orderId }, { singletonKey: `${orderId}:${cause}` });
 }
 
-/** A driver has become free: the orders that have waited longest are tried, each in its own job. */
-export async function tryWaiting(tx: Transaction): Promise<void> {
-  for (const orderId of await listWaiting(tx, waitingBatchMax)) await tryNow(tx, orderId);
+/**
+ * A driver has become free: the orders that have waited longest are tried, each in its own job. One whose drivers have yet
+ * to answer needs none: were they all tried, each order that ends would cost a try of each that waits.
+ */
+export async function tryWaiting(tx: Transaction, { offersAtOnce }: Pick<Settings, 'offersAtOnce'>): Promise<void> {
+  for (const orderId of await listUnasked(tx, { limit: waitingBatchMax, offersAtOnce })) await tryNow(tx, orderId);
 }

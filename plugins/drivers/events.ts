@@ -3,6 +3,7 @@ import { toPlace } from './assignment.ts';
 import { beginTries, dispatch, tryWaiting, type DispatchTools } from './dispatch.ts';
 import { countDispatched } from './dispatch-metrics.ts';
 import type { CloseReason } from './offer.ts';
+import type { Settings } from './settings.ts';
 import { insertStep } from './store/assignments.ts';
 import { findDriver, isAnyWorking } from './store/drivers.ts';
 import {
@@ -53,19 +54,20 @@ export function toFacts(event: OrderEvent): OrderFacts {
 }
 
 export function registerEvents(ctx: PluginContext, tools: DispatchTools): void {
+  const { settings } = tools;
   ctx.events.on<OrderEvent>('order.scheduled', ({ data }, tx) => schedule(ctx, tx, { order: toFacts(data), tools }));
   ctx.events.on<OrderEvent>('order.picked_up', ({ data }, tx) => pickUp(ctx, tx, data));
-  ctx.events.on<OrderEvent>('order.pickup_failed', ({ data }, tx) => fail(tx, data));
+  ctx.events.on<OrderEvent>('order.pickup_failed', ({ data }, tx) => fail(tx, data, settings));
   for (const [name, reason] of [
     ['order.cancelled', 'cancelled'],
     ['order.delivered', 'delivered'],
     ['order.completed', 'completed'],
   ] as const) {
-    ctx.events.on<OrderEvent>(name, ({ data }, tx) => end(tx, data, reason));
+    ctx.events.on<OrderEvent>(name, ({ data }, tx) => end(tx, { event: data, reason, settings }));
   }
 
   ctx.events.on<{ readonly driverIds: readonly string[] }>('driver.located', async ({ data }, tx) => {
-    if (await isAnyWorking(tx, data.driverIds)) await tryWaiting(tx);
+    if (await isAnyWorking(tx, data.driverIds)) await tryWaiting(tx, settings);
   });
 }
 
@@ -122,23 +124,29 @@ async function pickUp(ctx: PluginContext, tx: Transaction, event: OrderEvent): P
   });
 }
 
-async function fail(tx: Transaction, event: OrderEvent): Promise<void> {
+async function fail(tx: Transaction, event: OrderEvent, settings: Settings): Promise<void> {
   const { orderId, customerId, attempt = 1, reason = 'pickup failed' } = event;
   const before = await lockForEvent(tx, orderId);
   if ((await failAssignment(tx, { orderId, customerId, attempt })) === undefined) return;
   await withdrawOffers(tx, orderId, 'pickup_failed');
   await recordEnd(tx, { orderId, before, step: 'failed', reason });
-  if (before?.driverId !== null && before !== undefined) await tryWaiting(tx);
+  if (before?.driverId !== null && before !== undefined) await tryWaiting(tx, settings);
 }
 
-async function end(tx: Transaction, event: OrderEvent, reason: 'cancelled' | 'delivered' | 'completed'): Promise<void> {
+interface Ended {
+  readonly event: OrderEvent;
+  readonly reason: 'cancelled' | 'delivered' | 'completed';
+  readonly settings: Settings;
+}
+
+async function end(tx: Transaction, { event, reason, settings }: Ended): Promise<void> {
   const { orderId, customerId = null, attempt = 1 } = event as Partial<OrderEvent> & { readonly orderId: string };
   const before = await lockForEvent(tx, orderId);
   if ((await endAssignment(tx, { orderId, customerId, attempt })) === undefined) return;
   const closing: CloseReason = reason === 'cancelled' ? 'cancelled' : 'taken';
   await withdrawOffers(tx, orderId, closing);
   await recordEnd(tx, { orderId, before, step: 'ended', reason });
-  if (before?.driverId !== null && before !== undefined) await tryWaiting(tx);
+  if (before?.driverId !== null && before !== undefined) await tryWaiting(tx, settings);
 }
 
 interface End {

@@ -12,7 +12,7 @@ export function registerRoutes(ctx: PluginContext, tools: RouteTools): void {
   const { settings } = tools;
   registerDriverRoutes(ctx, tools);
   registerOnboardingRoutes(ctx, tools);
-  registerShiftRoutes(ctx);
+  registerShiftRoutes(ctx, settings);
   registerDeviceRoutes(ctx);
   registerOfferRoutes(ctx, settings);
   registerAssignmentRoutes(ctx);

@@ -7,6 +7,7 @@ import { answer } from './driver-routes.ts';
 import { cursorInvalid, driverNotFound, refuse } from './errors.ts';
 import { withdrawFrom } from './onboarding.ts';
 import { ShiftPage, step, workingOf, type WorkAction, type Working } from './shift.ts';
+import type { Settings } from './settings.ts';
 import { findDriver, lockDriver, setWorking } from './store/drivers.ts';
 import { beginShift, endShifts, listShifts } from './store/shifts.ts';
 
@@ -19,7 +20,7 @@ const PageQuery = Type.Object(
   closed,
 );
 
-export function registerShiftRoutes(ctx: PluginContext): void {
+export function registerShiftRoutes(ctx: PluginContext, settings: Settings): void {
   ctx.http.post(
     '/drivers/{driverId}/shift',
     {
@@ -30,7 +31,7 @@ export function registerShiftRoutes(ctx: PluginContext): void {
       response: { 200: Driver },
     },
     ({ principal, params: { driverId }, body: { onShift } }) =>
-      change(ctx, { principal, driverId, action: onShift ? 'start_shift' : 'end_shift' }),
+      change(ctx, settings, { principal, driverId, action: onShift ? 'start_shift' : 'end_shift' }),
   );
 
   ctx.http.post(
@@ -43,7 +44,7 @@ export function registerShiftRoutes(ctx: PluginContext): void {
       response: { 200: Driver },
     },
     ({ principal, params: { driverId }, body: { onBreak } }) =>
-      change(ctx, { principal, driverId, action: onBreak ? 'start_break' : 'end_break' }),
+      change(ctx, settings, { principal, driverId, action: onBreak ? 'start_break' : 'end_break' }),
   );
 
   ctx.http.get(
@@ -75,7 +76,11 @@ interface WorkChange {
   readonly action: WorkAction;
 }
 
-async function change(ctx: PluginContext, { principal, driverId, action }: WorkChange): Promise<HttpReply> {
+async function change(
+  ctx: PluginContext,
+  settings: Settings,
+  { principal, driverId, action }: WorkChange,
+): Promise<HttpReply> {
   if (principal.role === 'driver' && principal.id !== driverId) return driverNotFound(driverId);
   return ctx.db.transaction(async (tx): Promise<HttpReply> => {
     const driver = await lockDriver(tx, driverId);
@@ -88,16 +93,17 @@ async function change(ctx: PluginContext, { principal, driverId, action }: WorkC
     if (to === undefined) return refuse('SHIFT_NOT_STARTED', `Driver '${driverId}' is off shift: it has no break`);
     if (to === from) {
       // The same again: a phone that was not sure. What waits may still be for it.
-      if (to === 'on_shift') await tryWaiting(tx);
+      if (to === 'on_shift') await tryWaiting(tx, settings);
       return answer(200, driver);
     }
-    await record(tx, { driverId, by: principal.id, from, to });
+    await record(tx, settings, { driverId, by: principal.id, from, to });
     return answer(200, await setWorking(tx, driverId, { onShift: to !== 'off', onBreak: to === 'on_break' }));
   });
 }
 
 async function record(
   tx: Transaction,
+  settings: Settings,
   {
     driverId,
     by,
@@ -109,6 +115,6 @@ async function record(
   else if (to === 'on_break') await beginShift(tx, { driverId, kind: 'break', by });
   else if (from === 'on_break') await endShifts(tx, { driverId, kinds: ['break'], by });
   else await beginShift(tx, { driverId, kind: 'shift', by });
-  if (to === 'on_shift') await tryWaiting(tx);
+  if (to === 'on_shift') await tryWaiting(tx, settings);
   else await withdrawFrom(tx, driverId, 'off_shift');
 }

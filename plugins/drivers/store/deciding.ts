@@ -148,13 +148,21 @@ export async function expireAssignment(db: Queryable, orderId: string): Promise<
   await db.query(expireStatement, [orderId]);
 }
 
-const listWaitingStatement: Statement = {
-  name: 'list_waiting_assignments',
-  text: `select order_id as "orderId" from driver_assignments where status = 'waiting' order by created_at limit $1`,
+// Of offers, those of other rounds are closed or past their time.
+const listUnaskedStatement: Statement = {
+  name: 'list_unasked_assignments',
+  text: `select a.order_id as "orderId" from driver_assignments a
+    where a.status = 'waiting' and $2 > (
+      select count(*) from driver_offers o
+      where o.order_id = a.order_id and o.state = 'open' and o.expires_at > clock_timestamp())
+    order by a.created_at limit $1`,
 };
 
-/** The orders that have waited longest. */
-export async function listWaiting(db: Queryable, limit: number): Promise<readonly string[]> {
-  const { rows } = await db.query<{ orderId: string }>(listWaitingStatement, [limit]);
+/** The orders that have waited longest and for which fewer drivers are being asked than may be. */
+export async function listUnasked(
+  db: Queryable,
+  { limit, offersAtOnce }: { readonly limit: number; readonly offersAtOnce: number },
+): Promise<readonly string[]> {
+  const { rows } = await db.query<{ orderId: string }>(listUnaskedStatement, [limit, offersAtOnce]);
   return rows.map((row) => row.orderId);
 }

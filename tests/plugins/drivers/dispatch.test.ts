@@ -134,6 +134,21 @@ describe('dispatch()', () => {
     assert.equal(await driverOf(orderId), 'd1');
   });
 
+  it('leaves alone, when a driver becomes free, what as many are being asked for as may be', async () => {
+    const triesWith = async (offersAtOnce: string, isOver = false): Promise<number> => {
+      await fixture.reset({ DRIVERS_OFFERS_AT_ONCE: offersAtOnce });
+      await fixture.addDriver('d1', 100, { autoAccept: false });
+      const orderId = await fixture.schedule();
+      if (isOver) await fixture.data.sql(`update driver_offers set expires_at = now() - interval '1 s'`);
+      await fixture.running.deliver('driver.located', { driverIds: ['d1'] }, `located-${orderId}`);
+      const tries = fixture.sentFor(orderId, 'drivers.assign').map(({ options }) => options?.singletonKey);
+      return tries.filter((key) => key === `${orderId}:now`).length;
+    };
+    assert.equal(await triesWith('1'), 0, 'one is asked, and no more may be');
+    assert.equal(await triesWith('2'), 1, 'another may be asked as well');
+    assert.equal(await triesWith('1', true), 1, 'the time to answer is over');
+  });
+
   it('finds the next free driver, though its picture of them is old', async () => {
     await fixture.reset({ DRIVERS_INDEX_MS: '60000', DRIVERS_ORDERS_MAX: '1', DRIVERS_CANDIDATES_MAX: '2' });
     for (let index = 0; index < 5; index += 1) await fixture.addDriver(`d${index}`, 100 * index);

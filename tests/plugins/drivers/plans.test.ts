@@ -4,7 +4,7 @@ import type { Queryable, SqlValue, Statement } from '#plugin-api';
 import { fromTheNewest } from '../../../plugins/drivers/cursor.ts';
 import { listActive, listAssignments } from '../../../plugins/drivers/store/assignments.ts';
 import { listFreeDrivers, readFacts } from '../../../plugins/drivers/store/candidates.ts';
-import { listWaiting } from '../../../plugins/drivers/store/deciding.ts';
+import { listUnasked } from '../../../plugins/drivers/store/deciding.ts';
 import { listExpired, warnOfDocuments } from '../../../plugins/drivers/store/documents.ts';
 import { readFigures } from '../../../plugins/drivers/store/figures.ts';
 import { forgetHistories, forgetShifts } from '../../../plugins/drivers/store/history.ts';
@@ -116,7 +116,7 @@ describe("plans of the drivers' queries", () => {
 
   it('find what waits by idx_driver_assignments_waiting', async () => {
     for (const run of [
-      (db: Queryable) => listWaiting(db, 50),
+      (db: Queryable) => listUnasked(db, { limit: 50, offersAtOnce: 1 }),
       (db: Queryable) => listForgotten(db, { seconds: 60, limit: 50 }),
       readFigures,
     ]) {
