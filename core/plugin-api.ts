@@ -8,6 +8,7 @@
  * - principal: who makes an HTTP request, taken from a verified token; on a device's route, from its credentials.
  * - event: a fact, in the past tense (`order.created`), delivered to each subscriber once.
  * - job: a task, imperative (`notifications.send`), done by one worker, retried until done or dead-lettered.
+ * - repeated work: what a plugin's process does again and again for itself, on each node.
  * - message: one MQTT publish of a device. verdict: what the plugin says of a message.
  * - channel: a stream of live values that clients watch (`orders/{orderId}/position`).
  *
@@ -48,6 +49,13 @@ export interface PluginContext {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly permissions: Permissions;
+  /**
+   * Has `work` run at once and every `everyMs` (1,000 to 86,400,000) while this process lives, and so on each node: to show
+   * a figure, say. What must be done, or once however many nodes run, is a job. One run at a time: while one takes longer,
+   * the next is left out. What it throws is logged and counted under `name`, which is the plugin's own (`a-z0-9-`, at most
+   * 40), and ends nothing. An orderly stop waits for a run, as for any handler. In `setup()`, at most 20.
+   */
+  readonly repeat: (name: string, options: RepeatOptions, work: (run: RepeatRun) => Promise<void>) => void;
   /**
    * The trace that the running handler belongs to, 32 hexadecimal digits, to be kept with what it writes: from an order's
    * history one then comes to its spans and log lines. An event's is the one in which it was published, a request's is its
@@ -168,6 +176,15 @@ export interface Events {
 }
 
 // the rest
+export interface RepeatOptions {
+  readonly everyMs: number;
+}
+
+export interface RepeatRun {
+  /** Aborted when the run takes longer than a job may (`JOB_TIMEOUT_MS`). */
+  readonly signal: AbortSignal;
+}
+
 /** Bounded, in memory, this plugin's alone: a value may be gone at any time. */
 export interface Cache {
   get<T = unknown>(key: string): Promise<T | undefined>;

@@ -128,6 +128,20 @@ export const plugins: DashboardDefinition = {
           queries: [{ expr: `max by (plugin) (returnit_plugin_boot_seconds{${of}})`, legend: '{{plugin}}' }],
           min: 0,
         },
+        {
+          id: 16,
+          title: 'Repeated work that failed',
+          question:
+            'Which work of a plugin fails again and again? What figures it showed are as old as its last success.',
+          unit: 'short',
+          queries: [
+            {
+              expr: `sum by (plugin, name, outcome) (increase(returnit_plugin_repeats_total{${of},outcome!="ok"}[10m])) > 0 or vector(0)`,
+              legend: '{{plugin}} {{name}} {{outcome}} in 10 min',
+            },
+          ],
+          min: 0,
+        },
       ],
     },
     {

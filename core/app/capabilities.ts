@@ -21,6 +21,7 @@ import { createMetricsCapability } from '#core/plugin-host/capabilities/metrics.
 import { createMqttCapability } from '#core/plugin-host/capabilities/mqtt.ts';
 import { createNetCapability } from '#core/plugin-host/capabilities/net.ts';
 import { createPermissionsCapability } from '#core/plugin-host/capabilities/permissions.ts';
+import { createRepeatCapability } from '#core/plugin-host/capabilities/repeat.ts';
 import type { SupervisorState } from '#core/plugin-host/supervisor/supervisor-state.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
@@ -78,6 +79,7 @@ export function createCapabilities(options: CapabilitiesOptions): Capabilities {
     createMailCapability({ config }),
     createLogCapability({ telemetry, config }),
     createMetricsCapability({ telemetry, plugins: manifests }),
+    createRepeatCapability({ telemetry, config }),
     createPermissionsCapability({ permissions: admitted.permissions }),
   ];
   return {

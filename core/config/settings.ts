@@ -69,7 +69,10 @@ export const settings = {
     max: 1000,
   }),
   jobPollMs: integer('JOB_POLL_MS', 2000, { description: 'Queue poll, should a notification be lost', min: 500 }),
-  jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, { description: 'Longest run of one job', min: 1000 }),
+  jobTimeoutMs: integer('JOB_TIMEOUT_MS', 60_000, {
+    description: 'Longest run of one job, and of repeated work',
+    min: 1000,
+  }),
   jobHeartbeatSeconds: integer('JOB_HEARTBEAT_SECONDS', 10, {
     description: 'A job whose node gives no sign for this long comes again, on any node',
     min: 10,

@@ -1,15 +1,13 @@
 import type { Plugin } from '#plugin-api';
 import { registerDeviceKeeping } from './device-keeping.ts';
 import { registerEvents } from './events.ts';
-import { startFigures, type Figures } from './figures.ts';
+import { registerFigures } from './figures.ts';
 import { createFreeDrivers } from './free-drivers.ts';
 import { registerJobs } from './jobs.ts';
 import { openOptimiser } from './open-optimiser.ts';
 import { registerPushing } from './pushing.ts';
 import { registerRoutes } from './routes.ts';
 import { readSettings } from './settings.ts';
-
-let figures: Figures | undefined;
 
 export const plugin: Plugin = {
   async setup(ctx) {
@@ -18,15 +16,11 @@ export const plugin: Plugin = {
     const settings = readSettings(ctx.env);
     const freeDrivers = createFreeDrivers({ settings, now: monotonicMs });
     const tools = { settings, freeDrivers, now, monotonicMs, continueTrace: ctx.continueTrace };
-    await figures?.stop();
     registerRoutes(ctx, { settings, now, optimiser: await openOptimiser(ctx, settings, monotonicMs) });
     registerEvents(ctx, tools);
     registerJobs(ctx, tools);
     registerPushing(ctx, now);
     registerDeviceKeeping(ctx);
-    figures = startFigures(ctx);
-  },
-  async stop() {
-    await figures?.stop();
+    registerFigures(ctx);
   },
 };

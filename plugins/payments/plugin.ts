@@ -1,7 +1,7 @@
 import type { Plugin } from '#plugin-api';
 import type { AskDeps } from './ask.ts';
 import { registerEvents } from './events.ts';
-import { startFigures, type Figures } from './figures.ts';
+import { registerFigures } from './figures.ts';
 import { registerJobs } from './jobs.ts';
 import { registerPayouts } from './ledger/payout-routes.ts';
 import { registerLedgerRoutes } from './ledger/routes.ts';
@@ -15,8 +15,6 @@ import type { IntakeDeps } from './webhooks/intake.ts';
 import { registerWebhookJob } from './webhooks/processing.ts';
 import { registerWebhookRoutes } from './webhooks/routes.ts';
 import { registerSandboxDelivery } from './webhooks/sandbox-delivery.ts';
-
-let figures: Figures | undefined;
 
 export const plugin: Plugin = {
   async setup(ctx) {
@@ -40,7 +38,6 @@ export const plugin: Plugin = {
         stripe: { header: 'stripe-signature', secrets: async () => settings.stripe?.webhookSecrets ?? [] },
       },
     };
-    await figures?.stop();
     registerRoutes(ctx, settings);
     registerEvents(ctx, { policy: settings, provider: settings.provider });
     registerJobs(ctx, ask);
@@ -55,9 +52,6 @@ export const plugin: Plugin = {
       { cron: settings.reconcileCron, webhookRetentionMs: settings.webhookRetentionMs },
     );
     registerReconciliationRoutes(ctx);
-    figures = startFigures(ctx, now);
-  },
-  async stop() {
-    await figures?.stop();
+    registerFigures(ctx, now);
   },
 };

@@ -2,7 +2,7 @@ import type { Plugin } from '#plugin-api';
 import { registerDeliveryRoutes } from './delivery-routes.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { registerEvents } from './events.ts';
-import { startFigures, type Figures } from './figures.ts';
+import { registerFigures } from './figures.ts';
 import { registerJobs } from './jobs.ts';
 import { registerRoutes } from './routes.ts';
 import { createSecretBox } from './secret-box.ts';
@@ -13,7 +13,6 @@ import { readSettings } from './settings.ts';
 const stopGraceMs = 3000;
 
 let dispatcher: Dispatcher | undefined;
-let figures: Figures | undefined;
 
 export const plugin: Plugin = {
   async setup(ctx) {
@@ -22,13 +21,13 @@ export const plugin: Plugin = {
     if (!secretBox.usable) ctx.log.warn('webhooks are off: WEBHOOKS_SECRET_KEY is not set');
     await plugin.stop?.();
     dispatcher = startSending(ctx, { settings, secretBox, now: () => Date.now(), random: () => Math.random() });
-    figures = startFigures(ctx);
     registerRoutes(ctx, { settings, secretBox });
     registerDeliveryRoutes(ctx, settings);
     registerEvents(ctx, settings);
     registerJobs(ctx, { settings, secretBox, dispatcher });
+    registerFigures(ctx);
   },
   async stop() {
-    await Promise.all([dispatcher?.stop(stopGraceMs), figures?.stop()]);
+    await dispatcher?.stop(stopGraceMs);
   },
 };

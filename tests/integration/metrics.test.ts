@@ -56,6 +56,7 @@ const promised = {
     'returnit_plugin_heap_limit_bytes',
     'returnit_plugin_cpu_seconds_total',
     'returnit_plugin_state',
+    'returnit_plugin_repeats_total',
   ],
   node: [
     'process_cpu_seconds_total',
@@ -181,6 +182,7 @@ describe('/metrics of a platform with demo drivers', () => {
       ['returnit_live_messages_sent_total', { transport: 'ws' }],
       ['returnit_plugin_capability_calls_total', { plugin: 'orders', capability: 'db.query', outcome: 'ok' }],
       ['returnit_plugin_state', { plugin: 'orders', state: 'ready' }],
+      ['returnit_plugin_repeats_total', { plugin: 'tracking', name: 'presence', outcome: 'ok' }],
       ['returnit_plugin_cpu_seconds_total', { plugin: 'tracking' }],
       ['returnit_tracking_fixes_total', { plugin: 'tracking', outcome: 'stored' }],
       ['returnit_orders_steps_total', { plugin: 'orders', action: 'complete', outcome: 'moved' }],

@@ -109,6 +109,19 @@ describe('telemetry of a platform', () => {
     assert.deepEqual(await platform.trace(claimed), [], 'a device cannot write into a trace of its choice');
   });
 
+  it('shows each run of what a plugin repeats as a trace of its own', async () => {
+    const name = 'repeat presence';
+    const run = await until('one is among the newest traces', async () => {
+      const { traces } = JSON.parse((await platform.ops('/traces')).text) as {
+        traces: { traceId: string; name: string }[];
+      };
+      return traces.find((trace) => trace.name === name);
+    });
+    const spans = await platform.trace(run.traceId);
+    assert.deepEqual([spans[0]?.parentSpanId, spans[0]?.attributes['returnit.plugin']], [undefined, 'tracking']);
+    assert.ok(pathsOf(spans).includes(`${name} > db.query`), pathsOf(spans).join('\n'));
+  });
+
   it('names trace and plugin on the lines of a plugin', async () => {
     const lines = platform.logs.filter((line) => line.trace_id === traceId && line.msg === 'notification sent');
     assert.ok(lines.length >= 3, 'order.created, order.scheduled, order.assigned');

@@ -124,6 +124,7 @@ export interface PluginCalls {
     result: { messageId: string };
   };
   'mail.configured': { args: Record<string, never>; result: { configured: boolean } };
+  'repeat.start': { args: { name: string; everyMs: number; handler: number }; result: null };
   'permissions.query': {
     args: { name: PermissionName; resource: string };
     result: { state: 'granted' | 'denied' | 'prompt' };
@@ -178,6 +179,7 @@ export interface HandlerCalls {
   /** `tx` is open while the handler runs; the core commits it when the handler resolves. */
   'events.on': { input: { event: DomainEvent<unknown>; tx: string }; result: null };
   'mqtt.subscribe': { input: { messages: readonly MqttMessage[] }; result: { verdicts: readonly Verdict[] } };
+  'repeat.start': { input: Record<string, never>; result: null };
   'live.channel': {
     input: { principal: Principal; params: Readonly<Record<string, string>>; link?: string };
     result: WatchDecision;

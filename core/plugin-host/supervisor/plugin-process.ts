@@ -16,6 +16,7 @@ import { lastWords } from './last-words.ts';
 import { readOutputLines, type OutputLines } from './output-lines.ts';
 import { createProcessMetrics, type ProcessMetrics, type ProcessTelemetry } from './process-metrics.ts';
 import { watchProcess, type ProcessWatch } from './process-watch.ts';
+import { setupCalls } from './setup-calls.ts';
 import { judge, toPluginFailure, toVerdict, traceIdsOf, type Verdict } from './verdict.ts';
 
 export interface PluginProcessOptions {
@@ -46,15 +47,6 @@ export interface PluginProcess {
 
 /** A thread that closed its channel must end soon; a process that lives on without it is of no use. */
 const closedChannelGraceMs = 3000;
-/** What a plugin may do in setup() alone. */
-const registrations: ReadonlySet<string> = new Set([
-  'http.route',
-  'jobs.work',
-  'jobs.schedule',
-  'events.on',
-  'mqtt.subscribe',
-  'live.channel',
-]);
 
 export async function startPluginProcess(options: PluginProcessOptions): Promise<PluginProcess> {
   const sandbox = await options.startSandbox(options.sandbox);
@@ -195,7 +187,7 @@ class SupervisedProcess implements PluginProcess {
   #onCall(call: IncomingCall): unknown {
     if (call.method === 'plugin.ready') return this.#onReady();
     // The plugin's own context refuses this too, but the plugin need not use its context.
-    if (this.#wasReady && registrations.has(call.method)) {
+    if (this.#wasReady && setupCalls.has(call.method)) {
       throw new AppError('INVALID_CALL', `Cannot call ${call.method}: setup() has finished, register all in it`);
     }
     return this.#options.invoke(this.instance, call);

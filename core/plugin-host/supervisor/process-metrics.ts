@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { PluginIdentity } from '#core/plugin-instance.ts';
 import type { SampleFrame } from '../protocol/control-frame.ts';
 import type { Peer } from '../protocol/peer.ts';
+import { toHandlerOutcome, type HandlerOutcome } from './handler-outcome.ts';
 import type { ProcessUsage } from './process-usage.ts';
 
 export type ProcessTelemetry = Pick<Telemetry, 'metrics' | 'logger'>;
@@ -60,29 +60,15 @@ export function createProcessMetrics({ metrics }: ProcessTelemetry, { name }: Pl
     },
     async handled(run) {
       const startedAtMs = performance.now();
-      let outcome = 'ok';
+      let outcome: HandlerOutcome = 'ok';
       try {
         return await run();
       } catch (error) {
-        outcome = toOutcome(error);
+        outcome = toHandlerOutcome(error);
         throw error;
       } finally {
         handlers.observe({ ...plugin, outcome }, (performance.now() - startedAtMs) / 1000);
       }
     },
   };
-}
-
-function toOutcome(error: unknown): string {
-  if (!(error instanceof AppError)) return 'cancelled';
-  switch (error.code) {
-    case 'TIMEOUT':
-      return 'timeout';
-    case 'PLUGIN_UNAVAILABLE':
-      return 'unavailable';
-    case 'CANCELLED':
-      return 'cancelled';
-    default:
-      return 'error';
-  }
 }

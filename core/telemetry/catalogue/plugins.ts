@@ -33,6 +33,15 @@ const callMetrics: readonly MetricDefinition[] = [
     owner: 'plugin-host',
   },
   {
+    name: 'returnit_plugin_repeats_total',
+    type: 'counter',
+    help: 'Runs of the work that plugins repeat, by its name and outcome (ok, error, timeout, unavailable, cancelled)',
+    unit: 'runs',
+    labels: ['plugin', 'name', 'outcome'],
+    partition: 'plugin',
+    owner: 'plugin-host',
+  },
+  {
     name: 'returnit_plugin_calls_in_flight',
     type: 'gauge',
     help: 'Calls in flight, by direction (to_core, to_plugin)',

@@ -26,10 +26,7 @@ describe('devices of drivers', () => {
   before(async () => {
     data = await createPluginDatabase('drivers', 'tracking');
   });
-  after(async () => {
-    await plugin.stop?.();
-    await data.stop();
-  });
+  after(() => data.stop());
   beforeEach(async () => {
     await data.sql('truncate drivers, driver_devices, driver_status_changes, driver_shifts, driver_documents cascade');
     running = await runPlugin(plugin, data.db);

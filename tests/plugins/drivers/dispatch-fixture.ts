@@ -151,9 +151,6 @@ export async function createDispatching(): Promise<Dispatching> {
         body,
         headers,
       }),
-    async stop() {
-      await plugin.stop?.();
-      await data.stop();
-    },
+    stop: () => data.stop(),
   };
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { Pool } from 'pg';
-import { plugin } from '../../../plugins/drivers/plugin.ts';
 import { createTestDatabase } from '../../support/postgres.ts';
 
 const folder = new URL('../../../plugins/drivers/migrations/', import.meta.url);
@@ -19,7 +18,6 @@ describe('the migrations after the first three', () => {
   after(async () => {
     await pool.end();
     await drop();
-    await plugin.stop?.();
   });
 
   const migrate = async (isWanted: (file: string) => boolean): Promise<void> => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import { showFigures } from '../../../plugins/drivers/figures.ts';
 import { createDispatching, type Dispatching } from './dispatch-fixture.ts';
 
 describe('the watch over drivers and orders', () => {
@@ -78,20 +77,15 @@ describe('the watch over drivers and orders', () => {
     await fixture.schedule();
     await fixture.byHand('hold', await fixture.schedule({ pickup: far }), { reason: 'x' });
     await fixture.schedule({ pickup: far });
-    const shown: [string, number, object][] = [];
-    const metrics = {
-      increment: () => undefined,
-      observe: () => undefined,
-      set: (name: string, value: number, labels: object = {}) => void shown.push([name, value, labels]),
-    };
-    await showFigures({ db: fixture.data.db, metrics });
-    assert.deepEqual(shown.slice(0, 4), [
-      ['returnit_dispatch_orders', 0, { state: 'waiting' }],
-      ['returnit_dispatch_orders', 1, { state: 'unavailable' }],
-      ['returnit_dispatch_orders', 1, { state: 'held' }],
-      ['returnit_dispatch_orders', 1, { state: 'assigned' }],
-    ]);
-    assert.ok(Number(shown[4]?.[1]) > 0);
+    const { running } = fixture;
+    await running.repeat('figures');
+    assert.deepEqual(
+      ['waiting', 'unavailable', 'held', 'assigned'].map((state) =>
+        running.shown('returnit_dispatch_orders', { state }),
+      ),
+      [0, 1, 1, 1],
+    );
+    assert.ok(Number(running.shown('returnit_dispatch_oldest_wait_seconds')) > 0);
   });
 });
 

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { showFigures } from '../../../plugins/orders/figures.ts';
 import { createOrdersRig, customer, type OrdersRig } from './orders-rig.ts';
 
-describe('showFigures()', () => {
+describe('figures of orders', () => {
   let rig: OrdersRig;
   before(async () => {
     rig = await createOrdersRig();
@@ -11,18 +10,12 @@ describe('showFigures()', () => {
   });
   after(() => rig.stop());
 
-  it('shows how many orders are in each state, but for those that have ended', async () => {
+  it('show how many orders are in each state, but for those that have ended', async () => {
     await rig.reach('scheduled');
     await rig.reach('scheduled');
     await rig.reach('picked_up');
     await rig.act(customer, await rig.reach('created'), 'cancel');
-    const shown: [string, number, object][] = [];
-    const metrics = {
-      increment: () => undefined,
-      observe: () => undefined,
-      set: (name: string, value: number, labels: object = {}) => void shown.push([name, value, labels]),
-    };
-    await showFigures({ db: rig.data.db, metrics });
+    await rig.running.repeat('figures');
     const expected = {
       created: 0,
       scheduled: 2,
@@ -34,8 +27,8 @@ describe('showFigures()', () => {
       delivered: 0,
     };
     assert.deepEqual(
-      shown,
-      Object.entries(expected).map(([status, count]) => ['returnit_orders_open', count, { status }]),
+      rig.running.recorded.gauges,
+      Object.entries(expected).map(([status, value]) => ({ name: 'returnit_orders_open', value, labels: { status } })),
     );
   });
 });

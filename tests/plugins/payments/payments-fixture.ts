@@ -108,10 +108,7 @@ export async function createPaymentsFixture(
         .map(({ name }) => name),
     agree: () => assertAgreement(data),
     checkBooks: () => assertBooks(data),
-    async stop() {
-      await plugin.stop?.();
-      await data.stop();
-    },
+    stop: () => data.stop(),
   };
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { showFigures } from '../../../plugins/payments/figures.ts';
 import { compare } from '../../../plugins/payments/reconciliation/compare.ts';
 import { createPaymentsFixture, ops, type PaymentsFixture } from './payments-fixture.ts';
 
@@ -42,15 +41,8 @@ describe('reconciliation', () => {
   };
   const unreconciled = () => pay.data.find('payment.unreconciled').length;
   const gauge = async (): Promise<number | undefined> => {
-    let shown: number | undefined;
-    const set = (name: string, value: number): void => {
-      if (name === 'returnit_payments_unreconciled') shown = value;
-    };
-    await showFigures(
-      { db: pay.data.db, metrics: { set, increment: () => undefined, observe: () => undefined } },
-      Date.now(),
-    );
-    return shown;
+    await pay.running.repeat('figures');
+    return pay.running.shown('returnit_payments_unreconciled');
   };
 
   it('finds nothing where both say the same, page by page', async () => {

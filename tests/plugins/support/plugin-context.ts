@@ -50,6 +50,7 @@ function toRoute(name: string, options: RouteOptions, handler: Route['handler'])
 type Subscriber = (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>;
 type Watch = (watch: { principal: Principal; params: Record<string, string>; link?: string }) => Promise<WatchDecision>;
 type EventHandler = Parameters<PluginContext['events']['on']>[1];
+type RepeatedWork = Parameters<PluginContext['repeat']>[2];
 type JobHandler = (job: Job<unknown>) => Promise<void>;
 
 /** Of every event that is delivered; a request's is its id. */
@@ -76,9 +77,13 @@ export interface RunningPlugin {
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
   deliver(event: string, data: object, id?: string, publishedAt?: string): Promise<void>;
   work(queue: string, data: object, attempt?: number): Promise<void>;
+  /** One run of what the plugin repeats under this name. */
+  repeat(name: string): Promise<void>;
   receive(filter: string, messages: readonly MqttMessage[]): Promise<readonly Verdict[]>;
   watch(pattern: string, principal: Principal, params: Record<string, string>, link?: string): Promise<WatchDecision>;
   counted(name: string, labels: Record<string, string>): number;
+  /** What a gauge was last set to. */
+  shown(name: string, labels?: Record<string, string>): number | undefined;
 }
 
 export interface Reply {
@@ -101,6 +106,7 @@ export async function runPlugin(
   const events = new Map<string, EventHandler>();
   const wanted = new Map<string, string>();
   const workers = new Map<string, JobHandler>();
+  const repeated = new Map<string, RepeatedWork>();
   const subscribers = new Map<string, Subscriber>();
   const channels = new Map<string, Watch>();
   const traces = new AsyncLocalStorage<string>();
@@ -134,6 +140,7 @@ export async function runPlugin(
       const [, traceId] = traceparent?.split('-') ?? [];
       return traceId === undefined ? work() : traces.run(traceId, work);
     },
+    repeat: (name: string, _options: unknown, work: RepeatedWork) => void repeated.set(name, work),
     permissions: { query: () => Promise.resolve('granted') },
     mail: { isConfigured: () => Promise.resolve(false) },
     jobs: {
@@ -228,12 +235,16 @@ export async function runPlugin(
     },
     work: (queue, data, attempt = 1) =>
       get(workers, queue)({ id: 'j', queue, data, attempt, signal: new AbortController().signal }),
+    repeat: (name) => get(repeated, name)({ signal: new AbortController().signal }),
     receive: (filter, messages) => get(subscribers, filter)(messages),
     watch: (pattern, principal, params, link) =>
       get(channels, pattern)({ principal, params, ...(link === undefined ? {} : { link }) }),
     counted: (name, labels) =>
-      recorded.metrics
-        .filter((m) => m.name === name && Object.entries(labels).every(([label, value]) => m.labels[label] === value))
-        .reduce((sum, { by }) => sum + by, 0),
+      recorded.metrics.filter((entry) => isOf(entry, name, labels)).reduce((sum, { by }) => sum + by, 0),
+    shown: (name, labels = {}) => recorded.gauges.findLast((entry) => isOf(entry, name, labels))?.value,
   };
+}
+
+function isOf(entry: Recorded['gauges' | 'metrics'][number], name: string, labels: Record<string, string>): boolean {
+  return entry.name === name && Object.entries(labels).every(([label, value]) => entry.labels[label] === value);
 }

@@ -25,10 +25,7 @@ describe('times of arrival', () => {
   before(async () => {
     data = await createPluginDatabase('tracking', 'orders');
   });
-  after(async () => {
-    await plugin.stop?.();
-    await data.stop();
-  });
+  after(() => data.stop());
   beforeEach(async () => {
     await data.sql(
       'truncate driver_location_pings, newest_positions, tracked_orders, stop_visits, orders.orders cascade',

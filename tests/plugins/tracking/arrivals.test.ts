@@ -23,10 +23,7 @@ describe('observeStops()', () => {
   before(async () => {
     data = await createPluginDatabase('tracking', 'orders');
   });
-  after(async () => {
-    await plugin.stop?.();
-    await data.stop();
-  });
+  after(() => data.stop());
   beforeEach(async () => {
     await data.sql('truncate tracked_orders, stop_visits, orders.orders cascade');
     (data.sent as unknown[]).length = 0;

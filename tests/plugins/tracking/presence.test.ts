@@ -4,7 +4,6 @@ import type { MqttMessage, Principal, Verdict } from '#plugin-api';
 import { plugin } from '../../../plugins/tracking/plugin.ts';
 import { readSettings } from '../../../plugins/tracking/settings.ts';
 import { countPresence, listPresence } from '../../../plugins/tracking/store/presence.ts';
-import { until } from '../../support/until.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 
@@ -29,10 +28,7 @@ describe('presence', () => {
   before(async () => {
     data = await createPluginDatabase('tracking', 'orders');
   });
-  after(async () => {
-    await plugin.stop?.();
-    await data.stop();
-  });
+  after(() => data.stop());
   beforeEach(async () => {
     await data.sql('truncate newest_positions, tracked_orders');
     running = await runPlugin(plugin, data.db);
@@ -185,15 +181,13 @@ describe('presence', () => {
     ]);
     assert.deepEqual([one, other], [expected, expected]);
     const node = await runPlugin(plugin, data.db);
-    const gauge = (name: string, presence: string): number | undefined =>
-      node.recorded.gauges.findLast((entry) => entry.name === name && entry.labels['presence'] === presence)?.value;
-    await until('the gauges are set', () => gauge('returnit_tracking_silent_drivers', 'offline') !== undefined);
+    await node.repeat('presence');
     assert.deepEqual(
-      ['online', 'stale', 'offline'].map((presence) => gauge('returnit_tracking_drivers', presence)),
+      ['online', 'stale', 'offline'].map((presence) => node.shown('returnit_tracking_drivers', { presence })),
       [1, 1, 1],
     );
     assert.deepEqual(
-      ['stale', 'offline'].map((presence) => gauge('returnit_tracking_silent_drivers', presence)),
+      ['stale', 'offline'].map((presence) => node.shown('returnit_tracking_silent_drivers', { presence })),
       [1, 0],
     );
   });

@@ -12,6 +12,7 @@ import { createMetrics } from './metrics.ts';
 import { createMqtt } from './mqtt.ts';
 import { createPermissions } from './permissions.ts';
 import { createRegistrations, type Registrations } from './registrations.ts';
+import { createRepeat } from './repeat.ts';
 
 /** `ctx`, frozen: one plugin module cannot change what another gets. */
 export function createContext(options: {
@@ -35,6 +36,7 @@ export function createContext(options: {
     log: createLog(core),
     metrics: createMetrics(core),
     permissions: createPermissions(core),
+    repeat: createRepeat(core, registrations),
     traceId: () => core.traceId(),
     traceparent: () => core.traceparent(),
     continueTrace: (traceparent, work) => core.continueTrace(traceparent, work),
