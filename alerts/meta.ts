@@ -1,7 +1,26 @@
-import type { Alert } from './alert.ts';
+import type { Alert, AlertCases } from './alert.ts';
 import { counterCases, gaugeCases } from './cases.ts';
 
 const labels = { job: 'returnit', instance: 'a' };
+
+const watchers = ['prometheus', 'alertmanager', 'grafana', 'otel-collector', 'tempo', 'loki'];
+
+/** When these do not answer; nodes that do not are another alert's. */
+const missing = (jobs: readonly string[]): AlertCases =>
+  gaugeCases({
+    samples: (values) => ({
+      ...Object.fromEntries(jobs.map((job) => [`up{job="${job}",instance="w"}`, values])),
+      'up{job="returnit",instance="a"}': '0x60',
+    }),
+    fires: jobs.map((job) => ({
+      labels: { job, instance: 'w' },
+      description: `${job} at w cannot be scraped (up is 0).`,
+    })),
+    high: 0,
+    low: 1,
+    limit: 1,
+    for: 5,
+  });
 
 /** Whether we see at all. */
 export const meta: readonly Alert[] = [
@@ -22,6 +41,18 @@ export const meta: readonly Alert[] = [
       limit: 1,
       for: 1,
     }),
+  },
+  {
+    name: 'MonitoringDown',
+    // Whatever else is scraped: it serves nobody but us, and of what it misses nothing can be made good at night.
+    expr: 'up{job!="returnit"} == 0',
+    for: '5m',
+    severity: 'warning',
+    type: 'cause',
+    plugin: 'core',
+    summary: 'A part of the monitoring does not answer Prometheus',
+    description: '{{ $labels.job }} at {{ $labels.instance }} cannot be scraped (up is {{ $value }}).',
+    cases: { ...missing(watchers), resolves: missing(['tempo']).resolves },
   },
   {
     name: 'MetricsAbsent',

@@ -175,6 +175,20 @@ export const node: DashboardDefinition = {
           min: 0,
         },
         {
+          id: 16,
+          title: 'Levels of the log',
+          question:
+            'Is the level of some plugin or component set apart at the moment? The row of neither is of all other lines. 10 trace, 20 debug, 30 info, 40 warn, 50 error.',
+          unit: 'none',
+          kind: 'table',
+          queries: [
+            {
+              expr: `min by (plugin, component) (returnit_log_level{${nodes}})`,
+              legend: '{{plugin}}{{component}}',
+            },
+          ],
+        },
+        {
           id: 14,
           title: 'Spans by fate',
           question: 'Are traces kept and exported? Dropped: the receiver does not take them.',

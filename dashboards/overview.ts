@@ -78,7 +78,7 @@ export const overview: DashboardDefinition = {
             },
           ],
           width: 12,
-          alerts: ['Watchdog', 'RulesFailing', 'NotificationsNotSent'],
+          alerts: ['Watchdog', 'RulesFailing', 'NotificationsNotSent', 'MonitoringDown'],
         },
       ],
     },

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Type, type Static } from 'typebox';
+import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { prefersHtml } from './accepts-html.ts';
 import type { Authenticator } from './authentication.ts';
@@ -13,6 +14,7 @@ import type { StaticAssets } from './static-assets.ts';
 import type { RouteDefinition, RouteRequest, RouteResponse } from './route.ts';
 
 export interface CoreRoutesOptions {
+  readonly config: Pick<Config, 'httpLinesMaxBytes'>;
   readonly routes: RouteTable;
   readonly assets: StaticAssets;
   readonly authenticator: Pick<Authenticator, 'publicKeys'>;
@@ -75,7 +77,7 @@ const readAsset = (file: string): string => readFileSync(new URL(`documentation/
 const hostPattern = /^[A-Za-z0-9.-]{1,253}(?::\d{1,5})?$|^\[[0-9a-fA-F:]{2,45}\](?::\d{1,5})?$/;
 
 /** Its commands name the address that the page was asked for under. */
-function createDocumentationRun({ routes, assets, version }: CoreRoutesOptions): RouteDefinition['run'] {
+function createDocumentationRun({ config, routes, assets, version }: CoreRoutesOptions): RouteDefinition['run'] {
   const style = assets.add({
     name: 'docs',
     extension: 'css',
@@ -83,7 +85,14 @@ function createDocumentationRun({ routes, assets, version }: CoreRoutesOptions):
   });
   const script = assets.add({ name: 'docs', extension: 'js', text: readAsset('docs.js') });
   const html = rememberForToday(routes, (nowMs) =>
-    createDocumentationPage({ routes: routes.list(), version, nowMs, style, script }),
+    createDocumentationPage({
+      routes: routes.list(),
+      version,
+      nowMs,
+      style,
+      script,
+      linesMaxBytes: config.httpLinesMaxBytes,
+    }),
   );
   return ({ headers }) => {
     const { host = '' } = headers;

@@ -2,6 +2,7 @@
 import { benchCandidates } from './candidates.ts';
 import { benchCapability } from './capability.ts';
 import { benchDay } from './day.ts';
+import { endStartedAtExit } from './end-started.ts';
 import { benchHistory } from './history.ts';
 import { benchHttp } from './http.ts';
 import { benchIngest } from './ingest.ts';
@@ -39,6 +40,7 @@ if (names.length === 0 || unknown.length > 0) {
   console.error(`Cannot run ${unknown.join(', ') || 'nothing'}: choose from ${Object.keys(benches).join(', ')}`);
   process.exit(1);
 }
+endStartedAtExit();
 for (const name of names) {
   const result = await benches[name]?.();
   if (result === undefined) continue;

@@ -13,6 +13,7 @@ import { parse } from 'yaml';
 import { catalogue } from '#core/telemetry/catalogue.ts';
 import { createLogger } from '#core/telemetry/logger.ts';
 import { thresholds } from '#core/config/thresholds.ts';
+import { meta } from '../../alerts/meta.ts';
 import { parseCompose } from '../support/compose.ts';
 import { projectDir as root } from '../support/project-copy.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
@@ -101,8 +102,11 @@ describe('prometheus.yml', () => {
     for (const { static_configs: all } of jobs)
       for (const target of all[0].targets) assertReachable('prometheus', target);
     assertReachable('prometheus', config.alerting.alertmanagers[0].static_configs[0].targets[0]);
-    // Whoever has no health check of its own is asked here.
+    // Whoever has no health check of its own is asked here, and missed by an alert.
     const watched = new Set(jobs.map(({ job_name: name }) => name));
+    const alerts = meta.filter(({ name }) => name === 'TargetDown' || name === 'MonitoringDown');
+    const missed = alerts.flatMap(({ cases }) => cases?.fires.alerts.map(({ labels }) => labels['job'] ?? '') ?? []);
+    assert.deepEqual([...watched].toSorted(), missed.toSorted());
     for (const name of ['otel-collector', 'tempo', 'loki', 'alertmanager', 'grafana'])
       assert.ok(watched.has(name), name);
   });

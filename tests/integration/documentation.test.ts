@@ -1,4 +1,4 @@
-/** The documentation of a whole platform: its examples are right, its commands run, its page works. */
+/** The documentation of a whole platform: its examples are right, its commands run. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -8,12 +8,10 @@ import { after, before, describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formatsPlugin from 'ajv-formats';
-import { chromium, type Browser } from 'playwright-core';
 import { roles } from '#core/http/authentication.ts';
 import { toPdf, toPng } from '../plugins/orders/files.ts';
 import type { OpenApi } from '../support/openapi-check.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
-import { findProgram, skipWithout } from '../support/programs.ts';
 
 const run = promisify(execFile);
 
@@ -42,9 +40,6 @@ function examplesOf(document: OpenApi): readonly Example[] {
     }),
   );
 }
-
-/** Where others use the machine as well. */
-const patienceMs = 120_000;
 
 /** A plugin that could not start in time is started again. */
 async function allReady(platform: TestPlatform): Promise<void> {
@@ -178,75 +173,5 @@ describe('the documentation of a platform', { timeout: 300_000 }, () => {
       }
     }
     assert.deepEqual(malformed, []);
-  });
-});
-
-describe('the documentation page', { timeout: 300_000, skip: skipWithout(['chromium'], 'chromium') }, () => {
-  let platform: TestPlatform;
-  let browser: Browser;
-
-  before(async () => {
-    platform = await startPlatform();
-    await allReady(platform);
-    browser = await chromium.launch({ executablePath: findProgram('chromium'), args: ['--no-sandbox'] });
-  });
-  after(async () => {
-    await browser?.close();
-    await platform?.stop();
-  });
-
-  const url = (): string => `${platform.app.addresses.api}/docs`;
-
-  it('searches, opens what a link names, and tries an operation with a token', async () => {
-    const tab = await browser.newPage();
-    tab.setDefaultTimeout(patienceMs);
-    const refused: string[] = [];
-    tab.on('console', (message) => {
-      if (message.type() === 'error') refused.push(message.text());
-    });
-    const requested: string[] = [];
-    tab.on('request', (request) => requested.push(request.url()));
-    await tab.goto(`${url()}#get_drivers`);
-    assert.equal(
-      await tab.locator('#get_drivers').evaluate((element) => (element as unknown as { open: boolean }).open),
-      true,
-    );
-
-    await tab.fill('.search input', 'books pickup');
-    assert.deepEqual(await tab.locator('.operation:visible').evaluateAll((found) => found.map(({ id }) => id)), [
-      'post_orders',
-    ]);
-    assert.equal(await tab.locator('section.group:visible').count(), 1);
-    await tab.fill('.search input', 'no such thing');
-    assert.ok(await tab.locator('.nothing').isVisible());
-    await tab.fill('.search input', '');
-
-    await tab.fill('.token input', await platform.token('customer', 'tried'));
-    await tab.locator('#post_orders > summary').click();
-    const form = tab.locator('#post_orders .try');
-    await form.locator('button').click();
-    await form.locator('output pre').waitFor();
-    assert.match((await form.locator('output p').textContent()) ?? '', /^201 Created · \d+ ms · trace [0-9a-f]{32}$/);
-    assert.equal(
-      (JSON.parse((await form.locator('output pre').textContent()) ?? '') as { status: string }).status,
-      'created',
-    );
-    assert.deepEqual(refused, [], 'nothing that the page does is against its policy');
-    assert.ok(
-      requested.every((each) => each.startsWith(platform.app.addresses.api)),
-      requested.join(' '),
-    );
-    await tab.close();
-  });
-
-  it('can be read without a script', async () => {
-    const tab = await browser.newPage({ javaScriptEnabled: false });
-    tab.setDefaultTimeout(patienceMs);
-    await tab.goto(url());
-    assert.equal(await tab.locator('.search:visible, .token:visible, .try:visible').count(), 0);
-    const operation = tab.locator('#post_orders');
-    await operation.locator('summary').click();
-    assert.ok(await operation.locator('pre').first().isVisible());
-    await tab.close();
   });
 });

@@ -6,16 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { runCli } from '../support/cli.ts';
-import {
-  allEnd,
-  isRunning,
-  killCores,
-  startCore,
-  type CoreProcess,
-  type CoreProcessOptions,
-} from '../support/core-process.ts';
+import { killCores, startCore, type CoreProcess, type CoreProcessOptions } from '../support/core-process.ts';
 import { book, bookingAt, orderReached, placeOf, type Order } from '../support/journey.ts';
 import { readSample } from '../support/platform.ts';
+import { allEnd, isRunning } from '../support/process-family.ts';
 import { beginSlowRequest } from '../support/slow-request.ts';
 import { until } from '../support/until.ts';
 

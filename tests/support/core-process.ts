@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Role } from '#plugin-api';
@@ -11,6 +10,7 @@ import type { Addresses } from '#core/app/addresses.ts';
 import { loadConfig } from '#core/config/config.ts';
 import { createAuthenticator } from '#core/http/authentication.ts';
 import { createApi, createApiChecks, type Api } from './api-client.ts';
+import { allEnd, familyOf, isPostgres, send } from './process-family.ts';
 import { projectDir } from './project-copy.ts';
 import { until } from './until.ts';
 
@@ -50,23 +50,9 @@ export async function killCores(): Promise<void> {
     const family = familyOf(child.pid ?? 0);
     child.kill('SIGKILL');
     await allEnd(family.slice(1).filter((pid) => !isPostgres(pid)));
-    for (const pid of family) quit(pid);
+    for (const pid of family) send(pid, 'SIGQUIT');
     await allEnd(family);
   }
-}
-
-function quit(pid: number): void {
-  try {
-    process.kill(pid, 'SIGQUIT');
-  } catch (error) {
-    // It has ended meanwhile.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/** It outlives its core, for the next one to take over. */
-function isPostgres(pid: number): boolean {
-  return readStat(pid)?.name.startsWith('postgres') === true;
 }
 
 /** Starts the core and waits until it is ready. */
@@ -127,44 +113,4 @@ export async function startCore(options: CoreProcessOptions): Promise<CoreProces
       return code ?? killedBy ?? 'SIGKILL';
     },
   };
-}
-
-/** A process and all its descendants. */
-function familyOf(root: number): number[] {
-  const parents = new Map<number, number>();
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    const stat = Number.isInteger(pid) ? readStat(pid) : undefined;
-    if (stat !== undefined) parents.set(pid, stat.parent);
-  }
-  const family = [root];
-  // A child is found after its parent has been: the list grows while it is read.
-  for (const member of family) for (const [pid, parent] of parents) if (parent === member) family.push(pid);
-  return family;
-}
-
-interface ProcessStat {
-  readonly name: string;
-  readonly state: string;
-  readonly parent: number;
-}
-
-function readStat(pid: number): ProcessStat | undefined {
-  try {
-    const [, name = '', state = '', parent = ''] =
-      /^\d+ \((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? [];
-    return { name, state, parent: Number(parent) };
-  } catch {
-    return undefined; // It ended meanwhile.
-  }
-}
-
-/** A zombie has ended: it waits for its parent to notice. */
-export function isRunning(pid: number): boolean {
-  const stat = readStat(pid);
-  return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
-}
-
-export async function allEnd(pids: readonly number[]): Promise<void> {
-  await until('every process has ended', () => !pids.some(isRunning));
 }

@@ -26,7 +26,7 @@ search.addEventListener('input', () => {
 });
 
 document.addEventListener('keydown', (event) => {
-  if (event.key !== '/' || /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName)) return;
+  if (event.key !== '/' || /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName)) return;
   event.preventDefault();
   search.focus();
 });
@@ -67,12 +67,26 @@ function toUrl(form) {
   return url;
 }
 
+const fileOf = (form) => form.querySelector('input[type="file"]');
+
+/** A file goes as it is, by the type that is chosen; without one what is written is sent. */
+function toBody(form) {
+  const field = fileOf(form);
+  const [file] = field?.files ?? [];
+  const text = form.querySelector('textarea')?.value;
+  if (field && !file && text === undefined) throw new Error('no file is chosen');
+  // The core refuses it before it has arrived: a browser that still sends would show no answer at all.
+  if (file && file.size > Number(field.dataset.bytesMax))
+    throw new Error(`'${file.name}' must have at most ${field.dataset.sizeMax}: it has ${file.size} bytes`);
+  return file ?? text;
+}
+
 /** The token stays in the field: it is in no storage, and gone with the page. */
 async function send(form) {
-  const body = form.querySelector('textarea')?.value;
+  const body = toBody(form);
   const headers = {};
   if (token.value.trim() !== '') headers.authorization = `Bearer ${token.value.trim()}`;
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (body !== undefined) headers['content-type'] = form.querySelector('.media-type')?.value ?? 'application/json';
   const beganMs = performance.now();
   const response = await fetch(toUrl(form), {
     method: form.dataset.verb,
@@ -114,7 +128,16 @@ async function attempt(form) {
   button.disabled = false;
 }
 
+/** What the browser takes the file for, where the operation takes that; who knows better chooses another. */
+function chooseType(form, [file]) {
+  const types = [...(form.querySelector('select.media-type')?.options ?? [])];
+  const option = types.find(({ value }) => value === file?.type);
+  if (option) option.selected = true;
+}
+
 for (const form of document.querySelectorAll('.try')) {
+  const field = fileOf(form);
+  field?.addEventListener('change', () => chooseType(form, field.files));
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     void attempt(form);

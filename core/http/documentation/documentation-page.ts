@@ -2,12 +2,11 @@ import { escapeHtml } from '../html-page.ts';
 import { operationId } from '../openapi.ts';
 import type { Route } from '../route.ts';
 import { tokenVariable } from './curl-command.ts';
-import { toCodeHtml, toOperationHtml } from './operation-html.ts';
+import { toCodeHtml, toOperationHtml, type OperationHtmlOptions } from './operation-html.ts';
 
-export interface DocumentationPageOptions {
+export interface DocumentationPageOptions extends OperationHtmlOptions {
   readonly routes: readonly Route[];
   readonly version: string;
-  readonly nowMs: number;
   /** Where its style and its script are found. */
   readonly style: string;
   readonly script: string;
@@ -40,7 +39,7 @@ export function createDocumentationPage(options: DocumentationPageOptions): stri
 <label class="token" hidden><span>Token</span><input type="password" placeholder="of whom you try it as" autocomplete="off"></label>
 <a class="raw" href="/openapi.json">openapi.json</a></header>
 <div class="layout"><nav aria-label="Operations">${groups.map(toNavigation).join('')}</nav>
-<main>${introduction(routes)}<div id="operations">${groups.map((group) => toGroup(group, options.nowMs)).join('')}</div><p class="nothing" hidden>No operation is like that.</p></main></div></body></html>
+<main>${introduction(routes)}<div id="operations">${groups.map((group) => toGroup(group, options)).join('')}</div><p class="nothing" hidden>No operation is like that.</p></main></div></body></html>
 `;
 }
 
@@ -57,8 +56,8 @@ function toNavigation({ owner, routes }: Group): string {
   return `<section><a class="group" href="#group-${escapeHtml(owner)}">${escapeHtml(titleOf(owner))}</a><ul>${links.join('')}</ul></section>`;
 }
 
-function toGroup({ owner, routes }: Group, nowMs: number): string {
-  const operations = routes.map((route) => toOperationHtml(route, nowMs)).join('');
+function toGroup({ owner, routes }: Group, options: OperationHtmlOptions): string {
+  const operations = routes.map((route) => toOperationHtml(route, options)).join('');
   return `<section class="group" id="group-${escapeHtml(owner)}"><h2>${escapeHtml(titleOf(owner))} <span class="count">${routes.length}</span></h2>${operations}</section>`;
 }
 

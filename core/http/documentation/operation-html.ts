@@ -6,11 +6,19 @@ import type { JsonSchema } from '../schema-policy.ts';
 import { toCurl, toText } from './curl-command.ts';
 import { createOperationExample, type OperationExample } from './operation-example.ts';
 import { limitsText, toSchemaHtml, typeText } from './schema-list.ts';
+import { toSizeText } from './size-text.ts';
+import { toTryHtml } from './try-form.ts';
 
 const withoutBody = new Set([204, 205, 304]);
 
+export interface OperationHtmlOptions {
+  readonly nowMs: number;
+  /** Of a body of lines. */
+  readonly linesMaxBytes: number;
+}
+
 /** One operation; closed until somebody wants to know more, which needs no script. */
-export function toOperationHtml(route: Route, nowMs: number): string {
+export function toOperationHtml(route: Route, { nowMs, linesMaxBytes }: OperationHtmlOptions): string {
   const example = createOperationExample(route, nowMs);
   const id = operationId(route);
   const roles = typeof route.roles === 'string' ? [route.roles] : route.roles;
@@ -22,12 +30,12 @@ export function toOperationHtml(route: Route, nowMs: number): string {
     '</summary><div class="columns"><div class="facts">',
     toParametersHtml('In the path', route.params, example.params),
     toParametersHtml('In the query', route.query, example.query),
-    toBodyHtml(route),
+    toBodyHtml(route, linesMaxBytes),
     ...[...route.response].map(([status, check]) => toResponseHtml(status, check)),
     '</div><div class="examples">',
     toCodeHtml('Paste it into a shell', toCurl(route, example)),
     ...toAnswerHtml(example),
-    toTryHtml(route, example),
+    toTryHtml(route, { example, linesMaxBytes }),
     '</div></div></details>',
   ].join('');
 }
@@ -36,12 +44,12 @@ function toPathHtml({ path }: Route): string {
   return escapeHtml(path.template).replaceAll(/\{\w+\}/g, (name) => `<span class="param">${name}</span>`);
 }
 
-function toBodyHtml({ body, upload }: Route): string {
+function toBodyHtml({ body, upload }: Route, linesMaxBytes: number): string {
   if (body !== undefined) return `<h4>Body</h4>${toSchemaHtml(body.schema)}`;
   if (upload === undefined) return '';
   const types = upload.contentTypes.map((type) => `<code>${escapeHtml(type)}</code>`).join(', ');
-  if (upload.as === 'bytes') return `<h4>Body</h4><p>A file of ${types}, of at most ${upload.bytesMax} bytes</p>`;
-  return `<h4>Body</h4><p>Any number of lines of ${types}, each of them</p>${toSchemaHtml(upload.check.schema)}`;
+  if (upload.as === 'bytes') return `<h4>Body</h4><p>A file of ${types}, of at most ${toSizeText(upload.bytesMax)}</p>`;
+  return `<h4>Body</h4><p>Lines of ${types}, together of at most ${toSizeText(linesMaxBytes)}, each of them</p>${toSchemaHtml(upload.check.schema)}`;
 }
 
 function propertiesOf(check: SchemaCheck | undefined): readonly (readonly [string, JsonSchema])[] {
@@ -79,23 +87,4 @@ function toAnswerHtml({ responses }: OperationExample): readonly string[] {
   if (status === undefined) return [];
   const value = responses.get(status);
   return withoutBody.has(status) ? [] : [toCodeHtml(`Answer ${status}`, JSON.stringify(value, null, 2))];
-}
-
-/** Filled in and sent by the page's script; without it the command above does the same. */
-function toTryHtml(route: Route, example: OperationExample): string {
-  if (route.roles === 'device') return '';
-  const field = (place: 'path' | 'query', name: string, value: unknown): string =>
-    `<label><span>${escapeHtml(name)}</span><input name="${escapeHtml(name)}" data-in="${place}" value="${escapeHtml(value === undefined ? '' : toText(value))}"></label>`;
-  const fields = [
-    ...route.path.names.map((name) => field('path', name, example.params[name])),
-    ...propertiesOf(route.query).map(([name]) => field('query', name, example.query[name])),
-  ];
-  const { body } = example;
-  const text =
-    body === undefined ? '' : route.bodyAs === 'text' ? String(body.value) : JSON.stringify(body.value, null, 2);
-  const area =
-    route.body === undefined
-      ? ''
-      : `<label><span>Body</span><textarea name="body" rows="${Math.min(24, text.split('\n').length + 1)}" spellcheck="false">${escapeHtml(text)}</textarea></label>`;
-  return `<form class="try" hidden data-verb="${route.verb}" data-path="${escapeHtml(route.path.template)}">${fields.join('')}${area}<button>Send</button><output></output></form>`;
 }

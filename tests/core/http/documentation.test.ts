@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { quote } from '#core/http/documentation/curl-command.ts';
 import { createPatternExample } from '#core/http/documentation/pattern-example.ts';
 import { createExample } from '#core/http/documentation/schema-example.ts';
+import { toSizeText } from '#core/http/documentation/size-text.ts';
 import { compileSchema } from '#core/http/schema-compiler.ts';
 import { createFakePlugin, startHttpFixture, type HttpFixture } from './http-fixture.ts';
 
@@ -215,6 +216,39 @@ describe('/docs', () => {
     assert.match(text, /<form class="try" hidden /);
   });
 
+  it('takes a file where the body is one: of the types and the size that the route takes', async () => {
+    const plugin = createFakePlugin();
+    await fixture.route(plugin, {
+      verb: 'put',
+      path: '/orders/label',
+      summary: 'Takes a label',
+      bodyAs: 'bytes',
+      contentTypes: ['application/pdf', 'image/png'],
+      bodyMaxBytes: 5_242_880,
+    });
+    await fixture.route(plugin, {
+      verb: 'post',
+      path: '/orders/lines',
+      summary: 'Takes lines',
+      bodyAs: 'lines',
+      body: { type: 'object', properties: { note: { type: 'string', examples: ['a note'] } } },
+    });
+    const { text } = await page();
+    const formOf = (path: string): string =>
+      new RegExp(`<form [^>]*data-path="${path}">.*?</form>`).exec(text)?.[0] ?? assert.fail(path);
+
+    const file = formOf('/orders/label');
+    assert.match(file, /<input type="file" name="file" accept="application\/pdf,image\/png" data-bytes-max="5242880"/);
+    assert.ok(file.includes('<small>of at most 5 MiB</small>'));
+    assert.ok(file.includes('<option>application/pdf</option><option>image/png</option>'));
+    assert.ok(!file.includes('<textarea'));
+
+    const lines = formOf('/orders/lines');
+    assert.ok(lines.includes('{&quot;note&quot;:&quot;a note&quot;}</textarea>'), lines);
+    assert.match(lines, /<input type="file" name="file" data-bytes-max="67108864"/);
+    assert.ok(lines.includes('value="application/x-ndjson"'));
+  });
+
   it('has commands that a shell takes as they are, for the address that it was asked for under', async () => {
     const ask = (host: string): Promise<string> =>
       fixture.raw(`GET /docs HTTP/1.1\r\nHost: ${host}\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n`);
@@ -229,6 +263,22 @@ describe('/docs', () => {
     const { headers } = await page();
     const again = await fixture.request('/docs', { headers: { 'if-none-match': headers.get('etag') ?? '' } });
     assert.equal(again.status, 304);
+  });
+});
+
+describe('toSizeText()', () => {
+  it('is in the largest unit of which it is a whole number', () => {
+    const sizes = [1, 1023, 1024, 1536, 5_000_000, 5_242_880, 67_108_864, 2_147_483_648];
+    assert.deepEqual(sizes.map(toSizeText), [
+      '1 bytes',
+      '1023 bytes',
+      '1 KiB',
+      '1536 bytes',
+      '5000000 bytes',
+      '5 MiB',
+      '64 MiB',
+      '2 GiB',
+    ]);
   });
 });
 
