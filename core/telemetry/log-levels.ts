@@ -37,6 +37,7 @@ export const logComponents = [
   'outbox',
   'plugin',
   'postgres',
+  'repeat',
   'statistics',
   'supervisor',
   'telemetry',
