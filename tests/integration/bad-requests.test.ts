@@ -131,9 +131,15 @@ describe('bad requests', () => {
       ['/orders?cursor=abc', 400],
       ['/orders/not-a-uuid', 422],
       ['/orders/%zz', 400],
+      ['/orders/a%00b', 400],
+      ['/orders?cursor=a%00b', 400],
       [`/orders?cursor=${'a'.repeat(5000)}`, 400],
     ] as const) {
       assert.equal((await customer.request('GET', path)).status, status, path);
+    }
+    // Of these routes the schema takes any text.
+    for (const path of ['/payments/balance?driverId=a%00b', '/notifications/preferences/driver/a%00b']) {
+      assert.equal((await ops.request('GET', path)).status, 400, path);
     }
     const driver = { name: 'A', vehicle: 'van' };
     for (const body of [

@@ -68,6 +68,7 @@ function readParams(ctx: HttpContext): Texts {
 
 function decodeSegment(segment: string): string {
   if (!segment.includes('%')) return segment;
+  refuseZero(segment, 'path');
   try {
     return decodeURIComponent(segment);
   } catch {
@@ -79,6 +80,12 @@ function decodeSegment(segment: string): string {
   }
 }
 
+/** No name and no id has one, and Postgres takes none in a text: a route without a pattern for it would fail. */
+function refuseZero(encoded: string, part: 'path' | 'query'): void {
+  if (encoded.includes('%00'))
+    throw new RequestRefusal('MALFORMED_REQUEST', `Cannot read the ${part}: it must be without the character %00`);
+}
+
 const noQuery: Texts = Object.freeze({});
 
 function readQuery(query: string): Texts {
@@ -88,6 +95,7 @@ function readQuery(query: string): Texts {
       'MALFORMED_REQUEST',
       `Cannot read the query: it must have at most ${queryLengthMax} characters`,
     );
+  refuseZero(query, 'query');
   // Without a prototype: a client may call a parameter "__proto__".
   const texts = Object.create(null) as Texts;
   for (const [name, value] of new URLSearchParams(query)) {

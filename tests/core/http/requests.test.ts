@@ -146,4 +146,18 @@ describe('requests', () => {
       /^HTTP\/1\.1 400 .*percent encoding is broken/s,
     );
   });
+
+  it('refuses a zero character in the path and in the query, and no other text that looks like one', async () => {
+    plugin.handler = ok;
+    for (const [path, part] of [
+      ['/orders/a%00b', 'path'],
+      ['/orders/7?x=a%00b', 'query'],
+      ['/orders/7?%00=a', 'query'],
+    ] as const) {
+      const problem = await problemOf(await fixture.request(path));
+      assert.deepEqual([problem.status, problem.code], [400, 'MALFORMED_REQUEST'], path);
+      assert.match(problem.detail, new RegExp(`^Cannot read the ${part}: it must be without the character %00$`));
+    }
+    assert.equal((await fixture.request('/orders/a%2500')).status, 422, 'read, and checked');
+  });
 });
