@@ -89,10 +89,9 @@ export function createInvalidations({ caches, telemetry }: InvalidationsOptions)
 }
 
 /** What the relay tells all nodes in the transaction that takes the event, a row of the outbox, to its subscribers. */
-export function toChangePayload(row: { readonly id: string; readonly name: string; readonly data: string }): string {
-  const { name, ids } = toCacheEvent(row.name, JSON.parse(row.data) as object);
-  const whole = JSON.stringify([row.id, name, ids]);
-  return Buffer.byteLength(whole) <= payloadMaxBytes ? whole : JSON.stringify([row.id, name, null]);
+export function toChangePayload({ id, name, data }: PublishedEvent): string {
+  const whole = JSON.stringify([id, name, toCacheEvent(name, data).ids]);
+  return Buffer.byteLength(whole) <= payloadMaxBytes ? whole : JSON.stringify([id, name, null]);
 }
 
 /** Any role of the database can notify: what it says is checked, and can do no more than remove entries. */

@@ -28,6 +28,9 @@ export interface OutboxRow {
   readonly created_at: Date;
 }
 
+/** The core sealed it. */
+type GenuineRow = Omit<OutboxRow, 'data'> & { readonly data: Readonly<Record<string, unknown>> };
+
 export interface BatchDeps {
   readonly boss: PgBoss;
   readonly queues: Queues;
@@ -38,7 +41,7 @@ export interface BatchDeps {
 
 export interface Batch {
   readonly rows: number;
-  readonly moved: readonly OutboxRow[];
+  readonly moved: readonly Pick<OutboxRow, 'plugin' | 'kind' | 'name'>[];
   readonly forged: readonly OutboxRow[];
   /** Queues in which a new job waits for whoever has a place. */
   readonly ready: readonly string[];
@@ -67,9 +70,12 @@ export async function moveBatch(
   if (rows.length === 0) return { rows: 0, moved: [], forged: [], ready: [] };
   // DELETE returns rows in no order; a plugin's events go out as they came in.
   rows.sort((a, b) => (BigInt(a.position) < BigInt(b.position) ? -1 : 1));
-  const genuine: OutboxRow[] = [];
+  const genuine: GenuineRow[] = [];
   const forged: OutboxRow[] = [];
-  for (const row of rows) (deps.seal.verify(row, row.seal) ? genuine : forged).push(row);
+  for (const row of rows) {
+    if (deps.seal.verify(row, row.seal)) genuine.push(toGenuine(row));
+    else forged.push(row);
+  }
   for (const row of forged) await reject(client, row, 'forged');
   const events = genuine.filter((row) => row.kind === 'event');
   const subscriptions = await findSubscriptions(client, [...new Set(events.map((row) => row.name))]);
@@ -94,7 +100,7 @@ export async function rejectOldest(client: pg.ClientBase, reason: string): Promi
   if (row === undefined) return undefined;
   await reject(client, row, reason);
   // What it tells of has happened: only its delivery is refused.
-  if (row.kind === 'event') await notify(client, [toChangeNotification(row)]);
+  if (row.kind === 'event') await notify(client, [toChangeNotification(toGenuine(row))]);
   return row;
 }
 
@@ -103,8 +109,12 @@ async function reject(client: pg.ClientBase, row: OutboxRow, reason: string): Pr
   await client.query(rejectRow, [position, id, plugin, kind, name, data, options, role, reason, created_at]);
 }
 
+function toGenuine(row: OutboxRow): GenuineRow {
+  return { ...row, data: JSON.parse(row.data) as GenuineRow['data'] };
+}
+
 function groupByQueue(
-  rows: readonly OutboxRow[],
+  rows: readonly GenuineRow[],
   subscriptions: ReadonlyMap<string, readonly Subscription[]>,
 ): ReadonlyMap<string, JobInsert[]> {
   const jobs = new Map<string, Map<string, JobInsert>>();
@@ -118,17 +128,16 @@ function groupByQueue(
       add(row.name, toJob(row));
       continue;
     }
-    const data = JSON.parse(row.data) as Readonly<Record<string, unknown>>;
     for (const { plugin, having } of subscriptions.get(row.name) ?? []) {
-      if (having === null || (data[having] ?? null) !== null) add(eventQueue(plugin, row.name), toDelivery(row, data));
+      if (having === null || (row.data[having] ?? null) !== null) add(eventQueue(plugin, row.name), toDelivery(row));
     }
   }
   return new Map([...jobs].map(([queue, byKey]) => [queue, [...byKey.values()]]));
 }
 
-function toJob(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
+function toJob(row: GenuineRow): JobInsert & { readonly singletonKey: string } {
   const { startAfterSeconds, singletonKey, retryLimit } = JSON.parse(row.options) as SendOptions;
-  const envelope: JobEnvelope = { data: JSON.parse(row.data), traceparent: row.traceparent };
+  const envelope: JobEnvelope = { data: row.data, traceparent: row.traceparent };
   return {
     id: row.id,
     data: envelope,
@@ -138,11 +147,11 @@ function toJob(row: OutboxRow): JobInsert & { readonly singletonKey: string } {
   };
 }
 
-function toDelivery(row: OutboxRow, data: object): JobInsert & { readonly singletonKey: string } {
+function toDelivery(row: GenuineRow): JobInsert & { readonly singletonKey: string } {
   const event: StoredEvent = {
     id: row.id,
     name: row.name,
-    data,
+    data: row.data,
     publishedBy: row.plugin,
     publishedAt: row.created_at.toISOString(),
   };
@@ -151,6 +160,6 @@ function toDelivery(row: OutboxRow, data: object): JobInsert & { readonly single
   return { id: row.id, data: envelope, singletonKey: row.id };
 }
 
-function toChangeNotification(row: OutboxRow): Notification {
+function toChangeNotification(row: GenuineRow): Notification {
   return { channel: invalidationChannel, payload: toChangePayload(row) };
 }

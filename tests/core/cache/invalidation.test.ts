@@ -24,8 +24,7 @@ function create() {
 }
 
 describe('createInvalidations()', () => {
-  const toPayload = (id: string, data: object) =>
-    toChangePayload({ id, name: 'order.created', data: JSON.stringify(data) });
+  const toPayload = (id: string, data: object) => toChangePayload({ id, name: 'order.created', data });
 
   it('removes at the commit, and not again when the notification comes round', async () => {
     const { invalidations, events, sample } = create();
