@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import { endStartedAtExit } from './support/end-started.ts';
 import { startTestServer } from './support/test-server.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -22,6 +23,7 @@ async function findTests(place: string): Promise<readonly string[]> {
 const places = process.argv.slice(2);
 const files = (await Promise.all((places.length > 0 ? places : [path.join(root, 'tests')]).map(findTests))).flat();
 if (files.length === 0) throw new Error(`No test file in ${places.join(', ')}`);
+endStartedAtExit();
 const server = await startTestServer();
 let status = 1;
 try {
@@ -35,8 +37,6 @@ try {
   ];
   const env = { ...process.env, RETURNIT_TEST_DATABASE_URL: server.url };
   const runner = spawn(process.execPath, args, { cwd: root, stdio: 'inherit', env });
-  const stop = (signal: NodeJS.Signals): boolean => runner.kill(signal);
-  process.on('SIGINT', stop).on('SIGTERM', stop);
   const [code] = (await once(runner, 'exit')) as [number | null];
   status = code ?? 1;
 } finally {

@@ -2,7 +2,7 @@
 import { benchCandidates } from './candidates.ts';
 import { benchCapability } from './capability.ts';
 import { benchDay } from './day.ts';
-import { endStartedAtExit } from './end-started.ts';
+import { endStartedAtExit } from '../support/end-started.ts';
 import { benchHistory } from './history.ts';
 import { benchHttp } from './http.ts';
 import { benchIngest } from './ingest.ts';

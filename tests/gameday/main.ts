@@ -6,7 +6,7 @@
  * waited, on a machine with much else to do
  */
 import { parseArgs } from 'node:util';
-import { killCores } from '../support/core-process.ts';
+import { endStartedAtExit } from '../support/end-started.ts';
 import { faults } from './faults.ts';
 import { notProvoked, notYetSeen } from './not-provoked.ts';
 import { copyForGameDay, skipWithoutNeeds } from './system.ts';
@@ -69,8 +69,5 @@ async function main(): Promise<void> {
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-// Whoever ends it in the middle leaves no platform behind; the rest ends with this process.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void killCores().finally(() => process.exit(1)));
-}
+endStartedAtExit();
 await main();

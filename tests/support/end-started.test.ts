@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setTimeout as wait } from 'node:timers/promises';
 import { after, before, describe, it } from 'node:test';
-import { commandOf, familyOf, isPostgres, isRunning, send } from '../support/process-family.ts';
-import { projectDir } from '../support/project-copy.ts';
-import { until } from '../support/until.ts';
+import { commandOf, familyOf, isPostgres, isRunning, send } from './process-family.ts';
+import { projectDir } from './project-copy.ts';
+import { until } from './until.ts';
 
 const startMaxMs = 400_000;
 const lookAgainMs = 200;
@@ -22,7 +22,9 @@ after(() => {
 });
 
 function start(...args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'ignore'], cwd: projectDir });
+  // As if this were no test: a runner of tests does nothing within another.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'ignore'], cwd: projectDir, env });
   seen.add(child.pid ?? 0);
   return child;
 }
@@ -73,7 +75,7 @@ describe('endStartedAtExit()', { timeout }, () => {
       'load.mjs',
       `import { fork } from 'node:child_process'; fork(${JSON.stringify(join(folder, 'stubborn.mjs'))});`,
     );
-    const module = pathToFileURL(join(projectDir, 'tests/bench/end-started.ts')).href;
+    const module = pathToFileURL(join(projectDir, 'tests/support/end-started.ts')).href;
     write(
       'bench.mjs',
       `import { fork } from 'node:child_process'; import { endStartedAtExit } from ${JSON.stringify(module)};
@@ -108,13 +110,19 @@ describe('endStartedAtExit()', { timeout }, () => {
   }
 });
 
-describe('a bench that is ended by a signal', { timeout }, () => {
-  it('leaves neither the core, nor its Postgres, nor a plugin', { timeout }, async () => {
-    const bench = start('tests/bench/main.ts', 'start');
-    const family = await familyWith(bench, [runs('core/main.ts'), isPostgres, isPlugin]);
-    const exited = once(bench, 'exit');
-    bench.kill('SIGTERM');
-    assert.deepEqual(await exited, [143, null]);
-    assert.deepEqual(family.filter(isRunning), []);
+const programs: readonly (readonly [string, readonly string[]])[] = [
+  ['a bench', ['tests/bench/main.ts', 'start']],
+  ['a run of the tests', ['tests/run.ts', 'tests/support/fixtures/starts-core.test.ts']],
+];
+for (const [name, args] of programs) {
+  describe(`${name} that is ended by a signal`, { timeout }, () => {
+    it('leaves neither the core, nor its Postgres, nor a plugin', { timeout }, async () => {
+      const program = start(...args);
+      const family = await familyWith(program, [runs('core/main.ts'), isPostgres, isPlugin]);
+      const exited = once(program, 'exit');
+      program.kill('SIGTERM');
+      assert.deepEqual(await exited, [143, null]);
+      assert.deepEqual(family.filter(isRunning), []);
+    });
   });
-});
+}

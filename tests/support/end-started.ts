@@ -1,6 +1,6 @@
-/** A bench that ends in the middle, by a signal or an error, leaves nothing running. */
+/** A bench, a game day or a run of the tests that ends in the middle, by a signal or an error, leaves nothing running. */
 import { constants } from 'node:os';
-import { commandOf, familyOf, isPostgres, isRunning, send } from '../support/process-family.ts';
+import { commandOf, familyOf, isPostgres, isRunning, send } from './process-family.ts';
 
 /** An orderly stop of a core ends by itself before. */
 const stopMaxMs = 30_000;
@@ -9,7 +9,7 @@ const lookAgainMs = 50;
 
 /**
  * When this process ends, also by SIGINT or SIGTERM, what it has started ends first. All of it in one turn of the event loop:
- * the bench does not see its platform go, neither fails at that nor starts the next one meanwhile.
+ * it does not see its platform go, neither fails at that nor starts the next one meanwhile.
  */
 export function endStartedAtExit(): void {
   // Before those who kill a core as it is, whose Postgres is then nobody's child.
