@@ -119,7 +119,44 @@ export const plugins: readonly Alert[] = [
       resolves: { samples: loop('0+15x24 363+3x40', '0x24 12+12x40'), firesAt: '5m', at: '9m' },
     },
   },
+  {
+    name: 'RepeatedWorkFailing',
+    // Of a process that is starting or gone its own alerts tell.
+    expr: `sum without (outcome) (increase(returnit_plugin_repeats_total{outcome=~"error|timeout"}[10m])) > 0
+unless sum without (outcome) (increase(returnit_plugin_repeats_total{outcome="ok"}[10m])) > 0`,
+    for: '5m',
+    severity: 'warning',
+    type: 'cause',
+    plugin: '{{ $labels.plugin }}',
+    summary: 'Work that a plugin repeats succeeds no more',
+    description:
+      '"{{ $labels.name }}" of {{ $labels.plugin }} on {{ $labels.instance }} failed {{ $value | humanize }} times in 10 minutes and never succeeded.',
+    cases: {
+      fires: {
+        samples: repeats('0+4x60', '40x60'),
+        at: '20m',
+        alerts: [
+          {
+            labels: { ...labels, name: 'figures' },
+            description: '"figures" of drivers on a failed 40 times in 10 minutes and never succeeded.',
+          },
+        ],
+      },
+      quiet: { samples: repeats('0x60', '0+4x60'), at: '30m' },
+      // One of forty succeeds: the figures are ten minutes old at most.
+      boundary: { samples: repeats('0+4x60', '0+0.1x60'), at: '30m' },
+      resolves: { samples: repeats('0+4x20 80x40', '0x20 0+4x40'), firesAt: '18m', at: '25m' },
+    },
+  },
 ];
+
+function repeats(failed: string, succeeded: string) {
+  return {
+    [`returnit_plugin_repeats_total{${on},name="figures",outcome="error"}`]: failed,
+    [`returnit_plugin_repeats_total{${on},name="figures",outcome="timeout"}`]: '0x60',
+    [`returnit_plugin_repeats_total{${on},name="figures",outcome="ok"}`]: succeeded,
+  };
+}
 
 function loop(active: string, idle: string) {
   return {

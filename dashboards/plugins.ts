@@ -141,6 +141,7 @@ export const plugins: DashboardDefinition = {
             },
           ],
           min: 0,
+          alerts: ['RepeatedWorkFailing'],
         },
       ],
     },

@@ -83,4 +83,13 @@ export const pluginFaults: readonly Fault[] = [
       return () => system.sabotage('crash');
     },
   },
+  {
+    name: 'repeats-failing',
+    what: 'A plugin fails each time at what it repeats',
+    expects: [{ alert: 'RepeatedWorkFailing', labels: { ...saboteur, name: 'look' } }],
+    async inject(system) {
+      await system.sabotage('spoil', 1);
+      return () => system.sabotage('spoil', 0);
+    },
+  },
 ];

@@ -19,6 +19,7 @@ export const plugin: Plugin = {
   setup(ctx) {
     registerRequests(ctx);
     registerWork(ctx);
+    registerRepeats(ctx);
   },
 };
 
@@ -91,5 +92,20 @@ function registerWork(ctx: PluginContext): void {
   ctx.jobs.work('saboteur.held', held, { concurrency: 1 });
   ctx.events.on('saboteur.happened', async () => {
     if (!isHealed) await delay(5000);
+  });
+}
+
+function registerRepeats(ctx: PluginContext): void {
+  let isSpoilt = false;
+  ctx.http.post(
+    '/saboteur/spoil',
+    { ...options, summary: 'Fails at what it repeats: 1, or no longer: 0', body: Amount },
+    async ({ body }) => {
+      isSpoilt = body.amount === 1;
+      return { status: 200, body: { done: body.amount } };
+    },
+  );
+  ctx.repeat('look', { everyMs: 1000 }, async () => {
+    if (isSpoilt) throw new Error('told to fail at what it repeats');
   });
 }
