@@ -10,62 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { catalogue } from '#core/telemetry/catalogue.ts';
 import { createLogger } from '#core/telemetry/logger.ts';
 import { thresholds } from '#core/config/thresholds.ts';
 import { meta } from '../../alerts/meta.ts';
-import { parseCompose } from '../support/compose.ts';
 import { projectDir as root } from '../support/project-copy.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
-
-const { services } = parseCompose();
-// oxlint-disable-next-line typescript/no-explicit-any -- read from files, and every use is a check
-const read = (path: string): any => parse(readFileSync(join(root, 'deploy', path), 'utf8'));
-
-/** Ports that a container listens on beside those it opens on the machine. */
-const listens: Readonly<Record<string, readonly number[]>> = {
-  returnit: [8080, 9464],
-  prometheus: [9090],
-  alertmanager: [9093],
-  grafana: [3000],
-  'otel-collector': [4318, 8888],
-  tempo: [3200, 4318],
-  loki: [3100],
-};
-
-/** Another container can be reached: it has this port, and a network that both are on. */
-function assertReachable(from: string, address: string): void {
-  const { hostname, port } = new URL(address.includes('://') ? address : `http://${address}`);
-  if (hostname === 'localhost') return assert.ok(listens[from]?.includes(Number(port)), `${from}: ${address}`);
-  assert.ok(listens[hostname]?.includes(Number(port)), `${from}: ${address}`);
-  const shared = services[from]?.networks?.filter((network) => services[hostname]?.networks?.includes(network));
-  assert.ok(shared !== undefined && shared.length > 0, `${from} and ${hostname} share no network`);
-}
-
-/** Where a file of the project is in the container. */
-function mountOf(service: string, source: string): string {
-  const mount = services[service]?.volumes?.find((volume) => volume.startsWith(`./${source}:`));
-  assert.ok(mount !== undefined, `${service} has no ${source}`);
-  return mount.split(':')[1] ?? '';
-}
-
-function assertKeys(value: object, allowed: readonly string[]): void {
-  assert.deepEqual(
-    Object.keys(value).filter((key) => !allowed.includes(key)),
-    [],
-  );
-}
-
-/** A path that is written must be on a volume: the container's own files are read-only. */
-function assertOnVolume(service: string, path: string): void {
-  const targets = services[service]?.volumes
-    ?.filter((one) => !one.startsWith('./'))
-    .map((one) => one.split(':')[1] ?? '');
-  assert.ok(
-    targets?.some((target) => path === target || path.startsWith(`${target}/`)),
-    `${service}: ${path}`,
-  );
-}
+import { assertKeys, assertOnVolume, assertReachable, listens, mountOf, read, services } from './deployed.ts';
 
 describe('prometheus.yml', () => {
   const config = read('prometheus/prometheus.yml');
@@ -265,55 +215,5 @@ describe('otel-collector.yml', () => {
     assert.equal(timestamp.layout, '%Y-%m-%dT%H:%M:%S.%LZ');
     assert.match(written['time'] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     assert.equal(written['level'], 'warn');
-  });
-});
-
-describe('provisioning of Grafana', () => {
-  const { datasources } = read('grafana/provisioning/datasources/datasources.yml');
-  // oxlint-disable-next-line typescript/no-explicit-any -- as read()
-  const byUid = new Map<string, any>(datasources.map((source: { uid: string }) => [source.uid, source]));
-
-  it('has the sources that the dashboards name, where they are', () => {
-    assert.deepEqual([...byUid.keys()], ['prometheus', 'tempo', 'loki', 'alertmanager']);
-    for (const { type, uid, url, editable } of datasources) {
-      assert.equal(type, uid);
-      assert.equal(editable, false);
-      assertReachable('grafana', url);
-    }
-    assert.equal(datasources.filter((source: { isDefault?: boolean }) => source.isDefault === true).length, 1);
-  });
-
-  it('leads from an exemplar to its trace, from there to log lines and metrics, and back', () => {
-    const [exemplar] = byUid.get('prometheus').jsonData.exemplarTraceIdDestinations;
-    assert.deepEqual([exemplar.name, exemplar.datasourceUid], ['trace_id', 'tempo']);
-    const { tracesToLogsV2: logs, tracesToMetrics: metrics } = byUid.get('tempo').jsonData;
-    assert.deepEqual([logs.datasourceUid, metrics.datasourceUid], ['loki', 'prometheus']);
-    assert.match(logs.query, /trace_id = "\$\$\{__trace\.traceId\}"/);
-    const [derived] = byUid.get('loki').jsonData.derivedFields;
-    assert.deepEqual([derived.matcherRegex, derived.datasourceUid], ['trace_id', 'tempo']);
-    assert.equal(byUid.get('prometheus').jsonData.alertmanagerUid, 'alertmanager');
-  });
-
-  it('asks for metrics and labels that there are', () => {
-    const { tags, queries } = byUid.get('tempo').jsonData.tracesToMetrics;
-    for (const { query } of queries as { query: string }[]) {
-      const name = /([a-z_]+)\{/.exec(query)?.[1]?.replace(/_(count|bucket|sum)$/, '');
-      const metric = catalogue.find((one) => one.name === name);
-      assert.ok(metric !== undefined, query);
-      for (const { value } of tags) assert.ok(metric.labels.includes(value), value);
-    }
-  });
-
-  it('has no dollar that Grafana would take for a variable of its own', () => {
-    const text = readFileSync(join(root, 'deploy/grafana/provisioning/datasources/datasources.yml'), 'utf8');
-    const values = text.replaceAll(/^#.*$/gm, '');
-    assert.doesNotMatch(values.replaceAll('$$', ''), /\$/);
-  });
-
-  it('looks for dashboards where they are mounted', () => {
-    const { providers } = read('grafana/provisioning/dashboards/dashboards.yml');
-    assert.equal(providers.length, 1);
-    assert.equal(providers[0].options.path, mountOf('grafana', 'dashboards/json'));
-    assert.equal(mountOf('grafana', 'deploy/grafana/provisioning'), '/etc/grafana/provisioning');
   });
 });

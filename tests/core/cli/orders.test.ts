@@ -9,58 +9,8 @@ import { text } from 'node:stream/consumers';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { writeAddresses } from '#core/app/addresses.ts';
 import { parseMinor } from '#core/cli/orders-options.ts';
-import { toTimeline, type TimelineEntry } from '#core/cli/orders-timeline.ts';
+import { at, operations, order, orderId, payment, trace } from './order-story.ts';
 import { runOrders } from './orders-program.ts';
-
-const orderId = '01a204f9-41f0-7423-8dd5-d3e55a9f64a8';
-const trace = 'a'.repeat(32);
-const at = (minute: number): string => `2026-05-04T09:${String(minute).padStart(2, '0')}:00.000Z`;
-
-const order = {
-  orderId,
-  status: 'assigned',
-  attempt: 2,
-  customerId: 'anna',
-  partnerId: null,
-  driverId: 'd2',
-  reference: 'R-1',
-  pickup: { line1: '1 Main Street', city: 'Springfield', country: 'US' },
-  pickupWindow: { start: at(0), end: at(59) },
-  destination: { kind: 'store', name: 'The Store' },
-  price: { amountMinor: 1250, currency: 'USD' },
-  cancelReason: null,
-  createdAt: at(1),
-  history: [
-    {
-      sequence: 1,
-      from: null,
-      to: 'created',
-      actorKind: 'customer',
-      actorId: 'anna',
-      reason: null,
-      traceId: trace,
-      occurredAt: at(1),
-    },
-    {
-      sequence: 2,
-      from: 'created',
-      to: 'scheduled',
-      actorKind: 'system',
-      actorId: 'payments',
-      reason: null,
-      occurredAt: at(3),
-    },
-  ],
-};
-const payment = {
-  paymentId: 'p1',
-  status: 'authorised',
-  amountMinor: 1250,
-  capturedMinor: 1250,
-  currency: 'USD',
-  createdAt: at(2),
-};
-const operations = [{ kind: 'authorise', amountMinor: 1250, status: 'done', createdAt: at(2), answeredAt: at(2) }];
 
 /** What the plugins answer; a path that is not here is 404, as without the plugin. */
 const answers: Record<string, { readonly status?: number; readonly body: unknown }> = {
@@ -93,72 +43,6 @@ const answers: Record<string, { readonly status?: number; readonly body: unknown
     body: { title: 'Unavailable', detail: 'notifications is not running' },
   },
 };
-
-describe('toTimeline()', () => {
-  it('puts what every plugin knows in the order in which it happened', () => {
-    const what = (entry: TimelineEntry): string => `${entry.at.slice(14, 16)} ${entry.part}: ${entry.what}`;
-    const entries = toTimeline({
-      order,
-      payments: [
-        {
-          ...payment,
-          operations,
-          disputes: [{ amountMinor: 500, state: 'opened', reason: 'unknown', openedAt: at(30) }],
-        },
-      ],
-      offers: [{ driverId: 'd1', state: 'declined', reason: 'break', createdAt: at(4), closedAt: at(5) }],
-      assignment: { history: [{ step: 'accepted', driverId: 'd2', byKind: 'driver', byId: 'd2', at: at(7) }] },
-      notifications: [
-        {
-          template: 'order.created',
-          channel: 'email',
-          recipientRole: 'customer',
-          recipientId: 'anna',
-          state: 'sent',
-          createdAt: at(1),
-          sentAt: at(8),
-        },
-      ],
-      deliveries: [
-        {
-          type: 'order.created',
-          partnerId: 'shop',
-          state: 'failed',
-          attempts: 3,
-          lastStatus: 500,
-          createdAt: at(1),
-          finishedAt: at(20),
-        },
-      ],
-    });
-    assert.deepEqual(entries.map(what), [
-      '01 order: created · customer anna',
-      '02 payment: opened 12.50 USD',
-      '02 payment: authorise 12.50 USD done',
-      '03 order: scheduled from created · system payments',
-      '04 offer: offered to d1',
-      '05 offer: d1 declined (break)',
-      '07 assignment: accepted d2 · driver d2',
-      '08 message: order.created by email to customer anna sent',
-      '20 webhook: order.created to shop failed after 3 attempts (500)',
-      '30 payment: disputed 5.00 USD opened (unknown)',
-    ]);
-    assert.deepEqual(entries.map(({ traceId }) => traceId).filter(Boolean), [trace]);
-  });
-
-  it('takes less, and other things, without failing', () => {
-    const strange = [{}, { createdAt: 5 }, { state: null, createdAt: 'yesterday' }];
-    const entries = toTimeline({
-      order: {},
-      payments: strange,
-      offers: strange,
-      assignment: null,
-      notifications: strange,
-      deliveries: strange,
-    });
-    assert.ok(entries.every(({ at: time }) => typeof time === 'string'));
-  });
-});
 
 describe('parseMinor()', () => {
   it('takes no amount that could be meant in two ways', () => {

@@ -4,62 +4,22 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Aedes } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
-import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
-import type { Batcher } from '#core/mqtt/batcher.ts';
-import { createBatcher } from '#core/mqtt/batching.ts';
-import { createExternalClient } from '#core/mqtt/external-client.ts';
-import type { MqttTransport } from '#core/mqtt/transport.ts';
-import { recordTelemetry, type TestTelemetry } from '../../support/record-telemetry.ts';
-import { acceptAll, batcherOptions, createFixture, until, type Handler } from './fixture.ts';
+import { startExternalNode, type ExternalNode } from './external-node.ts';
+import { acceptAll, createFixture, until } from './fixture.ts';
 import { createMosquitto, skipWithoutMosquitto, type Mosquitto } from './mosquitto.ts';
 
-interface Node {
-  readonly transport: MqttTransport;
-  readonly telemetry: TestTelemetry;
-  subscribe(filter: string, handler: Handler, plugin?: string): Promise<Batcher>;
-  stop(): Promise<void>;
-}
+const nodes: ExternalNode[] = [];
 
-const nodes: Node[] = [];
-
-async function startNode(url: string, nodeId: string, overrides: Partial<Config> = {}): Promise<Node> {
-  const config = { ...loadConfig({}, { mqttRetryDelayMs: 5, mqttBatchWaitMs: 2, ...overrides }), mqttUrl: url };
-  const telemetry = recordTelemetry();
-  const transport = createExternalClient({ config, telemetry, nodeId, reconnectDelayMs: 20, startTimeoutMs: 2000 });
-  await transport.start();
-  const batchers: Batcher[] = [];
-  const node: Node = {
-    transport,
-    telemetry,
-    async subscribe(filter, handler, plugin = 'tracking') {
-      const batcher = createBatcher(batcherOptions(config, telemetry, { filter, plugin }));
-      batchers.push(batcher);
-      batcher.attach(async (messages) => ({ verdicts: await handler(messages) }), {
-        batchSizeMax: 500,
-        batchWaitMs: 2,
-      });
-      await transport.subscribe(plugin, filter, batcher);
-      return batcher;
-    },
-    async stop() {
-      for (const batcher of batchers) void batcher.stop();
-      await transport.stop();
-    },
-  };
+async function startNode(url: string, nodeId: string, config: Partial<Config> = {}): Promise<ExternalNode> {
+  const node = await startExternalNode({ url, nodeId, config });
   nodes.push(node);
   return node;
 }
 
 async function stopNodes(): Promise<void> {
   await Promise.all(nodes.splice(0).map((node) => node.stop()));
-}
-
-async function sample(node: Node, name: string): Promise<number> {
-  const { body } = await node.telemetry.metrics.render();
-  const line = body.split('\n').find((row) => row.startsWith(`${name} `));
-  return line === undefined ? 0 : Number(line.slice(name.length + 1));
 }
 
 describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }, () => {
@@ -90,7 +50,7 @@ describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }
     const seen = [new Set<string>(), new Set<string>()];
     const counts = new Map<string, number>();
     for (const [index, own] of seen.entries()) {
-      const node = await startNode(broker.url, `n${index}`);
+      const node = await startNode(broker.url, `n${index}`, { mqttShareGuard: 'plain' });
       await node.subscribe('drivers/+/location', async (messages) => {
         for (const { payload } of messages) {
           own.add(payload);
@@ -106,7 +66,7 @@ describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }
     for (const node of nodes) {
       await until('the copies that the others take are passed over', async () => {
         await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
-        return (await sample(node, 'returnit_mqtt_guard_copies_total')) > 1;
+        return (await node.sample('returnit_mqtt_guard_copies_total')) > 1;
       });
     }
     const numbers = Array.from({ length: 500 }, (_, number) => String(number));
@@ -143,7 +103,7 @@ describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }
     await device.publishAsync('scanners/1', 'meanwhile', { qos: 1 });
     await until('the other plugin goes on', () => seen.has('meanwhile'));
     commit();
-    await until('all are acknowledged', async () => (await sample(node, 'returnit_mqtt_inflight_messages')) === 0);
+    await until('all are acknowledged', async () => (await node.sample('returnit_mqtt_inflight_messages')) === 0);
   });
 
   it('gets again what was not acknowledged when the node stops', async () => {
@@ -197,7 +157,7 @@ describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }
     await send(numbers.slice(300));
     await until('all are stored', () => numbers.every((number) => stored.has(number)));
     assert.equal(node.transport.connected, true);
-    assert.ok((await sample(node, 'returnit_mqtt_reconnects_total')) >= 1);
+    assert.ok((await node.sample('returnit_mqtt_reconnects_total')) >= 1);
   });
 
   it('does not get what is retained when it subscribes', async () => {
@@ -248,7 +208,7 @@ describe('createExternalClient()', () => {
         (line) => (line['err'] as { code?: string } | undefined)?.code === 'BROKER_UNREACHABLE',
       ),
     );
-    assert.equal(await sample(node, 'returnit_mqtt_connected'), 0);
+    assert.equal(await node.sample('returnit_mqtt_connected'), 0);
   });
 
   it('falls back to MQTT 3.1.1 with a broker that speaks no newer', async () => {

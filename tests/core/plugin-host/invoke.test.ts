@@ -1,47 +1,11 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { Type } from 'typebox';
 import { AppError } from '#core/errors/app-error.ts';
-import { readAudit } from '#core/plugin-host/audit/audit-read.ts';
+import type { Call } from '#core/plugin-host/capability.ts';
 import { IncomingCall } from '#core/plugin-host/protocol/incoming-calls.ts';
-import { createAudit } from '#core/plugin-host/audit/audit.ts';
-import { createCallBudget } from '#core/plugin-host/call-budget.ts';
-import { method, type Call, type Capability } from '#core/plugin-host/capability.ts';
-import { createInvoke, type InvokeRequest } from '#core/plugin-host/invoke.ts';
-import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
 import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
-import { createFakeInstance } from '../../support/fake-instance.ts';
-import { createFolder } from './plugin-project.ts';
-import { createTestTelemetry } from './test-telemetry.ts';
-
-const traceId = '0af7651916cd43dd8448eb211c80319c';
-const parentId = 'b7ad6b7169203331';
-const traceparent = `00-${traceId}-${parentId}-01`;
-const Args = Type.Object(
-  { queue: Type.String({ minLength: 1 }), count: Type.Optional(Type.Integer()) },
-  { additionalProperties: false },
-);
-
-function createCapabilities(run: (call: Call) => unknown, noted: unknown[]): readonly Capability[] {
-  const access = ({ queue }: { queue: string }) => [{ permission: 'jobs' as const, resource: queue }];
-  return [
-    {
-      name: 'jobs',
-      methods: {
-        send: method<{ queue: string }>({ args: Args, access, run: (_args, call) => run(call) }),
-        give: method<{ queue: string }>({
-          args: Args,
-          access,
-          audited: { decision: 'issue', resource: ({ queue }) => `${queue} to kim` },
-          run: (_args, call) => run(call),
-        }),
-        tell: method<{ queue: string }>({ args: Args, access, oneWay: true, run: (args) => void noted.push(args) }),
-      },
-    },
-  ];
-}
+import { createDoor, parentId, traceId, type DoorOptions } from './door.ts';
 
 describe('createInvoke()', () => {
   let tracing: Tracing;
@@ -50,60 +14,7 @@ describe('createInvoke()', () => {
     tracing = await startTracing({ otlpEndpoint: null, tracesKept: 1000, ...place });
   });
   after(() => tracing.stop());
-
-  async function create(t: TestContext, given: { run?: (call: Call) => unknown; budget?: number } = {}) {
-    const dir = join(await createFolder(t), 'audit');
-    const telemetry = createTestTelemetry();
-    const audit = createAudit({ dir, config: { auditFileMaxBytes: 1_000_000 }, telemetry });
-    t.after(() => audit.stop());
-    const denied: string[] = [];
-    const noted: unknown[] = [];
-    const budget = createCallBudget(given.budget ?? 1000);
-    const { invoke, note } = createInvoke({
-      capabilities: createCapabilities(given.run ?? (() => 'sent'), noted),
-      permissions: createPermissions({
-        plugins: [{ name: 'orders', permissions: { jobs: { queues: ['orders.bill'] } } }],
-        grants: { version: 1, grants: { orders: { jobs: ['orders.bill'] } } } as never,
-      }),
-      audit,
-      telemetry,
-      callTimeoutMs: 5000,
-      budgetOf: () => budget,
-      onDenied: ({ plugin }) => denied.push(plugin.name),
-    });
-    const instance = createFakeInstance('orders');
-    return {
-      telemetry,
-      denied,
-      noted,
-      records: () => readAudit({ dir, limit: 100 }),
-      auditDir: dir,
-      stopAudit: () => audit.stop(),
-      call: async (request: Partial<InvokeRequest> = {}) =>
-        invoke(instance, {
-          method: 'jobs.send',
-          args: { queue: 'orders.bill' },
-          traceparent,
-          onCancel: () => undefined,
-          ...request,
-        }),
-      note: (request: { method?: string; args?: unknown } = {}) =>
-        note(instance, { method: 'jobs.tell', args: { queue: 'orders.bill' }, traceparent, ...request }),
-      async counted(outcome: string, capability = 'jobs.send'): Promise<number> {
-        const { body } = await telemetry.metrics.render();
-        const labels = `{plugin="orders",capability="${capability}",outcome="${outcome}"}`;
-        const line = body
-          .split('\n')
-          .find((text) => text.startsWith(`returnit_plugin_capability_calls_total${labels} `));
-        return Number(line?.split(' ')[1] ?? 0);
-      },
-      lastSpan() {
-        const span = tracing.recentSpans(traceId).at(-1);
-        assert.ok(span !== undefined);
-        return span;
-      },
-    };
-  }
+  const create = (t: TestContext, options: Omit<DoorOptions, 'tracing'> = {}) => createDoor(t, { tracing, ...options });
 
   it('answers what the capability answers: one span under the caller, one count, one duration', async (t) => {
     let seen: Call | undefined;
@@ -144,91 +55,6 @@ describe('createInvoke()', () => {
     await writeFile(door.auditDir, '');
     door.stopAudit();
     await assert.rejects(door.call({ method: 'jobs.give' }));
-  });
-
-  it('refuses methods that do not exist, and takes no label from the plugin', async (t) => {
-    const door = await create(t);
-    for (const name of ['jobs.steal', 'toString', '__proto__', 'constructor.name', 'jobs', '', 'x'.repeat(500)]) {
-      await assert.rejects(door.call({ method: name }), {
-        code: 'INVALID_CALL',
-        message: /the core has no such method$/,
-      });
-    }
-    assert.equal(await door.counted('error', 'unknown'), 7);
-    assert.ok(!(await door.telemetry.metrics.render()).body.includes('steal'));
-  });
-
-  it('refuses arguments that do not match, naming the member, before anything runs', async (t) => {
-    const door = await create(t, { run: () => assert.fail('it must not run') });
-    const cases: [unknown, RegExp][] = [
-      [undefined, /the arguments must be object$/],
-      [null, /the arguments must be object$/],
-      [[], /the arguments must be object$/],
-      ['orders.bill', /the arguments must be object$/],
-      [{}, /must have required property? 'queue'|must have required properties queue/],
-      [{ queue: 7 }, /\/queue must be string$/],
-      [{ queue: 'orders.bill', count: '7' }, /\/count must be integer$/],
-      [{ queue: 'orders.bill', extra: 1 }, /must NOT have additional properties$/],
-      [JSON.parse('{"queue":"orders.bill","__proto__":{"count":1}}'), /must NOT have additional properties$/],
-      [{ queue: 'orders.bill', constructor: 1 }, /must NOT have additional properties$/],
-      [JSON.parse('{"__proto__":{"queue":"orders.bill"}}'), /queue|additional properties$/],
-    ];
-    for (const [args, message] of cases) {
-      await assert.rejects(door.call({ args }), { code: 'INVALID_CALL', message }, JSON.stringify(args));
-    }
-    assert.equal(await door.counted('error'), cases.length);
-    assert.equal(({} as { count?: number }).count, undefined);
-  });
-
-  it("denies what is not granted in Deno's words, audits it with the trace, counts it and marks the span", async (t) => {
-    const door = await create(t, { run: () => assert.fail('it must not run') });
-    await assert.rejects(door.call({ args: { queue: 'payments.charge' } }), (error: AppError) => {
-      assert.equal(
-        `${error.name}: ${error.message}`,
-        'NotCapable: orders@1.0.0 requires jobs access to "payments.charge"\n' +
-          '  requested in plugin.json: no    granted: orders.bill',
-      );
-      assert.equal(error.code, 'NOT_CAPABLE');
-      return true;
-    });
-    const [record] = await door.records();
-    assert.deepEqual(
-      [record?.plugin, record?.permission, record?.resource, record?.decision, record?.rule, record?.trace_id],
-      ['orders', 'jobs', 'payments.charge', 'deny', 'not requested', traceId],
-    );
-    assert.deepEqual(door.denied, ['orders']);
-    assert.equal(await door.counted('denied'), 1);
-    assert.equal(door.lastSpan().attributes['error.type'], 'NOT_CAPABLE');
-  });
-
-  it('checks what a capability asks for while the call runs, just the same', async (t) => {
-    const door = await create(t, {
-      run(call) {
-        call.check({ permission: 'jobs', resource: 'orders.bill' });
-        call.check({ permission: 'net', resource: 'evil.example:443' });
-        assert.fail('it must not come here');
-      },
-    });
-    await assert.rejects(door.call(), { code: 'NOT_CAPABLE', message: /requires net access to "evil\.example:443"/ });
-    assert.equal((await door.records())[0]?.permission, 'net');
-    assert.equal(await door.counted('denied'), 1);
-  });
-
-  it('refuses what is over the budget, and gathers the records', async (t) => {
-    const door = await create(t, { budget: 3 });
-    const results = await Promise.allSettled(Array.from({ length: 50 }, () => door.call()));
-    const refused = results.filter(({ status }) => status === 'rejected');
-    // The bucket fills again while they run: at least those that came at once are refused.
-    assert.ok(refused.length >= 40, String(refused.length));
-    const [first] = refused;
-    assert.match(
-      String((first as PromiseRejectedResult).reason),
-      /Cannot call jobs\.send: orders has spent its calls of this second$/,
-    );
-    assert.equal(await door.counted('budget'), refused.length);
-    const records = await door.records();
-    assert.equal(records[0]?.decision, 'budget');
-    assert.ok(records.length < 5);
   });
 
   it('ends a call at its deadline, whatever it waits for, and the plugin may only shorten it', async (t) => {
