@@ -27,14 +27,21 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** Writes that jobs of a queue are done, those that end at about the same time in one statement. */
+/**
+ * Writes that jobs of a queue are done, those that end at about the same time in one statement. One statement at a time: a
+ * database that holds it up has one connection of ours, and not one for each job that ends meanwhile.
+ */
 export function createCompletion({ boss, queue, waitMs }: CompletionOptions): Completion {
-  let waiting: Waiting[] = [];
+  const waiting: Waiting[] = [];
+  let isWriting = false;
+  let timer: NodeJS.Timeout | undefined;
 
-  async function flush(): Promise<void> {
-    const batch = waiting;
-    waiting = [];
-    if (batch.length === 0) return;
+  async function write(): Promise<void> {
+    clearTimeout(timer);
+    timer = undefined;
+    if (isWriting) return;
+    isWriting = true;
+    const batch = waiting.splice(0, batchMax);
     try {
       await boss.complete(
         queue,
@@ -44,14 +51,21 @@ export function createCompletion({ boss, queue, waitMs }: CompletionOptions): Co
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
+    isWriting = false;
+    plan();
+  }
+
+  function plan(): void {
+    if (isWriting || waiting.length === 0) return;
+    if (waiting.length >= batchMax) void write();
+    else timer ??= setTimeout(() => void write(), waitMs);
   }
 
   return {
     complete(attempt) {
       return new Promise((resolve, reject) => {
         waiting.push({ attempt, resolve, reject });
-        if (waiting.length === 1) setTimeout(() => void flush(), waitMs);
-        else if (waiting.length === batchMax) void flush();
+        plan();
       });
     },
   };

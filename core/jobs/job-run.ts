@@ -40,6 +40,8 @@ export interface JobSource extends JobLogSource {
 
 export interface Claim {
   readonly job: ClaimedJob;
+  /** Called when the handler has ended, however it did. */
+  readonly handled: () => void;
   /** Writes that it is done. */
   readonly complete: (attempt: Attempt) => Promise<void>;
   /** True when the claim was given back while the handler ran: then nothing is settled, another may hold it. */
@@ -58,6 +60,7 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
   const ended = await attempt(source, job, () =>
     metrics.histogram('returnit_job_wait_seconds').observe({ plugin, queue }, waitedMs / 1000),
   );
+  claim.handled();
   const { failure } = ended;
   const log = (outcome: string): void =>
     withTraceparent(ended.traceparent, () =>

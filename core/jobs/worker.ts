@@ -30,12 +30,16 @@ export type WorkerHandle = Pick<Worker, 'queue' | 'stop'>;
 
 interface Running {
   readonly job: ClaimedJob;
+  /** Its handler runs, and it has a place: it gives it back when that ends, before it is written that it is done. */
+  handling: boolean;
   abandoned: boolean;
   done: Promise<void>;
 }
 
 /** Most jobs of one fetch, whatever the slots. */
 const fetchMax = 100;
+/** Most jobs whose handlers run or whose end is being written: a database that writes no end is asked for no more. */
+const unsettledMax = 200;
 /** Signs of life within the time after which a node without one is taken for dead. */
 const beatsPerHeartbeat = 3;
 
@@ -88,7 +92,7 @@ class QueueWorker implements Worker {
   }
 
   reserve(wanted: number): number {
-    return this.#stopped || this.#hungry ? 0 : this.#options.slots.take(Math.min(wanted, fetchMax));
+    return this.#stopped || this.#hungry ? 0 : this.#take(wanted);
   }
 
   begin(reserved: number, jobs: readonly ClaimedJob[]): void {
@@ -122,10 +126,14 @@ class QueueWorker implements Worker {
     }
   }
 
+  #take(wanted: number): number {
+    return this.#options.slots.take(Math.min(wanted, fetchMax, unsettledMax - this.#running.size));
+  }
+
   /** While others run, more places will soon be free: one fetch for some of them costs as much as for one. */
   #onFree(): void {
     if (this.#stopped || !this.#hungry) return;
-    if (this.#running.size === 0) return this.#pump();
+    if (![...this.#running].some(({ handling }) => handling)) return this.#pump();
     this.#pause ??= setTimeout(() => {
       this.#pause = undefined;
       this.#pump();
@@ -154,8 +162,8 @@ class QueueWorker implements Worker {
   async #fetch(): Promise<boolean> {
     const { queue, slots } = this.#options;
     this.#signalsSeen = this.#signals;
-    const wanted = this.#stopped ? 0 : slots.take(fetchMax);
-    // Stays hungry: whoever gives a slot back wakes this worker.
+    const wanted = this.#stopped ? 0 : this.#take(fetchMax);
+    // Stays hungry: whoever gives a slot back, or settles a job, wakes this worker.
     if (wanted === 0) return false;
     this.#hungry = false;
     let begun = 0;
@@ -175,10 +183,16 @@ class QueueWorker implements Worker {
   }
 
   #begin(job: ClaimedJob): void {
-    const entry: Running = { job, abandoned: false, done: Promise.resolve() };
+    const entry: Running = { job, handling: true, abandoned: false, done: Promise.resolve() };
     this.#running.add(entry);
+    const handled = (): void => {
+      if (!entry.handling) return;
+      entry.handling = false;
+      this.#options.slots.give(1);
+    };
     entry.done = runJob(this.#deps, this.#options, {
       job,
+      handled,
       complete: (attempt) => this.#completion.complete(attempt),
       isAbandoned: () => entry.abandoned,
     })
@@ -188,7 +202,9 @@ class QueueWorker implements Worker {
       .finally(() => {
         this.#running.delete(entry);
         this.#endBeat();
-        this.#options.slots.give(1);
+        // Of a claim that went back before its handler ran.
+        handled();
+        this.#onFree();
       });
   }
 }

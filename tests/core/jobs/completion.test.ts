@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createCompletion, type Attempt } from '#core/jobs/completion.ts';
 
 describe('createCompletion()', () => {
@@ -42,5 +43,24 @@ describe('createCompletion()', () => {
     );
     await completion.complete({ id: 'next', retryCount: 0 });
     assert.equal(batches.length, 2);
+  });
+
+  it('has one statement at a time: what ends meanwhile waits for the next', async () => {
+    const gates = [Promise.withResolvers<never>(), Promise.withResolvers<never>()];
+    const batches: unknown[] = [];
+    const complete = (_queue: string, batch: unknown): Promise<never> => {
+      batches.push(batch);
+      return gates[batches.length - 1]?.promise ?? Promise.reject(new Error('a third'));
+    };
+    const completion = createCompletion({ boss: { complete }, queue: 'work', waitMs: 5 });
+    const [first = assert.fail(), ...others] = attempts(150);
+    const written = [completion.complete(first)];
+    await delay(20);
+    written.push(...others.slice(0, 80).map((attempt) => completion.complete(attempt)));
+    await delay(20);
+    assert.deepEqual(batches, [[first]]);
+    for (const { resolve } of gates) resolve(undefined as never);
+    await Promise.all(written);
+    assert.deepEqual(batches, [[first], others.slice(0, 80)]);
   });
 });
