@@ -1,8 +1,9 @@
 /** The documentation page of a whole platform, in a real browser. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import { chromium, type Browser, type Locator } from 'playwright-core';
-import { toPng } from '../plugins/orders/files.ts';
+import { toPdf, toPng } from '../plugins/orders/files.ts';
 import { book, placeOf } from '../support/journey.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
@@ -122,6 +123,63 @@ describe('the documentation page', { timeout: 600_000, skip: skipWithout(['chrom
       headers: { authorization: `Bearer ${await platform.token('customer', 'label')}` },
     });
     assert.deepEqual(Buffer.from(await kept.arrayBuffer()), png);
+    assert.deepEqual(refused, [], 'nothing that the page does is against its policy');
+    await tab.close();
+  });
+
+  it('shows a picture as a picture, and has every file to be kept as it was answered', async () => {
+    const customer = await platform.as('customer', 'files');
+    const { orderId } = await book(customer, placeOf(2));
+    const upload = async (raw: Buffer<ArrayBuffer>, type: string): Promise<string> => {
+      const path = `/orders/${orderId}/documents?kind=label`;
+      const { body } = await customer.request<{ documentId: string }>('POST', path, {
+        raw,
+        headers: { 'content-type': type },
+      });
+      return body.documentId;
+    };
+    const [png, pdf] = [toPng(), toPdf()];
+    const pictureId = await upload(png, 'image/png');
+    const paperId = await upload(pdf, 'application/pdf');
+    const tab = await browser.newPage();
+    tab.setDefaultTimeout(patienceMs);
+    const refused: string[] = [];
+    tab.on('console', (message) => {
+      if (message.type() === 'error' && !message.text().includes('404')) refused.push(message.text());
+    });
+    const id = 'get_orders_orderId_documents_documentId_content';
+    await tab.goto(`${url()}#${id}`);
+    await tab.fill('.token input', await platform.token('customer', 'files'));
+    const form = tab.locator(`#${id} .try`);
+    await form.locator('input[name="orderId"]').fill(orderId);
+    const ask = async (documentId: string): Promise<string> => {
+      await form.locator('input[name="documentId"]').fill(documentId);
+      await form.locator('output').evaluate((output) => output.replaceChildren());
+      await form.locator('button').click();
+      await form.locator('output p').waitFor();
+      return (await answerOf(form)).head;
+    };
+    const kept = async (): Promise<readonly [name: string, content: Buffer]> => {
+      const [download] = await Promise.all([tab.waitForEvent('download'), form.locator('output a').click()]);
+      return [download.suggestedFilename(), await readFile(await download.path())];
+    };
+    const widthOf = (image: unknown): Promise<number> =>
+      (image as { decode(): Promise<void>; naturalWidth: number })
+        .decode()
+        .then(() => (image as { naturalWidth: number }).naturalWidth);
+
+    assert.match(await ask(pictureId), /^200 OK /);
+    assert.equal(await form.locator('output img').evaluate(widthOf), 800, 'it is drawn');
+    assert.deepEqual(await kept(), [`label-${pictureId}.png`, png]);
+    assert.equal(await form.locator('output pre').count(), 0);
+
+    assert.match(await ask(paperId), /^200 OK /);
+    assert.deepEqual(await kept(), [`label-${paperId}.pdf`, pdf]);
+    assert.equal(await form.locator('output img, output pre').count(), 0);
+
+    assert.match(await ask('01900000-0000-7000-8000-000000000000'), /^404 /);
+    assert.match((await answerOf(form)).text, /ORDER_DOCUMENT_NOT_FOUND/, 'a refusal is text');
+    assert.equal(await form.locator('output a').count(), 0);
     assert.deepEqual(refused, [], 'nothing that the page does is against its policy');
     await tab.close();
   });

@@ -95,12 +95,47 @@ async function send(form) {
     cache: 'no-store',
     ...(body === undefined ? {} : { body }),
   });
-  const text = await response.text();
+  const content = isFile(form, response) ? await response.blob() : await response.text();
   const tookMs = Math.round(performance.now() - beganMs);
   return {
     head: `${response.status} ${response.statusText} · ${tookMs} ms · trace ${response.headers.get('x-request-id')}`,
-    text: pretty(text),
+    parts: typeof content === 'string' ? toTextView(content) : toFileView(content, form, response),
   };
+}
+
+/** The core says which answers of the operation are bytes by nature; its refusals are text there, too. */
+function isFile(form, response) {
+  const [type = ''] = (response.headers.get('content-type') ?? '').split(';');
+  return form.dataset.binary?.split(' ').includes(type.trim().toLowerCase()) ?? false;
+}
+
+function toTextView(text) {
+  if (text === '') return [];
+  const pre = document.createElement('pre');
+  pre.textContent = pretty(text);
+  return [pre];
+}
+
+/** The file of each form's last answer: until the next one it is in the page's memory. */
+const shownFiles = new WeakMap();
+
+/** To be kept in any case; a picture is shown as well, unless the browser cannot draw it. */
+function toFileView(file, form, response) {
+  const url = URL.createObjectURL(file);
+  shownFiles.set(form, url);
+  const [, name = 'answer'] = /filename="([^"]+)"/.exec(response.headers.get('content-disposition') ?? '') ?? [];
+  const link = document.createElement('a');
+  Object.assign(link, { href: url, download: name, textContent: `Download ${name}, ${file.size} bytes` });
+  if (!file.type.startsWith('image/')) return [link];
+  const image = document.createElement('img');
+  image.addEventListener('error', () => image.remove());
+  Object.assign(image, { src: url, alt: name });
+  return [image, link];
+}
+
+function forgetFile(form) {
+  if (shownFiles.has(form)) URL.revokeObjectURL(shownFiles.get(form));
+  shownFiles.delete(form);
 }
 
 function pretty(text) {
@@ -116,15 +151,16 @@ async function attempt(form) {
   const button = form.querySelector('button');
   button.disabled = true;
   const head = document.createElement('p');
-  const pre = document.createElement('pre');
+  let shown = [];
+  forgetFile(form);
   try {
-    const answer = await send(form);
-    head.textContent = answer.head;
-    pre.textContent = answer.text;
+    const { head: text, parts } = await send(form);
+    head.textContent = text;
+    shown = parts;
   } catch (error) {
     head.textContent = `Cannot send it: ${error.message}`;
   }
-  form.querySelector('output').replaceChildren(head, ...(pre.textContent === '' ? [] : [pre]));
+  form.querySelector('output').replaceChildren(head, ...shown);
   button.disabled = false;
 }
 

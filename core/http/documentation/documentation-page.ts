@@ -12,12 +12,13 @@ export interface DocumentationPageOptions extends OperationHtmlOptions {
   readonly script: string;
 }
 
-/** Its own style, its own script, requests to its own API, and nothing else. */
+/** Its own style, its own script, requests to its own API, pictures that these have answered, and nothing else. */
 export const documentationPolicy = [
   "default-src 'none'",
   "style-src 'self'",
   "script-src 'self'",
   "connect-src 'self'",
+  'img-src blob:',
   "base-uri 'none'",
   "form-action 'none'",
   "frame-ancestors 'none'",

@@ -1,6 +1,7 @@
 import { escapeHtml } from '../html-page.ts';
 import type { Route, UploadForm } from '../route.ts';
 import type { SchemaCheck } from '../schema-compiler.ts';
+import { isBinary } from '../streamed-type.ts';
 import { toText } from './curl-command.ts';
 import type { OperationExample } from './operation-example.ts';
 import { toSizeText } from './size-text.ts';
@@ -21,7 +22,13 @@ export function toTryHtml(route: Route, { example, linesMaxBytes }: TryFormOptio
     ...namesOf(route.query).map((name) => toFieldHtml('query', name, example.query[name])),
     route.upload === undefined ? toBodyHtml(route, example) : toUploadHtml(route.upload, { example, linesMaxBytes }),
   ];
-  return `<form class="try" hidden data-verb="${route.verb}" data-path="${escapeHtml(route.path.template)}">${fields.join('')}<button>Send</button><output></output></form>`;
+  return `<form class="try" hidden data-verb="${route.verb}" data-path="${escapeHtml(route.path.template)}"${toBinaryAttribute(route)}>${fields.join('')}<button>Send</button><output></output></form>`;
+}
+
+/** Content types of answers that are no text. */
+function toBinaryAttribute({ streams }: Route): string {
+  const types = streams.filter(isBinary);
+  return types.length === 0 ? '' : ` data-binary="${escapeHtml(types.join(' '))}"`;
 }
 
 const namesOf = (check: SchemaCheck | undefined): readonly string[] => Object.keys(check?.schema['properties'] ?? {});

@@ -183,7 +183,7 @@ describe('/docs', () => {
   it('is allowed its own style, its own script and requests to its own API, and has nothing inline', async () => {
     const { headers, text } = await page();
     const policy = headers.get('content-security-policy') ?? '';
-    assert.match(policy, /^default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self';/);
+    assert.match(policy, /^default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src blob:;/);
     assert.ok(!policy.includes('unsafe'));
     assert.doesNotMatch(text, /<style|\sstyle=|<script(?! type="module" src="\/assets\/)|\son[a-z]+=/);
     assert.equal(headers.get('cache-control'), 'no-cache');
@@ -247,6 +247,17 @@ describe('/docs', () => {
     assert.ok(lines.includes('{&quot;note&quot;:&quot;a note&quot;}</textarea>'), lines);
     assert.match(lines, /<input type="file" name="file" data-bytes-max="67108864"/);
     assert.ok(lines.includes('value="application/x-ndjson"'));
+  });
+
+  it('says which answers are files', async () => {
+    const plugin = createFakePlugin();
+    const contentTypes = ['text/csv', 'image/png', 'application/geo+json', 'application/pdf'];
+    await fixture.route(plugin, { path: '/orders/label', streams: { contentTypes, handler: 1 } });
+    await fixture.route(plugin, { path: '/orders/lines', streams: { contentTypes: ['text/csv'], handler: 1 } });
+    const { text } = await page();
+    const formOf = (path: string): string => new RegExp(`<form [^>]*data-path="${path}"[^>]*>`).exec(text)?.[0] ?? '';
+    assert.match(formOf('/orders/label'), / data-binary="image\/png application\/pdf">$/);
+    assert.match(formOf('/orders/lines'), /data-path="\/orders\/lines">$/);
   });
 
   it('has commands that a shell takes as they are, for the address that it was asked for under', async () => {
