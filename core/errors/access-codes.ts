@@ -26,8 +26,8 @@ export const accessCodes = {
     status: 409,
     title: 'Request was done, its answer was not kept',
     meaning:
-      'The request with this `Idempotency-Key` was done; its answer was larger than what is kept (IDEMPOTENCY_ANSWER_MAX_BYTES). It was not done again.',
-    remedy: 'Read what became of it; the detail has the status of the first answer.',
+      'The request with this `Idempotency-Key` was done and not done again; its answer was larger than what is kept (IDEMPOTENCY_ANSWER_MAX_BYTES), or had a secret, which is kept nowhere.',
+    remedy: 'Read what became of it, where `Location` leads; what you needed of a lost answer must be made anew.',
   },
   RATE_LIMITED: {
     status: 429,

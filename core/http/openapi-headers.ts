@@ -25,6 +25,7 @@ export function headersOf(...names: readonly HeaderName[]): Record<string, unkno
 }
 
 /** Of a route's success. */
-export function answerHeaders({ isIdempotent }: Pick<Route, 'isIdempotent'>): Record<string, unknown> {
-  return headersOf('RateLimit-Policy', 'RateLimit', ...(isIdempotent ? (['Idempotent-Replayed'] as const) : []));
+export function answerHeaders({ idempotency }: Pick<Route, 'idempotency'>): Record<string, unknown> {
+  const own = idempotency === 'core' ? (['Idempotent-Replayed'] as const) : [];
+  return headersOf('RateLimit-Policy', 'RateLimit', ...own);
 }

@@ -115,20 +115,26 @@ function toOperation(route: Route, example: OperationExample): Record<string, un
     parameters: [
       ...pathParameters(route, example),
       ...queryParameters(route, example),
-      ...(route.isIdempotent ? [idempotencyKey] : []),
+      ...(route.idempotency === undefined ? [] : [idempotencyKeys[route.idempotency]]),
     ],
     ...toRequestBody(route, example),
     responses: toResponses(route, example),
   };
 }
 
-const idempotencyKey = {
+const idempotencyKey = (description: string): Record<string, unknown> => ({
   name: 'Idempotency-Key',
   in: 'header',
   required: false,
-  description:
-    'A UUID, say. The same request with the same key is done once and answered the same for 24 hours; another request with it is refused.',
+  description,
   schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+});
+
+const idempotencyKeys = {
+  core: idempotencyKey(
+    'A UUID, say. The same request with the same key is done once and answered the same for 24 hours; another request with it is refused.',
+  ),
+  own: idempotencyKey('A UUID, say. The same request with the same key is done once.'),
 };
 
 const takesApiKeys = ({ roles }: Route): boolean => typeof roles !== 'string' && roles.includes('partner');
@@ -239,10 +245,10 @@ const ownResponses: Readonly<Record<string, string>> = { 409: 'Conflict', 429: '
 function problemStatuses(route: Route): readonly string[] {
   return [
     ...(route.body === undefined && route.upload === undefined ? [] : ['400', '408', '413', '415']),
-    ...(route.isIdempotent ? ['400'] : []),
+    ...(route.idempotency === undefined ? [] : ['400']),
     '401',
     ...(route.roles === 'public' ? [] : ['403']),
-    ...(route.isIdempotent ? ['409'] : []),
+    ...(route.idempotency === undefined ? [] : ['409']),
     '429',
     ...(route.owner.name === 'core' ? [] : ['422', '503', '504']),
   ];

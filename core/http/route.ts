@@ -98,8 +98,11 @@ export interface RouteDefinition {
   readonly streams?: readonly string[] | undefined;
   /** Of a GET: its answers may be kept. */
   readonly cache?: RouteCacheOptions | undefined;
-  /** Whether the header `Idempotency-Key` is taken. @default of a plugin's POST for roles, unless it streams or answers a secret */
-  readonly idempotency?: boolean | undefined;
+  /**
+   * Whether the header `Idempotency-Key` is taken, and by whom: `own` by the handler. @default by the core of a plugin's
+   * POST for roles, unless it streams or answers a secret
+   */
+  readonly idempotency?: boolean | 'own' | undefined;
   /** For each principal, beside the limits of all routes. @default none */
   readonly requestsPerMinute?: number | undefined;
   /** What each success takes one of, where a partner calls. @default nothing */
@@ -125,7 +128,8 @@ export interface Route {
   readonly content: RouteDefinition['content'];
   readonly streams: readonly string[];
   readonly cache: RouteCacheOptions | undefined;
-  readonly isIdempotent: boolean;
+  /** Who sees to it that a request with an `Idempotency-Key` is done once. */
+  readonly idempotency: 'core' | 'own' | undefined;
   readonly requestsPerMinute: number | undefined;
   readonly budget: BudgetName | undefined;
   /** The first segment of the path: what scopes of API keys name. */
@@ -175,7 +179,7 @@ export function createRoute(definition: RouteDefinition): Route {
     content: definition.content,
     streams: definition.streams ?? [],
     cache: definition.cache,
-    isIdempotent: takesKeys(definition),
+    idempotency: whoTakesKeys(definition),
     requestsPerMinute: definition.requestsPerMinute,
     budget: definition.budget,
     group: path.template.split('/', 2)[1] ?? '',
@@ -194,10 +198,13 @@ const secretMember = /"(?:password|secret|token)":/;
  * The core's own routes say so themselves. An answer in pieces is not kept, and a body in pieces is not compared: such a
  * route sees to repetitions itself. Nor is an answer with a secret, unless its route insists.
  */
-function takesKeys({ verb, roles, owner, response, streams = [], bodyAs, idempotency }: RouteDefinition): boolean {
-  if (verb !== 'POST' || typeof roles === 'string' || streams.length > 0) return false;
-  if (bodyAs === 'bytes' || bodyAs === 'lines') return false;
-  return idempotency ?? (owner.name !== 'core' && !secretMember.test(JSON.stringify(response ?? {})));
+function whoTakesKeys(definition: RouteDefinition): Route['idempotency'] {
+  const { verb, roles, owner, response, streams = [], bodyAs, idempotency } = definition;
+  if (verb !== 'POST' || typeof roles === 'string') return undefined;
+  if (idempotency === 'own') return 'own';
+  if (streams.length > 0 || bodyAs === 'bytes' || bodyAs === 'lines') return undefined;
+  const isKept = idempotency ?? (owner.name !== 'core' && !secretMember.test(JSON.stringify(response ?? {})));
+  return isKept ? 'core' : undefined;
 }
 
 function assertBody(name: string, { body, bodyAs, verb, contentTypes }: RouteDefinition): void {

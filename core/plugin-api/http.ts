@@ -52,12 +52,13 @@ export interface RouteOptions<
   /** Of a GET: its answers may be kept. @default they are not */
   readonly cache?: RouteCacheOptions;
   /**
-   * Whether the core does a POST once for each `Idempotency-Key` and repeats its answer, which it keeps for a day. False
-   * where the route itself sees to repetitions. A handler that creates something derives its id from the key all the
-   * same: the core may end between the handler's commit and keeping the answer, and then the handler is run again.
+   * Whether the core does a POST once for each `Idempotency-Key` and repeats its answer, which it keeps for a day. `'own'`
+   * where the handler sees to it, since what it answers may lie in no table: the core describes the header and checks its
+   * form. False where a repetition does no harm. A handler that creates something derives its id from the key in any case:
+   * the core may end between the handler's commit and keeping the answer, and then the handler is run again.
    * @default true for a POST with roles, unless it has `streams` or answers a `password`, `secret` or `token`
    */
-  readonly idempotency?: boolean;
+  readonly idempotency?: boolean | 'own';
   /** Requests of one principal to this route in a minute, beside the limits of all routes. @default no limit of its own */
   readonly requestsPerMinute?: number;
   /**

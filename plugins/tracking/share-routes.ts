@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { Type } from 'typebox';
-import type { HttpReply, PluginContext, Principal, ShareLink } from '#plugin-api';
+import type { HttpReply, HttpRequest, PluginContext, Principal, ShareLink } from '#plugin-api';
+import { idOf } from './derived-id.ts';
 import { refuse } from './errors.ts';
 import { findWatchedOrder } from './store/orders.ts';
 import { createShare, listShares, revokeShare } from './store/shares.ts';
@@ -12,6 +12,8 @@ const uuid = Type.String({ format: 'uuid' });
 
 /** Links of one order that are open at a time. */
 const openMax = 10;
+/** Of one caller, of all its orders: each link lets somebody watch who has no account. */
+const sharesPerMinute = 120;
 const lifeSeconds = { minimum: 60, maximum: 604_800, default: 86_400 } as const;
 
 const OrderParams = Type.Object({ orderId: uuid }, closed);
@@ -56,9 +58,10 @@ export function registerShareRoutes(ctx: PluginContext): void {
       params: OrderParams,
       body: NewShare,
       response: { 201: IssuedShare },
+      idempotency: 'own',
+      requestsPerMinute: sharesPerMinute,
     },
-    ({ principal, params: { orderId }, body }) =>
-      share(ctx, principal, { orderId, expiresInSeconds: body.expiresInSeconds ?? lifeSeconds.default }),
+    (request) => share(ctx, request),
   );
 
   ctx.http.get(
@@ -85,29 +88,36 @@ export function registerShareRoutes(ctx: PluginContext): void {
 
 async function share(
   ctx: PluginContext,
-  principal: Principal,
-  { orderId, expiresInSeconds }: { readonly orderId: string; readonly expiresInSeconds: number },
+  request: HttpRequest<{ readonly orderId: string }, unknown, { readonly expiresInSeconds?: number }>,
 ): Promise<HttpReply> {
+  const { principal, params, body } = request;
+  const { orderId } = params;
+  const { expiresInSeconds = lifeSeconds.default } = body;
   const decision = decideSharing(await findWatchedOrder(ctx.db, orderId), principal);
   if (decision !== 'allowed') count(ctx, 'refused');
   if (decision === 'hidden') return unknownOrder();
   if (decision === 'over') return refuse('ORDER_OVER', 'Cannot share a position: the order is over');
-  const shareId = randomUUID();
+  // The same request again is the same link: the first answer may never have arrived, and who has its key has made it.
+  const shareId = idOf(request, `POST /tracking/orders/${orderId}/shares`);
   const channel = channelOf(orderId);
-  const issue = (): Promise<ShareLink> => ctx.live.issueLink(channel, { id: shareId, expiresInSeconds });
-  const created = await createShare(ctx.db, { shareId, orderId, by: principal, openMax, issue });
+  const issue = (seconds: number): Promise<ShareLink> =>
+    ctx.live.issueLink(channel, { id: shareId, expiresInSeconds: seconds });
+  const created = await createShare(ctx.db, { shareId, orderId, by: principal, openMax, expiresInSeconds, issue });
   if (created === undefined) {
     count(ctx, 'refused');
     return refuse('SHARES_TOO_MANY', `Cannot share a position: ${openMax} links of the order are open; revoke one`);
   }
+  const { isRepeated, ...link } = created;
+  const reply: HttpReply = { status: 201, body: { ...link, channel } };
+  if (isRepeated) return reply;
   count(ctx, 'created');
   ctx.log.info('share link created', {
     orderId,
     shareId,
     by: `${principal.role}:${principal.id}`,
-    expiresAt: created.expiresAt,
+    expiresAt: link.expiresAt,
   });
-  return { status: 201, body: { ...created, channel } };
+  return reply;
 }
 
 async function revoke(

@@ -19,6 +19,8 @@ import { requestTest, TestAnswer } from './testing.ts';
 const closed = { additionalProperties: false } as const;
 const roles = ['partner', 'ops'] as const;
 const place = '/webhooks/endpoints/{endpointId}';
+/** Each is a request to a host that the partner names: nobody needs many, and nobody is to be flooded from here. */
+const testsPerMinute = 30;
 const Params = Type.Object({ endpointId: Type.String({ format: 'uuid' }) }, closed);
 const ListQuery = Type.Object(
   {
@@ -39,6 +41,7 @@ export function registerRoutes(ctx: PluginContext, deps: EndpointDeps): void {
       roles,
       body: NewEndpoint,
       response: { 201: EndpointWithSecret },
+      idempotency: 'own',
     },
     (request) => makeEndpoint(ctx, request, deps),
   );
@@ -70,12 +73,19 @@ export function registerRoutes(ctx: PluginContext, deps: EndpointDeps): void {
       roles,
       params: Params,
       response: { 200: EndpointWithSecret },
+      idempotency: 'own',
     },
     (request) => rotateSecret(ctx, request, deps),
   );
   ctx.http.post(
     `${place}/test`,
-    { summary: 'Sends a test event', roles, params: Params, response: { 202: TestAnswer } },
+    {
+      summary: 'Sends a test event',
+      roles,
+      params: Params,
+      response: { 202: TestAnswer },
+      requestsPerMinute: testsPerMinute,
+    },
     (request) => requestTest(ctx, request, deps.settings),
   );
 }

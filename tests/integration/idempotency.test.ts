@@ -25,6 +25,21 @@ interface Counts {
   readonly runs: number;
 }
 
+/** What takes no key, and what makes of a repetition the same thing. */
+const harmlessTwice: Readonly<Record<string, string>> = {
+  'POST /orders/bulk': 'the reference of each line (orders/bulk.test.ts)',
+  'POST /orders/{orderId}/documents': 'the content of the file (orders/documents.test.ts)',
+  'POST /orders/{orderId}/proofs/{stage}/photos': 'the content of the file (orders/proofs.test.ts)',
+  'POST /orders/{orderId}/proofs/{stage}/signatures': 'the content of the file (orders/proofs.test.ts)',
+  'POST /drivers/{driverId}/devices': 'the name of the device, whose password is replaced (drivers/devices.test.ts)',
+  'POST /drivers/{driverId}/devices/{deviceId}/rotate': 'the name of the device, whose password is replaced',
+  'POST /payments/webhooks/{provider}': 'the id of the event (payments/webhooks.test.ts)',
+  'POST /tracking/owntracks': 'the time of the fix (tracking/store-fixes.test.ts)',
+  'POST /tracking/osmand': 'the time of the fix (tracking/store-fixes.test.ts)',
+  'POST /jobs/dead-letters/{jobId}/replay': 'the dead letter, which is gone (cli/jobs.test.ts)',
+  'POST /plugins/{name}/release': 'the state of the plugin',
+};
+
 const create = (api: Api, key: string, body: object): Promise<ApiAnswer<Thing>> =>
   api.request<Thing>('POST', '/keyed/things', { body, headers: { 'idempotency-key': key } });
 const countsOf = (api: Api): Promise<Counts> => api.ok<Counts>('GET', '/keyed/counts');
@@ -74,6 +89,14 @@ describe('an Idempotency-Key at two nodes on one database', () => {
       nodes.map((node) => node.sample('returnit_http_idempotent_requests_total', { outcome: 'replayed' })),
     );
     assert.equal((replayed[0] ?? 0) + (replayed[1] ?? 0), 59 + 9);
+  });
+
+  it('is taken by every POST that makes or moves something', async () => {
+    const { paths } = (await nodes[0]?.openApi()) ?? assert.fail();
+    const unkeyed = Object.entries(paths).flatMap(([template, { post }]) =>
+      post === undefined || post.parameters.some(({ name }) => name === 'Idempotency-Key') ? [] : [`POST ${template}`],
+    );
+    assert.deepEqual(unkeyed.toSorted(), Object.keys(harmlessTwice).toSorted());
   });
 
   it('is swept by a schedule that the nodes share', async () => {

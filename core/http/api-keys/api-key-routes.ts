@@ -4,7 +4,7 @@ import { AppError } from '#core/errors/app-error.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import type { RouteTable } from '../route-table.ts';
 import type { RouteDefinition, RouteRequest, RouteResponse } from '../route.ts';
-import { createApiKey, shownApiKey } from './api-key.ts';
+import { createApiKey, shownApiKey, toKeyId } from './api-key.ts';
 import { IssuedKey, Key, KeyParams, KeyQuery, Keys, NewKey } from './api-key-schemas.ts';
 import type { ApiKeyRecord, ApiKeyStore } from './api-key-store.ts';
 import type { ApiKeys } from './api-keys.ts';
@@ -42,6 +42,7 @@ export function addApiKeyRoutes(options: ApiKeyRoutesOptions): void {
     summary: 'Issues an API key; the answer shows it this once',
     body: NewKey,
     response: { 201: IssuedKey },
+    idempotency: 'own',
     run: (request) => issue(request, options, now()),
   });
   add({
@@ -66,6 +67,7 @@ export function addApiKeyRoutes(options: ApiKeyRoutesOptions): void {
     summary: 'A new API key in place of this one, which is taken for API_KEY_ROTATION_OVERLAP_MS yet',
     params: KeyParams,
     response: { 201: IssuedKey },
+    idempotency: 'own',
     run: (request) => rotate(request, options, now()),
   });
   add({
@@ -85,7 +87,7 @@ async function issue(request: RouteRequest, options: ApiKeyRoutesOptions, nowMs:
     throw invalid('#/partnerId', "must be the caller's own id, or be left out");
   }
   assertMayGive(request, scopes);
-  const { keyId, secret, secretHash } = createApiKey();
+  const { keyId, secret, secretHash } = createApiKey(newKeyId(request, 'POST /api-keys'));
   const record = await options.store.insert({
     keyId,
     secretHash,
@@ -97,6 +99,7 @@ async function issue(request: RouteRequest, options: ApiKeyRoutesOptions, nowMs:
     activeMax: options.config.apiKeysPerPartnerMax,
   });
   if (record === undefined) {
+    if ((await options.store.find(keyId)) !== undefined) throw issuedBefore(keyId);
     const message = `Cannot issue an API key: the partner has ${options.config.apiKeysPerPartnerMax} that are active`;
     throw new AppError('API_KEYS_EXHAUSTED', message);
   }
@@ -106,7 +109,7 @@ async function issue(request: RouteRequest, options: ApiKeyRoutesOptions, nowMs:
 async function rotate(request: RouteRequest, options: ApiKeyRoutesOptions, nowMs: number): Promise<RouteResponse> {
   const old = await findOwn(request, options);
   assertMayGive(request, old.scopes);
-  const { keyId, secret, secretHash } = createApiKey();
+  const { keyId, secret, secretHash } = createApiKey(newKeyId(request, `POST /api-keys/${old.keyId}/rotate`));
   const record = await options.store.rotate({
     replaces: old.keyId,
     keyId,
@@ -115,6 +118,7 @@ async function rotate(request: RouteRequest, options: ApiKeyRoutesOptions, nowMs
     overlapMs: options.config.apiKeyRotationOverlapMs,
   });
   if (record === undefined) {
+    if ((await options.store.find(keyId)) !== undefined) throw issuedBefore(keyId);
     const reason = old.replacedBy === null ? `it is ${stateOf(old, nowMs)}` : `"${old.replacedBy}" has replaced it`;
     throw new AppError('API_KEY_NOT_ACTIVE', `Cannot rotate API key "${old.keyId}": ${reason}`);
   }
@@ -144,6 +148,20 @@ async function list(request: RouteRequest, options: ApiKeyRoutesOptions, nowMs: 
     keys: page.map((record) => toKey(record, nowMs)),
     nextCursor: records.length > limit ? String(page.at(-1)?.position) : null,
   });
+}
+
+function newKeyId({ principal, headers }: RouteRequest, route: string): string {
+  const key = headers['idempotency-key'];
+  return toKeyId(principal, route, typeof key === 'string' ? key : undefined);
+}
+
+/** The secret is kept nowhere, so the first answer cannot be given again; a second key would be one too many. */
+function issuedBefore(keyId: string): RequestRefusal {
+  return new RequestRefusal(
+    'IDEMPOTENCY_ANSWER_NOT_KEPT',
+    `Cannot repeat the answer: "${keyId}" was issued for this Idempotency-Key, and its secret is kept nowhere; revoke it and issue another`,
+    { headers: { location: `/api-keys/${keyId}` } },
+  );
 }
 
 interface Issuing {

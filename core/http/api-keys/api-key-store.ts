@@ -41,7 +41,7 @@ export interface ApiKeyStore {
   find(keyId: string): Promise<ApiKeyRecord | undefined>;
   /** Newest first. */
   list(page: ApiKeyPage): Promise<readonly ApiKeyRecord[]>;
-  /** Undefined when the partner has as many active keys as it may have. */
+  /** Undefined when the partner has as many active keys as it may have, or there is one of this id. */
   insert(key: ApiKeyToInsert): Promise<ApiKeyRecord | undefined>;
   /**
    * A new key in the place of one that is taken for a while yet; what that one has replaced ends now, so that two are
@@ -67,6 +67,7 @@ const insertText = `insert into returnit.api_key
 select $1, gen_random_uuid(), $2, $3, $4, $5, $6, $7, $8
 where (select count(*) from returnit.api_key
   where partner_id = $2 and revoked_at is null and (expires_at is null or expires_at > now())) < $9
+on conflict (key_id) do nothing
 returning ${columns}`;
 
 /** The new key lives as long as the old one was meant to from the day that it was made. */

@@ -1,4 +1,5 @@
 import { hash, randomBytes } from 'node:crypto';
+import type { Principal } from '#plugin-api';
 
 /** What an API key begins with: programs that look for leaked secrets know it by this. */
 export const apiKeyPrefix = 'rk_live_';
@@ -18,9 +19,19 @@ export interface ParsedApiKey {
   readonly secretHash: Buffer;
 }
 
+const idBytes = 8;
+
+/**
+ * The id of the key that a request makes. With an `Idempotency-Key` it follows from caller, route and key, so that the
+ * same request again meets what the first one made.
+ */
+export function toKeyId(caller: Principal, route: string, idempotencyKey: string | undefined): string {
+  if (idempotencyKey === undefined) return randomBytes(idBytes).toString('hex');
+  return hash('sha256', JSON.stringify([caller.role, caller.id, route, idempotencyKey]), 'hex').slice(0, 2 * idBytes);
+}
+
 /** 256 random bits: one SHA-256 is enough to keep it, and nothing slower would make it safer. */
-export function createApiKey(): NewApiKey {
-  const keyId = randomBytes(8).toString('hex');
+export function createApiKey(keyId = randomBytes(idBytes).toString('hex')): NewApiKey {
   const secret = `${apiKeyPrefix}${keyId}_${randomBytes(32).toString('base64url')}`;
   return { keyId, secret, secretHash: hashOf(secret) };
 }

@@ -5,9 +5,13 @@ import type { KeyedRequest } from './idempotency.ts';
 
 const visible = /^[\x21-\x7e]{1,255}$/;
 
-/** Reads the header `Idempotency-Key` where the route takes it. Without one it costs a look at the route. */
+/**
+ * Reads the header `Idempotency-Key` where the route takes it. Without one it costs a look at the route. A route that
+ * sees to repetitions itself is handed nothing but a key that is one.
+ */
 export const idempotencyKey: HttpStep = (ctx) => {
-  if (!ctx.state.route.isIdempotent) return undefined;
+  const { idempotency } = ctx.state.route;
+  if (idempotency === undefined) return undefined;
   const key = ctx.req.headers['idempotency-key'];
   if (key === undefined) return undefined;
   if (typeof key !== 'string' || !visible.test(key)) {
@@ -16,7 +20,7 @@ export const idempotencyKey: HttpStep = (ctx) => {
       `Cannot ${ctx.state.route.name}: the header "Idempotency-Key" must be 1 to 255 visible characters of ASCII, such as a UUID`,
     );
   }
-  ctx.state.idempotencyKey = key;
+  if (idempotency === 'core') ctx.state.idempotencyKey = key;
   return undefined;
 };
 

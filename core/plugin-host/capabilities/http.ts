@@ -63,7 +63,7 @@ const routeArgs = Type.Object(
       maxProperties: 16,
     }),
     handler: Type.Integer({ minimum: 0 }),
-    idempotency: Type.Optional(Type.Boolean()),
+    idempotency: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('own')])),
     requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000 })),
     budget: Type.Optional(Type.Literal('orders')),
     streams: Type.Optional(

@@ -43,7 +43,7 @@ export interface PluginCalls {
       /** Content types of streams, and the handler that is asked for their pieces. */
       streams?: { contentTypes: readonly string[]; handler: number };
       cache?: RouteCacheOptions;
-      idempotency?: boolean;
+      idempotency?: boolean | 'own';
       requestsPerMinute?: number;
       budget?: 'orders';
     };

@@ -34,31 +34,48 @@ const insertShareStatement: Statement = {
     returning ${columns}`,
 };
 
+const findShareStatement: Statement = {
+  name: 'find_share',
+  text: `select ${columns} from share_links where share_id = $1::uuid and order_id = $2::uuid`,
+};
+
 export interface NewShare {
+  /** Of a link that is there already: that one is answered. */
   readonly shareId: string;
   readonly orderId: string;
   readonly by: Principal;
   /** Links of one order that are open at a time. */
   readonly openMax: number;
-  /** Called when there is room for one more. */
-  readonly issue: () => Promise<ShareLink>;
+  readonly expiresInSeconds: number;
+  /** Called when there is room for one more, or for the rest of the time of one that is there. */
+  readonly issue: (expiresInSeconds: number) => Promise<ShareLink>;
+}
+
+export interface IssuedShare extends Share, Pick<ShareLink, 'token'> {
+  readonly isRepeated: boolean;
 }
 
 /** Undefined when the order has as many open links as it may, also when many ask at once: then none is issued. */
 export async function createShare(
   db: Database,
-  { shareId, orderId, by, openMax, issue }: NewShare,
-): Promise<(Share & Pick<ShareLink, 'token'>) | undefined> {
+  { shareId, orderId, by, openMax, expiresInSeconds, issue }: NewShare,
+): Promise<IssuedShare | undefined> {
   return db.transaction(async (tx) => {
     // A statement sees what was committed before it began: so the lock is one of its own.
     await tx.query(lockSharesStatement);
+    const [known] = (await tx.query<Share>(findShareStatement, [shareId, orderId])).rows;
+    if (known !== undefined) return { ...known, token: (await issue(restSeconds(known))).token, isRepeated: true };
     const counted = await tx.query<{ open: number }>(countOpenSharesStatement, [orderId]);
     if ((counted.rows[0]?.open ?? 0) >= openMax) return undefined;
-    const { token, expiresAt } = await issue();
+    const { token, expiresAt } = await issue(expiresInSeconds);
     const { rows } = await tx.query<Share>(insertShareStatement, [shareId, orderId, by.role, by.id, expiresAt]);
-    return rows[0] === undefined ? undefined : { ...rows[0], token };
+    return rows[0] === undefined ? undefined : { ...rows[0], token, isRepeated: false };
   });
 }
+
+/** A token that has expired opens nothing, and neither does one of a link that is over: one second is the least there is. */
+const restSeconds = ({ expiresAt }: Share): number =>
+  Math.max(1, Math.round((Date.parse(expiresAt) - Date.now()) / 1000));
 
 const listSharesStatement: Statement = {
   name: 'list_shares',

@@ -7,9 +7,13 @@ import { problemOf } from './http-problem.ts';
 
 export const overlapMs = 60_000;
 
-export type Caller = { readonly role: Role; readonly subject: string } | { readonly key: string };
-export const partner = (subject: string): Caller => ({ role: 'partner', subject });
-export const ops: Caller = { role: 'ops', subject: 'kim' };
+export interface TokenCaller {
+  readonly role: Role;
+  readonly subject: string;
+}
+export type Caller = TokenCaller | { readonly key: string };
+export const partner = (subject: string): TokenCaller => ({ role: 'partner', subject });
+export const ops: TokenCaller = { role: 'ops', subject: 'kim' };
 
 interface Listed {
   readonly keys: Key[];
@@ -25,6 +29,8 @@ export interface ApiKeyFixture {
   /** Of both nodes. */
   readonly clock: { nowMs: number };
   call(as: Caller, verb: string, path: string, json?: unknown, at?: AccessNode): Promise<Response>;
+  /** A POST by a token, with an `Idempotency-Key`. */
+  repeat(as: TokenCaller, path: string, idempotencyKey: string, json?: unknown): Promise<Response>;
   issue(as: Caller, body: object): Promise<IssuedKey>;
   codeOf(answer: Promise<Response>): Promise<string>;
   list(as: Caller, query?: string): Promise<Listed>;
@@ -53,6 +59,10 @@ export async function startApiKeyFixture(): Promise<ApiKeyFixture> {
         ...('key' in as ? { headers: { authorization: `Bearer ${as.key}` } } : as),
         ...(json === undefined ? {} : { json }),
       });
+    },
+    repeat(as, path, idempotencyKey, json) {
+      const headers = { 'idempotency-key': idempotencyKey };
+      return nodes.node.request(path, { method: 'POST', ...as, headers, ...(json === undefined ? {} : { json }) });
     },
     async issue(as, body) {
       const answer = await fixture.call(as, 'POST', '/api-keys', body);

@@ -132,6 +132,36 @@ describe('API keys, for who manages them', () => {
     keys.clock.nowMs = Date.now();
   });
 
+  it('are made once for each Idempotency-Key, though their secret cannot be told again', async () => {
+    const body = { name: 'once', scopes: ['orders:read'] };
+    const ask = async (path: string, key: string, as = partner('once')) => {
+      const answer = await keys.repeat(as, path, key, path === '/api-keys' ? body : undefined);
+      const { keyId, secret, code } = (await answer.json()) as IssuedKey & { readonly code?: string };
+      return { status: answer.status, location: answer.headers.get('location'), keyId, secret, code };
+    };
+    const made = await Promise.all(Array.from({ length: 4 }, () => ask('/api-keys', 'one')));
+    const [first, ...others] = made.filter(({ status }) => status === 201);
+    assert.ok(first !== undefined && others.length === 0);
+    const location = `/api-keys/${first.keyId}`;
+    for (const { status, code, location: where } of made.filter((each) => each !== first))
+      assert.deepEqual([status, code, where], [409, 'IDEMPOTENCY_ANSWER_NOT_KEPT', location]);
+    assert.ok(await keys.isTaken(first.secret));
+    const second = await ask('/api-keys', 'two');
+    const strangers = await ask('/api-keys', 'one', partner('stranger'));
+    assert.deepEqual([second.status, strangers.status], [201, 201], 'another key, another caller');
+    assert.equal((await keys.list(partner('once'))).keys.length, 2);
+
+    const rotated = await ask(`${location}/rotate`, 'turn');
+    const again = await ask(`${location}/rotate`, 'turn');
+    assert.deepEqual(
+      [rotated.status, again.code, again.location],
+      [201, 'IDEMPOTENCY_ANSWER_NOT_KEPT', `/api-keys/${rotated.keyId}`],
+    );
+    assert.equal((await ask(`${location}/rotate`, 'other')).code, 'API_KEY_NOT_ACTIVE');
+    assert.equal((await ask('/api-keys', 'a b')).code, 'IDEMPOTENCY_KEY_INVALID');
+    assert.equal((await keys.list(partner('once'))).keys.length, 3);
+  });
+
   it('have one winner when they are rotated twice at once', async () => {
     const first = await keys.issue(partner('race'), { name: 'race', scopes: ['orders:read'] });
     const answers = await Promise.all(

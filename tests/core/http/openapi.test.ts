@@ -199,6 +199,22 @@ describe('/openapi.json', () => {
     assert.ok(!('409' in (links['responses'] as object)));
   });
 
+  it('tells of keys that the handler itself sees to, and of no repeated answer there', async () => {
+    const secret = { type: 'object', properties: { secret: { type: 'string' } } };
+    const route = { verb: 'post', roles: ['ops'], response: { 201: secret } } as const;
+    await fixture.route(createFakePlugin('things'), { ...route, path: '/things', idempotency: 'own' });
+    await fixture.route(createFakePlugin('other'), { ...route, path: '/other' });
+    const { paths } = await read();
+    const things = paths['/things']?.['post'] ?? assert.fail();
+    assert.deepEqual(
+      (things['parameters'] as { name: string }[]).map(({ name }) => name),
+      ['Idempotency-Key'],
+    );
+    const { 201: created } = things['responses'] as Record<string, { headers: object }>;
+    assert.deepEqual(Object.keys(created?.headers ?? {}), ['RateLimit-Policy', 'RateLimit']);
+    assert.deepEqual(paths['/other']?.['post']?.['parameters'], [], 'a secret is not kept');
+  });
+
   it('is a page as well, which escapes what plugins say', async () => {
     const page = await fixture.request('/docs');
     assert.match(page.headers.get('content-type') ?? '', /^text\/html/);

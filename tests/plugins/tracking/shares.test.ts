@@ -48,8 +48,8 @@ describe('share links', () => {
       [id, status],
     );
   };
-  const create = (principal: Principal, body: object = {}): Promise<Reply> =>
-    running.request(`POST ${path}`, { principal, params: { orderId }, body });
+  const create = (principal: Principal, body: object = {}, headers: Record<string, string> = {}): Promise<Reply> =>
+    running.request(`POST ${path}`, { principal, params: { orderId }, body, headers });
   const revoke = (principal: Principal, shareId: string, id = orderId): Promise<Reply> =>
     running.request(`DELETE ${path}/{shareId}`, { principal, params: { orderId: id, shareId } });
   const watch = async (shareId: string, id = orderId): Promise<boolean | string> => {
@@ -97,6 +97,27 @@ describe('share links', () => {
       assert.equal((await create(customer)).code, 'ORDER_OVER');
     }
     assert.equal(running.counted('returnit_tracking_shares_total', { outcome: 'refused' }), 6);
+  });
+
+  it('are one for each key, also at once, and the last of ten can be asked for again', async () => {
+    await setOrder('assigned');
+    const key = (text: string) => ({ 'idempotency-key': text });
+    const replies = await Promise.all(Array.from({ length: 5 }, () => create(customer, {}, key('a'))));
+    assert.deepEqual([...new Set(replies.map(({ status }) => status))], [201]);
+    assert.equal(new Set(replies.map(shareIdOf)).size, 1);
+    const [first] = replies;
+    assert.ok(first !== undefined);
+    assert.equal(running.counted('returnit_tracking_shares_total', { outcome: 'created' }), 1);
+    const others = [await create(customer, {}, key('b')), await create(partner, {}, key('a')), await create(customer)];
+    assert.equal(new Set([first, ...others].map(shareIdOf)).size, 4, 'another key, another caller, none');
+    for (let made = 4; made < 10; made += 1) await create(customer);
+    assert.equal((await create(customer)).code, 'SHARES_TOO_MANY');
+    const again = await create(customer, {}, key('a'));
+    assert.deepEqual([again.status, again.body], [201, first.body]);
+    await revoke(customer, shareIdOf(first));
+    const late = await create(customer, {}, key('a'));
+    assert.notEqual(late.body['revokedAt'], null);
+    assert.notEqual(await watch(shareIdOf(late)), true, 'what was revoked stays so');
   });
 
   it('are ten at a time also when many are asked for at once', async () => {
