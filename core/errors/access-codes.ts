@@ -35,6 +35,12 @@ export const accessCodes = {
     meaning: 'The caller has sent more requests in this minute than it may. Nothing was changed.',
     remedy: 'Wait for `Retry-After` seconds; the header `RateLimit` of every answer says how many are left.',
   },
+  BUDGETS_CHANGED: {
+    status: 412,
+    title: 'Budgets were changed',
+    meaning: 'The header `If-Match` names another version of the budgets than they have. Nothing was changed.',
+    remedy: 'Read them again, and decide whether the change is still right.',
+  },
   DAILY_BUDGET_SPENT: {
     status: 429,
     title: 'Daily budget spent',

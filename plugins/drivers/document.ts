@@ -22,6 +22,7 @@ export const DriverDocument = Type.Object(
     expiresOn: day,
     recordedAt: Type.String({ format: 'date-time', maxLength: 40 }),
     recordedBy: Type.String({ maxLength: 200 }),
+    version: Type.Integer({ minimum: 1, description: 'What If-Match is compared with' }),
   },
   closed,
 );

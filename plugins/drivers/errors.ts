@@ -12,6 +12,7 @@ export const driverErrors = {
   DRIVER_FULL: { status: 409, title: 'Driver has no room' },
   DRIVER_DOCUMENTS_LACKING: { status: 409, title: 'Required documents are lacking' },
   DRIVER_DOCUMENTS_CLOSED: { status: 409, title: 'Only ops may change the documents now' },
+  DRIVER_DOCUMENT_CHANGED: { status: 412, title: 'Document was changed' },
   DRIVER_CURSOR_INVALID: { status: 400, title: 'Cursor is not usable' },
   SHIFT_NOT_STARTED: { status: 409, title: 'Driver is not on shift' },
   DEVICE_NOT_FOUND: { status: 404, title: 'Device not found' },

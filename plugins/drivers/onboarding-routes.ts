@@ -4,7 +4,7 @@ import { DocumentKind, DocumentList, DriverDocument, NewDocument, toDay } from '
 import { answer } from './driver-routes.ts';
 import { Driver, DriverId, DriverParams } from './driver.ts';
 import { driverNotFound, refuse } from './errors.ts';
-import { ifMatch } from './etag.ts';
+import { ifMatch, toEtag } from './etag.ts';
 import { approve, suspend, type OnboardingOutcome } from './onboarding.ts';
 import type { Settings } from './settings.ts';
 import { listDocuments, recordDocument } from './store/documents.ts';
@@ -97,6 +97,7 @@ async function record(
     principal,
     params: { driverId, kind },
     body,
+    headers,
   }: HttpRequest<{ readonly driverId: string; readonly kind: DocumentKind }, unknown, NewDocument>,
 ): Promise<HttpReply> {
   const isDriver = principal.role === 'driver';
@@ -109,8 +110,14 @@ async function record(
       const detail = `Cannot change the ${kind} of driver '${driverId}', who is ${driver.status}: ops may`;
       return refuse('DRIVER_DOCUMENTS_CLOSED', detail);
     }
+    // The driver is locked: nobody else writes one of its documents now.
+    const known = (await listDocuments(tx, driverId)).find((document) => document.kind === kind);
+    if (!ifMatch(headers, known?.version ?? 0)) {
+      const detail = `Cannot record the ${kind} of driver '${driverId}': it is at version ${toEtag(known?.version ?? 0)} by now`;
+      return refuse('DRIVER_DOCUMENT_CHANGED', detail);
+    }
     const document = await recordDocument(tx, { ...body, driverId, kind, recordedBy: principal.id });
-    return { status: 200, body: document };
+    return { status: 200, body: document, headers: { etag: toEtag(document.version) } };
   });
 }
 

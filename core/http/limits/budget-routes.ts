@@ -23,7 +23,14 @@ const BudgetState = Type.Object(
   },
   { additionalProperties: false },
 );
-const BudgetStates = Type.Object({ requests: BudgetState, orders: BudgetState }, { additionalProperties: false });
+const BudgetStates = Type.Object(
+  {
+    requests: BudgetState,
+    orders: BudgetState,
+    version: Type.Integer({ minimum: 0, description: 'Of the limits: what If-Match is compared with' }),
+  },
+  { additionalProperties: false },
+);
 
 const owner = { name: 'core', id: 'core' };
 
@@ -48,12 +55,21 @@ export function addBudgetRoutes(routes: RouteTable, budgets: Budgets): void {
     params: PartnerParams,
     body: BudgetChange,
     response: { 200: BudgetStates },
-    async run({ principal, params, body }) {
+    async run({ principal, params, body, headers }) {
       const { partnerId } = params as Static<typeof PartnerParams>;
-      await budgets.set(partnerId, body as Static<typeof BudgetChange>);
+      const limits = body as Static<typeof BudgetChange>;
+      if (!(await budgets.set({ partnerId, limits, expectedVersion: versionOf(headers['if-match']) }))) {
+        throw new AppError('BUDGETS_CHANGED', 'Cannot set budgets: somebody else has set them; read them, then decide');
+      }
       return read(budgets, principal, partnerId);
     },
   });
+}
+
+/** Null: whatever it is. What is no version of ours matches none. */
+function versionOf(ifMatch: string | undefined): number | null {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return null;
+  return Number(/^"(\d{1,9})"$/.exec(ifMatch.trim())?.[1] ?? -1);
 }
 
 async function read(budgets: Budgets, { id, role }: Principal, partnerId: string): Promise<RouteResponse> {
@@ -61,7 +77,7 @@ async function read(budgets: Budgets, { id, role }: Principal, partnerId: string
   if (role === 'partner' && id !== partnerId) {
     throw new AppError('NOT_FOUND', 'Cannot find budgets: no such partner exists, or it is not the caller');
   }
-  const states = await budgets.read(partnerId);
+  const { version, states } = await budgets.read(partnerId);
   const body = Object.fromEntries(states.map(({ budget, used, perDay, isOwn }) => [budget, { used, perDay, isOwn }]));
-  return { status: 200, text: JSON.stringify(body) };
+  return { status: 200, text: JSON.stringify({ ...body, version }) };
 }

@@ -19,16 +19,27 @@ export interface BudgetRow {
   readonly perDay: number | null;
 }
 
+export interface BudgetRows {
+  /** Of the limits: 0 until ops have set one. */
+  readonly version: number;
+  readonly rows: readonly BudgetRow[];
+}
+
+export interface LimitsChange {
+  readonly partnerId: string;
+  /** Null is the setting's again; what is left out stays. */
+  readonly limits: Readonly<Partial<Record<BudgetName, number | null>>>;
+  /** Null: whatever it is now. */
+  readonly expectedVersion: number | null;
+}
+
 export interface BudgetStore {
   /** @returns how much of it this node has now: 0 when the day's budget is spent */
   take(slice: BudgetSlice): Promise<number>;
   giveBack(rest: Pick<BudgetSlice, 'partnerId' | 'budget' | 'day'> & { readonly amount: number }): Promise<void>;
-  read(partnerId: string, day: string): Promise<readonly BudgetRow[]>;
-  setLimit(limit: {
-    readonly partnerId: string;
-    readonly budget: BudgetName;
-    readonly perDay: number | null;
-  }): Promise<void>;
+  read(partnerId: string, day: string): Promise<BudgetRows>;
+  /** False when they are of another version. */
+  setLimits(change: LimitsChange): Promise<boolean>;
   /** Forgets days before this one, `batchMax` rows at a time; returns how many were in this batch. */
   forget(beforeDay: string, batchMax: number): Promise<number>;
 }
@@ -47,16 +58,26 @@ returning granted`;
 const giveBackText = `update returnit.partner_budget_use set used = greatest(0, used - $4)
 where partner_id = $1 and budget = $2 and day = $3::date`;
 
-const readText = `select name as budget, coalesce(present.used, 0) as used, own.per_day
+const readText = `select name as budget, coalesce(present.used, 0) as used, own.per_day,
+  coalesce((select version from returnit.partner_budget_version where partner_id = $1), 0) as version
 from unnest(array['requests', 'orders']) as name
 left join returnit.partner_budget_use as present
   on present.partner_id = $1 and present.budget = name and present.day = $2::date
 left join returnit.partner_budget as own on own.partner_id = $1 and own.budget = name`;
 
-const setLimitText = `insert into returnit.partner_budget (partner_id, budget, per_day) values ($1, $2, $3)
-on conflict (partner_id, budget) do update set per_day = excluded.per_day, updated_at = now()`;
-
-const clearLimitText = `delete from returnit.partner_budget where partner_id = $1 and budget = $2`;
+/** Whoever comes second waits for the row of the version, and sees there what the first has made of it. */
+const setLimitsText = `with turned as (
+  insert into returnit.partner_budget_version as present (partner_id, version)
+  select $1, 1 where $2::integer is null or $2 = 0 or exists (
+    select from returnit.partner_budget_version where partner_id = $1)
+  on conflict (partner_id) do update set version = present.version + 1 where $2::integer is null or present.version = $2
+  returning version
+), changed as (
+  insert into returnit.partner_budget (partner_id, budget, per_day)
+  select $1, budget, per_day from turned, unnest($3::text[], $4::bigint[]) as wanted (budget, per_day)
+  on conflict (partner_id, budget) do update set per_day = excluded.per_day, updated_at = now()
+)
+select version from turned`;
 
 const forgetText = `delete from returnit.partner_budget_use where (partner_id, budget, day) in (
   select partner_id, budget, day from returnit.partner_budget_use where day < $1::date
@@ -66,6 +87,7 @@ interface UseRow {
   readonly budget: BudgetName;
   readonly used: string;
   readonly per_day: string | null;
+  readonly version: number;
 }
 
 /** `returnit.partner_budget` and `returnit.partner_budget_use`. */
@@ -82,17 +104,25 @@ export function createBudgetStore(database: AccessDatabase): BudgetStore {
     },
     async read(partnerId, day) {
       const values = [partnerId, day];
-      const { rows } = await database.query({ name: 'read_budgets', text: readText, values });
-      return (rows as readonly UseRow[]).map((row) => ({
-        budget: row.budget,
-        used: Number(row.used),
-        perDay: row.per_day === null ? null : Number(row.per_day),
-      }));
+      const rows = (await database.query({ name: 'read_budgets', text: readText, values })).rows as readonly UseRow[];
+      return {
+        version: rows[0]?.version ?? 0,
+        rows: rows.map(({ budget, used, per_day: perDay }) => ({
+          budget,
+          used: Number(used),
+          perDay: perDay === null ? null : Number(perDay),
+        })),
+      };
     },
-    async setLimit({ partnerId, budget, perDay }) {
-      if (perDay === null)
-        await database.query({ name: 'clear_budget', text: clearLimitText, values: [partnerId, budget] });
-      else await database.query({ name: 'set_budget', text: setLimitText, values: [partnerId, budget, perDay] });
+    async setLimits({ partnerId, limits, expectedVersion }) {
+      const wanted = Object.entries(limits);
+      const values = [
+        partnerId,
+        expectedVersion,
+        wanted.map(([budget]) => budget),
+        wanted.map(([, perDay]) => perDay),
+      ];
+      return (await database.query({ name: 'set_budgets', text: setLimitsText, values })).rowCount === 1;
     },
     async forget(beforeDay, batchMax) {
       const values = [beforeDay, batchMax];

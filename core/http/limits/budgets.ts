@@ -4,7 +4,7 @@ import type { Metrics } from '#core/telemetry/metrics.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import { budgetNames, type BudgetName } from './budget-name.ts';
 import { BudgetSlices, dayOf } from './budget-slices.ts';
-import type { BudgetStore } from './budget-store.ts';
+import type { BudgetStore, LimitsChange } from './budget-store.ts';
 
 export interface BudgetsOptions {
   readonly store: BudgetStore;
@@ -29,11 +29,17 @@ export interface Budgets {
   /** One that was taken was not used after all. */
   giveBack(partnerId: string, budget: BudgetName): void;
   /** Of today; what this node holds and has not used is not counted, what others hold is. */
-  read(partnerId: string): Promise<readonly BudgetState[]>;
-  /** Null is the setting's again. Nodes that hold a slice use it up first. */
-  set(partnerId: string, limits: Readonly<Partial<Record<BudgetName, number | null>>>): Promise<void>;
+  read(partnerId: string): Promise<BudgetStates>;
+  /** False when they are of another version than expected. Nodes that hold a slice use it up first. */
+  set(change: LimitsChange): Promise<boolean>;
   /** Gives back what this node has taken and not used. */
   stop(): Promise<void>;
+}
+
+export interface BudgetStates {
+  /** Of the limits. */
+  readonly version: number;
+  readonly states: readonly BudgetState[];
 }
 
 export interface BudgetState {
@@ -76,8 +82,8 @@ export function createBudgets(options: BudgetsOptions): Budgets {
     },
     giveBack: (partnerId, budget) => slices.giveBack(partnerId, budget),
     async read(partnerId) {
-      const rows = await store.read(partnerId, dayOf(now()));
-      return budgetNames.map((budget) => {
+      const { version, rows } = await store.read(partnerId, dayOf(now()));
+      const states = budgetNames.map((budget) => {
         const row = rows.find((each) => each.budget === budget);
         const own = row?.perDay ?? null;
         return {
@@ -87,13 +93,9 @@ export function createBudgets(options: BudgetsOptions): Budgets {
           isOwn: own !== null,
         };
       });
+      return { version, states };
     },
-    async set(partnerId, limits) {
-      for (const budget of budgetNames) {
-        const limit = limits[budget];
-        if (limit !== undefined) await store.setLimit({ partnerId, budget, perDay: limit });
-      }
-    },
+    set: (change) => store.setLimits(change),
     stop: () => slices.stop(),
   };
 }

@@ -1,7 +1,7 @@
 import type { Queryable, Statement } from '#plugin-api';
 import type { DocumentKind, DriverDocument, NewDocument } from '../document.ts';
 
-const columns = `kind, number, expires_on::text as "expiresOn", recorded_at as "recordedAt", recorded_by as "recordedBy"`;
+const columns = `kind, number, expires_on::text as "expiresOn", recorded_at as "recordedAt", recorded_by as "recordedBy", version`;
 
 export interface DocumentToRecord extends NewDocument {
   readonly driverId: string;
@@ -13,7 +13,7 @@ const recordDocumentStatement: Statement = {
   name: 'record_document',
   text: `insert into driver_documents (driver_id, kind, number, expires_on, recorded_by) values ($1, $2, $3, $4, $5)
     on conflict (driver_id, kind) do update set number = excluded.number, expires_on = excluded.expires_on,
-      recorded_by = excluded.recorded_by, recorded_at = now()
+      recorded_by = excluded.recorded_by, recorded_at = now(), version = driver_documents.version + 1
     returning ${columns}`,
 };
 

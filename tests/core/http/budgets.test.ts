@@ -114,6 +114,27 @@ describe("partners' budgets", () => {
       assert.equal(await set('raised', wrong), 422);
   });
 
+  it('are set by who has seen them: one of two at the same time, on whichever node', async () => {
+    const put = async (at: 0 | 1, json: object, ifMatch: string): Promise<string | number> => {
+      const headers = { 'if-match': ifMatch };
+      const answer = await nodes[at].request('/partners/two/budgets', { method: 'PUT', role: 'ops', json, headers });
+      const { code } = (await answer.json()) as { code?: string };
+      return code ?? answer.status;
+    };
+    const versionOf = async (): Promise<unknown> => (await read('two'))['version'];
+    assert.equal(await versionOf(), 0);
+    const first = await Promise.all([put(0, { orders: 5 }, '"0"'), put(1, { orders: 6, requests: 7 }, '"0"')]);
+    assert.deepEqual(first.map(String).toSorted(), ['200', 'BUDGETS_CHANGED']);
+    const { orders, requests } = await read('two');
+    const expected = first[0] === 200 ? [5, 100] : [6, 7];
+    assert.deepEqual([orders?.perDay, requests?.perDay], expected, 'of one that is refused nothing is set');
+    const second = await Promise.all([1, 2, 3].map((limit) => put(limit === 1 ? 0 : 1, { orders: limit }, '"1"')));
+    assert.deepEqual(second.map(String).toSorted(), ['200', 'BUDGETS_CHANGED', 'BUDGETS_CHANGED']);
+    for (const wrong of ['"1"', '"7"', '1', 'W/"2"']) assert.equal(await put(0, { orders: 9 }, wrong), 'BUDGETS_CHANGED');
+    assert.equal(await put(0, { orders: null }, '*'), 200);
+    assert.deepEqual([await versionOf(), (await read('two'))['orders']?.isOwn], [3, false]);
+  });
+
   it('of a body of lines are spent line by line; what is left over is refused by itself', async () => {
     const reader = createFakePlugin('bulk');
     const codes: string[] = [];

@@ -29,6 +29,17 @@ function exampleQuery({ parameters }: Operation): Readonly<Record<string, string
   return Object.fromEntries(needed.map(({ name, example }) => [name, String(example)]));
 }
 
+interface SendOptions {
+  /** In the path. @default the side's */
+  readonly ids?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Changes that are what is wanted whatever was before. */
+const unconditional: Readonly<Record<string, string>> = {
+  'PUT /ops/log-level': 'it ends by itself, and who set it stands in the answer and in the audit',
+};
+
 /** Secrets of webhooks are sealed with it. */
 const webhookKey = 'WEBHOOKS_SECRET_KEY';
 
@@ -78,7 +89,7 @@ describe('access', () => {
     api: Api,
     { verb, template, operation, rule }: Case,
     side: Side,
-    ids = side.ids,
+    { ids = side.ids, headers = {} }: SendOptions = {},
   ): Promise<ApiAnswer<Problem>> {
     const shown = operation.requestBody?.content['application/json']?.example;
     const {
@@ -87,7 +98,10 @@ describe('access', () => {
       file,
     } = rule.request({ ...side, ...(ids === side.ids ? {} : { orderId: ids['orderId'] ?? '' }) });
     const text = new URLSearchParams({ ...exampleQuery(operation), ...query }).toString();
-    const content = file === undefined ? { body } : { raw: file.content, headers: { 'content-type': file.type } };
+    const content =
+      file === undefined
+        ? { body, headers }
+        : { raw: file.content, headers: { ...headers, 'content-type': file.type } };
     return api.request(verb, `${pathOf(template, { ...ids, ...rule.ids })}${text === '' ? '' : `?${text}`}`, content);
   }
 
@@ -159,7 +173,7 @@ describe('access', () => {
           else assert.ok([403, 404].includes(answer.status), `${what}: ${answer.status}`);
           continue;
         }
-        const missing = await send(api, each, world.other, world.missing);
+        const missing = await send(api, each, world.other, { ids: world.missing });
         // A route that is for one's own alone may say so.
         assert.ok([403, 404].includes(answer.status), `${what}: ${answer.status}`);
         assert.deepEqual(
@@ -227,6 +241,17 @@ describe('access', () => {
   /** Ops are told that there is none; nobody else gets as far. */
   const isMissing = ({ rule }: Case, { status }: ApiAnswer<unknown>): boolean =>
     status === 404 && (rule.mayBeMissing === true || rule.isEnd === true);
+
+  it('to a change is refused where If-Match names another version, wherever two could write', async () => {
+    const changes = cases.filter(({ verb }) => verb === 'PUT' || verb === 'PATCH');
+    assert.ok(changes.length >= 10);
+    for (const each of changes) {
+      const [role = 'ops'] = roles.toReversed().filter((one) => each.rule.roles[one] !== undefined);
+      const api = await platform.as(role, subjectOf(world.own, role));
+      const { status } = await send(api, each, world.own, { headers: { 'if-match': '"987654"' } });
+      assert.equal(status, Object.hasOwn(unconditional, each.name) ? 200 : 412, `${role} ${each.name}`);
+    }
+  });
 
   it('by an API key is what its scopes say, where partners may at all', async () => {
     const ops = await platform.as('ops', 'o');

@@ -61,6 +61,27 @@ describe('onboarding', () => {
     );
   });
 
+  it('lets nobody write over a document that was changed meanwhile', async () => {
+    await register(driver('d1'));
+    const record = (principal: Principal, number: string, version: number): Promise<Reply> =>
+      request('PUT /drivers/{driverId}/documents/{kind}', principal, {
+        params: { driverId: 'd1', kind: 'licence' },
+        body: { number, expiresOn: dayIn(100) },
+        headers: { 'if-match': `"${version}"` },
+      });
+    const first = await record(driver('d1'), 'A', 0);
+    assert.deepEqual([first.status, first.body['version'], first.headers?.['etag']], [200, 1, '"1"']);
+    const both = await Promise.all([record(driver('d1'), 'B', 1), record(ops, 'C', 1)]);
+    assert.deepEqual(
+      both.map(({ status, code }) => code ?? status).toSorted(),
+      [200, 'DRIVER_DOCUMENT_CHANGED'].toSorted(),
+    );
+    const { body } = await request('GET /drivers/{driverId}/documents', ops);
+    const [document] = body['documents'] as { number: string; version: number }[];
+    assert.deepEqual([document?.version, document?.number], [2, both[0]?.status === 200 ? 'B' : 'C']);
+    assert.equal((await record(ops, 'D', 0)).code, 'DRIVER_DOCUMENT_CHANGED');
+  });
+
   it('approves at once whom ops registers with the documents, and lets drivers say nothing that is for ops', async () => {
     const documents = [
       { kind: 'licence', number: '1', expiresOn: dayIn(1) },
