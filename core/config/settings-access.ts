@@ -6,10 +6,10 @@ const dayMs = 86_400_000;
 /** Who may call how often: rate limits, budgets, API keys, idempotency keys. */
 export const accessSettings = {
   httpReadsPerMinute: integer('HTTP_READS_PER_MINUTE', 120_000, {
-    description: 'GET requests of one principal to one node in a minute; 0 is no limit',
+    description: 'GET requests of one principal to one node in a minute; 0 is no limit, also of a single route',
   }),
   httpWritesPerMinute: integer('HTTP_WRITES_PER_MINUTE', 60_000, {
-    description: 'Other requests of one principal to one node in a minute; 0 is no limit',
+    description: 'Other requests of one principal to one node in a minute; 0 is no limit, also of a single route',
   }),
   httpAnonymousPerMinute: integer('HTTP_ANONYMOUS_PER_MINUTE', 12_000, {
     description:

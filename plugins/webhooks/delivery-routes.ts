@@ -25,6 +25,8 @@ const uuid = Type.String({ format: 'uuid' });
 const State = Type.Enum(['pending', 'delivered', 'failed', 'cancelled']);
 const roles = ['partner', 'ops'] as const;
 const attemptsShown = 100;
+/** As for tests; who comes back from an outage has much to ask for. */
+const redeliveriesPerMinute = 600;
 
 const deliveryFields = {
   deliveryId: uuid,
@@ -121,6 +123,7 @@ export function registerDeliveryRoutes(ctx: PluginContext, settings: Settings): 
       roles,
       params: Params,
       response: { 202: Delivery },
+      requestsPerMinute: redeliveriesPerMinute,
     },
     (request) => sendAgain(ctx, request, settings),
   );

@@ -85,7 +85,7 @@ export function rateLimits(options: RateLimitsOptions): HttpStep {
     const key = `${principal.role} ${principal.id}`;
     const policy = route.verb === 'GET' ? policies.read : policies.write;
     if (policy.max > 0) take(ctx, policy, key);
-    if (route.requestsPerMinute !== undefined)
+    if (policy.max > 0 && route.requestsPerMinute !== undefined)
       take(ctx, toPolicy('route', route.requestsPerMinute, routeWindows), `${key} ${route.name}`);
     return principal.role === 'partner' ? budgets?.spend(principal.id, 'requests') : undefined;
   };

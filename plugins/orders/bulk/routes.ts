@@ -20,6 +20,9 @@ const bodyProblems: Readonly<Record<string, { readonly status: number; readonly 
   REQUEST_TIMEOUT: { status: 408, title: 'Request took too long to arrive' },
 };
 
+/** Of up to 10,000 orders each: whoever sends one order at a time is not to do it here. */
+const bulksPerMinute = 60;
+
 export function registerBulkRoutes({ ctx, settings, now }: RouteDeps): void {
   const places = createPlaces(settings.bulksMax);
   const deps: BulkDeps = { db: ctx.db, metrics: ctx.metrics, log: ctx.log, settings, now };
@@ -33,6 +36,7 @@ export function registerBulkRoutes({ ctx, settings, now }: RouteDeps): void {
       body: BulkOrder,
       response: { 200: Verdict },
       streams: [contentType],
+      requestsPerMinute: bulksPerMinute,
       budget: 'orders',
     },
     ({ principal, query, body, id, signal }): HttpReply => {

@@ -104,12 +104,15 @@ describe('rate limits', () => {
   it('cost nothing where they are off', async () => {
     const free = await startHttpFixture({ httpReadsPerMinute: 0, httpWritesPerMinute: 0, httpAnonymousPerMinute: 0 });
     try {
-      await free.route(createFakePlugin(), { path: '/orders', roles: ['customer'] });
+      await free.route(createFakePlugin(), { path: '/orders', roles: ['customer'], requestsPerMinute: 1 });
       for (const init of [{ role: 'customer' as const }, {}]) {
         const answer = await free.request(init.role === undefined ? '/docs' : '/orders', init);
         assert.deepEqual([answer.status, answer.headers.get('ratelimit')], [200, null]);
         await answer.text();
       }
+      const again = await free.request('/orders', { role: 'customer' });
+      assert.equal(again.status, 200, 'the limit of a route is off as well');
+      await again.text();
     } finally {
       await free.stop();
     }
