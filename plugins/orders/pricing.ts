@@ -9,7 +9,7 @@ import { findPriceList } from './store/prices.ts';
 import { findQuote, insertQuote } from './store/quotes.ts';
 
 export interface PricingDeps {
-  readonly db: Pick<Database, 'query' | 'transaction'>;
+  readonly db: Pick<Database, 'query' | 'cached' | 'transaction'>;
   readonly metrics: Metrics;
   readonly settings: Settings;
 }
@@ -71,6 +71,6 @@ export async function priceBooking(
   return quote.price;
 }
 
-async function priceNow(db: Pick<Database, 'query'>, content: NewQuote, nowMs: number): Promise<QuotedPrice> {
+async function priceNow(db: Pick<Database, 'cached'>, content: NewQuote, nowMs: number): Promise<QuotedPrice> {
   return priceOf(toPriced(content), await findPriceList(db, nowMs));
 }

@@ -107,6 +107,37 @@ describe('caches of two nodes', { timeout: 300_000 }, () => {
     assert.equal((await partner.request('GET', `/orders/${orderId}`)).status, 404);
   });
 
+  it('price by the list that ops have put, on the other node as well, and ask the database once meanwhile', async () => {
+    const ops = await first.as('ops', 'o');
+    const customer = await second.as('customer', 'c-price');
+    const { pickup, pickupWindow, parcels, destination } = bookingAt(place);
+    const quoted = async (): Promise<number> => {
+      const body = { pickup, pickupWindow, parcels, destination };
+      return (await customer.ok<{ price: { amountMinor: number } }>('POST', '/orders/quotes', body)).price.amountMinor;
+    };
+    const asked = (result: string): Promise<number> =>
+      second.sample('returnit_cache_requests_total', { cache: 'query', plugin: 'orders', result });
+    const before = await quoted();
+    const misses = await asked('miss');
+    await until('it is kept', async () => {
+      const kept = await asked('hit');
+      assert.equal(await quoted(), before);
+      return (await asked('hit')) > kept;
+    });
+    // In the next two minutes other lists may be valid: it is asked for again then.
+    assert.ok((await asked('miss')) <= misses + 1);
+    const { prices } = await ops.ok<{ prices: Record<string, unknown>[] }>('GET', '/orders/prices?limit=1');
+    const { currency, furtherParcelMinor, distanceBands, windowBands, baseMinor } = prices[0] ?? {};
+    const list = { currency, furtherParcelMinor, distanceBands, windowBands };
+    await ops.ok('PUT', '/orders/prices', { ...list, baseMinor: Number(baseMinor) + 100 });
+    await until('the other node has heard of it', async () => (await quoted()) === before + 100);
+    await ops.ok('PUT', '/orders/prices', { ...list, baseMinor });
+    const local = await first.as('customer', 'c-price');
+    const body = { pickup, pickupWindow, parcels, destination };
+    const { price } = await local.ok<{ price: { amountMinor: number } }>('POST', '/orders/quotes', body);
+    assert.equal(price.amountMinor, before, 'at once where it was put');
+  });
+
   it('forget everything when notifications may have been lost, and keep nothing meanwhile', async () => {
     const { orderId, apis } = await restingOrder('c-lost');
     await readKept(second, apis[1], orderId);

@@ -8,7 +8,7 @@ import { expectedVersion, toETag } from '../etag.ts';
 import { checkPriceList, NewPriceList, PriceList } from '../price.ts';
 import { giveQuote } from '../pricing.ts';
 import { NewQuote, Quote } from '../quote.ts';
-import { insertPriceList, listPriceLists } from '../store/prices.ts';
+import { insertPriceList, listPriceLists, pricesChanged } from '../store/prices.ts';
 import { closed } from '../text-schemas.ts';
 import { checkWindow } from '../window.ts';
 import type { RouteDeps } from './parts.ts';
@@ -103,6 +103,11 @@ async function putPrices({ ctx, now }: RouteDeps, { list, createdBy, headers }: 
   const expected = expectedVersion(headers);
   if (expected !== undefined && expected !== version) return changed;
   const validFrom = new Date(list.validFrom ?? nowMs).toISOString();
-  const put = await insertPriceList(ctx.db, { version: version + 1, list, validFrom, createdBy });
+  const put = await ctx.db.transaction(async (tx) => {
+    const inserted = await insertPriceList(tx, { version: version + 1, list, validFrom, createdBy });
+    // Every node keeps the lists that it prices by until it hears of this.
+    if (inserted !== undefined) await tx.events.publish(pricesChanged, { version: inserted.version, validFrom });
+    return inserted;
+  });
   return put === undefined ? changed : { status: 200, body: put, headers: { etag: toETag(put.version) } };
 }

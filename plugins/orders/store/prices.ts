@@ -1,19 +1,29 @@
-import type { Queryable, Statement } from '#plugin-api';
+import type { Database, Queryable, Statement } from '#plugin-api';
 import type { NewPriceList, PriceList } from '../price.ts';
 
 const columns = `version, valid_from as "validFrom", currency, base_minor as "baseMinor",
   further_parcel_minor as "furtherParcelMinor", distance_bands as "distanceBands", window_bands as "windowBands",
   created_by as "createdBy", created_at as "createdAt"`;
 
-const findPriceListStatement: Statement = {
-  name: 'find_price_list',
-  text: `select ${columns} from price_lists where valid_from <= $1 order by valid_from desc, version desc limit 1`,
+const listValidFromStatement: Statement = {
+  name: 'list_price_lists_valid_from',
+  text: `select ${columns} from price_lists
+    where valid_from >= (select max(valid_from) from price_lists where valid_from <= $1)
+    order by valid_from, version limit 100`,
 };
 
-/** The list that is valid at a moment: of those that have begun, the one that began last. */
-export async function findPriceList(db: Queryable, atMs: number): Promise<PriceList> {
-  const { rows } = await db.query<PriceList>(findPriceListStatement, [new Date(atMs).toISOString()]);
-  const [list] = rows;
+/** As long as results of queries are kept at most. */
+const slotMs = 120_000;
+export const pricesChanged = 'order.prices_changed';
+
+/**
+ * The list that is valid at a moment: of those that have begun, the one that began last. Every booking asks, and lists
+ * change now and then: what is kept are those that are valid in the moment's two minutes or will be later.
+ */
+export async function findPriceList(db: Pick<Database, 'cached'>, atMs: number): Promise<PriceList> {
+  const slot = new Date(atMs - (atMs % slotMs)).toISOString();
+  const { rows } = await db.cached<PriceList>(listValidFromStatement, [slot], { invalidatedBy: [pricesChanged] });
+  const list = rows.findLast(({ validFrom }) => Date.parse(validFrom) <= atMs);
   // A migration has put one there that is valid from long ago.
   if (list === undefined) throw new TypeError(`Cannot price anything: no price list is valid at ${atMs}`);
   return list;
