@@ -175,6 +175,11 @@ describe('webhooks on a running platform', () => {
     const published = { plugin: 'webhooks', capability: 'events.publish', outcome: 'ok' };
     assert.equal(await platform.sample('returnit_plugin_capability_calls_total', published), 1);
     assert.equal(await platform.sample('returnit_webhooks_disabled_total', { reason: 'gone' }), 1);
+    const notice = await until('the partner has a notice', async () => {
+      const page = await api.ok<{ notifications: { template: string; body: string }[] }>('GET', '/notifications');
+      return page.notifications.find(({ template }) => template === 'webhook.endpoint_disabled');
+    });
+    assert.ok(notice.body.includes(host), notice.body);
   });
 });
 

@@ -191,7 +191,7 @@ export const german: Language = {
     'webhook.endpoint_disabled': ({ host }) => ({
       title: 'Ihr Webhook ist abgeschaltet',
       paragraphs: [
-        `Ihr Server ${host === null ? '' : `${host} `}hat unsere Nachrichten lange nicht angenommen; wir senden ihm keine mehr.`,
+        `Ihr Server ${host === null ? '' : `${host} `}nimmt unsere Nachrichten nicht an; wir senden ihm keine mehr.`,
         'Reparieren Sie ihn, schalten Sie den Webhook wieder ein und lassen Sie das Versäumte noch einmal senden.',
       ],
       short: 'Ihr Webhook ist abgeschaltet: Ihr Server hat unsere Nachrichten nicht angenommen.',

@@ -185,7 +185,7 @@ export const english: Language = {
     'webhook.endpoint_disabled': ({ host }) => ({
       title: 'Your webhook is switched off',
       paragraphs: [
-        `Your server ${host === null ? '' : `${host} `}has not taken our messages for a long time; we send it none any more.`,
+        `Your server ${host === null ? '' : `${host} `}does not take our messages; we send it none any more.`,
         'Mend it, switch the webhook on again, and have what was missed sent again.',
       ],
       short: 'Your webhook is switched off: your server did not take our messages.',

@@ -188,7 +188,7 @@ export const spanish: Language = {
     'webhook.endpoint_disabled': ({ host }) => ({
       title: 'Su webhook está desactivado',
       paragraphs: [
-        `Su servidor ${host === null ? '' : `${host} `}no ha aceptado nuestros mensajes durante mucho tiempo; ya no le enviamos ninguno.`,
+        `Su servidor ${host === null ? '' : `${host} `}no acepta nuestros mensajes; ya no le enviamos ninguno.`,
         'Repárelo, active de nuevo el webhook y haga que se envíe otra vez lo perdido.',
       ],
       short: 'Su webhook está desactivado: su servidor no aceptaba nuestros mensajes.',

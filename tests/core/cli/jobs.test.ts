@@ -164,6 +164,23 @@ describe('returnit jobs', { timeout: 300_000 }, () => {
     await client.query(`delete from pgboss.job where singleton_key = 'one-at-a-time'`);
   });
 
+  it('dead, show and replay: deliveries of events as well', async () => {
+    const ofEvents = 'event.failing.failing.happened';
+    await ops.ok('POST', '/failing/events', { n: 77 });
+    const letter = await until('it is a dead letter', async () => {
+      const [dead] = await json<ListedLetter[]>('dead');
+      return dead?.queue === ofEvents && dead;
+    });
+    assert.match(JSON.stringify(letter.error), /deaf to 77/);
+    const { stdout } = await jobs('show', letter.id);
+    assert.match(stdout, /^queue +event\.failing\.failing\.happened\nstate +dead\nattempts +2$/m);
+    assert.match(stdout, /"n": 77/);
+    await ops.ok('POST', '/failing/events/heal');
+    assert.equal((await jobs('replay', letter.id)).stdout, `${letter.id} replayed: ${ofEvents}\n1 replayed\n`);
+    await until('it is heard', async () => (await platform.sample('returnit_failing_heard_total')) === 1);
+    assert.deepEqual(await json('dead', ofEvents), []);
+  });
+
   it('replay --all: everything, and all of it is done then', async () => {
     await ops.ok('POST', '/failing/heal');
     const outcomes = await json<{ error: string | null }[]>('replay', '--all', '--queue', queue);
