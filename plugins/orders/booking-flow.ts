@@ -21,7 +21,7 @@ import { placeWanted, type PlaceWanted } from './window.ts';
 import { refuseFull, WindowFull } from './window-full.ts';
 
 /** A transaction, too, can serve as one. */
-export type BookingDatabase = Pick<Database, 'query' | 'transaction'>;
+export type BookingDatabase = Pick<Database, 'query' | 'cached' | 'transaction'>;
 
 /** A plugin's context and its settings, as far as booking needs them. */
 export interface BookingDeps {

@@ -74,7 +74,9 @@ describe('returnit orders, on a platform', { timeout: 400_000 }, () => {
       const story = await show(orderId);
       const templates = ['order.created', 'order.completed', 'payment.captured'];
       const isTold = (name: string): boolean =>
-        story.timeline.some(({ part, what }) => part === 'message' && what.startsWith(`${name} by log to customer anna`));
+        story.timeline.some(
+          ({ part, what }) => part === 'message' && what.startsWith(`${name} by log to customer anna`),
+        );
       return templates.every(isTold) ? story : undefined;
     });
 
@@ -88,20 +90,33 @@ describe('returnit orders, on a platform', { timeout: 400_000 }, () => {
     assert.match(of('order')[0] ?? '', /^created .*partner shop$/);
     assert.deepEqual(of('payment'), [`opened ${total}`, `authorise ${total} done`, `capture ${total} done`]);
     assert.deepEqual(of('offer'), ['offered to story-driver', 'story-driver accepted']);
-    assert.ok(of('assignment').some((what) => what.startsWith('assigned story-driver')), of('assignment').join('\n'));
-    assert.ok(of('webhook').some((what) => what.startsWith('order.created to shop pending')), of('webhook').join('\n'));
+    assert.ok(
+      of('assignment').some((what) => what.startsWith('assigned story-driver')),
+      of('assignment').join('\n'),
+    );
+    assert.ok(
+      of('webhook').some((what) => what.startsWith('order.created to shop pending')),
+      of('webhook').join('\n'),
+    );
     const [created] = ended.order.history ?? [];
     assert.match(created?.traceId ?? '', /^[0-9a-f]{32}$/);
     assert.equal(ended.timeline.find(({ part }) => part === 'order')?.traceId, created?.traceId);
     const times = ended.timeline.map(({ at }) => Date.parse(at));
-    assert.deepEqual(times, times.toSorted((one, other) => one - other));
+    assert.deepEqual(
+      times,
+      times.toSorted((one, other) => one - other),
+    );
 
     const shown = await orders('show', orderId);
-    assert.match(shown, new RegExp(`^order +${orderId}\nstatus +completed\ncustomer +anna\npartner +shop\ndriver +story-driver\n`));
+    assert.match(
+      shown,
+      new RegExp(`^order +${orderId}\nstatus +completed\ncustomer +anna\npartner +shop\ndriver +story-driver\n`),
+    );
     assert.match(shown, /^payments +1 captured$/m);
     assert.match(shown, /^offers +1 accepted$/m);
     assert.doesNotMatch(shown, /not available/);
-    for (const text of ['RMA-4711', orderId]) assert.match(await orders('find', text), new RegExp(`^${orderId} `, 'm'), text);
+    for (const text of ['RMA-4711', orderId])
+      assert.match(await orders('find', text), new RegExp(`^${orderId} `, 'm'), text);
     assert.equal(await orders('find', 'no-such-thing'), 'There is no such order\n');
 
     const refused = await runCli(['orders', 'cancel', orderId, '--reason', 'late'], { DATA_DIR: platform.dataDir });
@@ -111,7 +126,9 @@ describe('returnit orders, on a platform', { timeout: 400_000 }, () => {
     const refunded = await orders('refund', orderId, '--amount', '100', '--reason', 'came late');
     assert.match(refunded, new RegExp(`^refund of 1\\.00 ${price.currency} of order ${orderId} is \\w+\n$`));
     await until('it is given back', async () => (await show(orderId)).payments[0]?.refundedMinor === 100);
-    assert.ok((await show(orderId)).timeline.some(({ what }) => what === `refund 1.00 ${price.currency} done (came late)`));
+    assert.ok(
+      (await show(orderId)).timeline.some(({ what }) => what === `refund 1.00 ${price.currency} done (came late)`),
+    );
   });
 
   it('holds an order, releases it, and gives it to another driver', async () => {
@@ -135,7 +152,10 @@ describe('returnit orders, on a platform', { timeout: 400_000 }, () => {
       return current.order.driverId === 'second-driver' ? current : undefined;
     });
     const steps = story.timeline.flatMap(({ part, what }) => (part === 'assignment' ? [what] : []));
-    assert.ok(steps.some((what) => /^held .*ops returnit-cli \(address unclear\)$/.test(what)), steps.join('\n'));
+    assert.ok(
+      steps.some((what) => /^held .*ops returnit-cli \(address unclear\)$/.test(what)),
+      steps.join('\n'),
+    );
     assert.equal(await orders('cancel', orderId, '--reason', 'asked to'), `${orderId} is cancelled\n`);
   });
 });

@@ -116,12 +116,7 @@ export function createBudgetStore(database: AccessDatabase): BudgetStore {
     },
     async setLimits({ partnerId, limits, expectedVersion }) {
       const wanted = Object.entries(limits);
-      const values = [
-        partnerId,
-        expectedVersion,
-        wanted.map(([budget]) => budget),
-        wanted.map(([, perDay]) => perDay),
-      ];
+      const values = [partnerId, expectedVersion, wanted.map(([budget]) => budget), wanted.map(([, perDay]) => perDay)];
       return (await database.query({ name: 'set_budgets', text: setLimitsText, values })).rowCount === 1;
     },
     async forget(beforeDay, batchMax) {

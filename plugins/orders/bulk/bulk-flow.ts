@@ -114,6 +114,8 @@ function shareTransaction(tx: Transaction): { readonly db: BookingDatabase; read
   let failed = false;
   const db: BookingDatabase = {
     query: (statement, values) => tx.query(statement, values),
+    // What is read in a transaction is read anew.
+    cached: (statement, values) => tx.query(statement, values),
     async transaction(work) {
       try {
         return await work(tx);

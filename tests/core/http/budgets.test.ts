@@ -130,7 +130,8 @@ describe("partners' budgets", () => {
     assert.deepEqual([orders?.perDay, requests?.perDay], expected, 'of one that is refused nothing is set');
     const second = await Promise.all([1, 2, 3].map((limit) => put(limit === 1 ? 0 : 1, { orders: limit }, '"1"')));
     assert.deepEqual(second.map(String).toSorted(), ['200', 'BUDGETS_CHANGED', 'BUDGETS_CHANGED']);
-    for (const wrong of ['"1"', '"7"', '1', 'W/"2"']) assert.equal(await put(0, { orders: 9 }, wrong), 'BUDGETS_CHANGED');
+    for (const wrong of ['"1"', '"7"', '1', 'W/"2"'])
+      assert.equal(await put(0, { orders: 9 }, wrong), 'BUDGETS_CHANGED');
     assert.equal(await put(0, { orders: null }, '*'), 200);
     assert.deepEqual([await versionOf(), (await read('two'))['orders']?.isOwn], [3, false]);
   });

@@ -183,7 +183,10 @@ describe('/docs', () => {
   it('is allowed its own style, its own script and requests to its own API, and has nothing inline', async () => {
     const { headers, text } = await page();
     const policy = headers.get('content-security-policy') ?? '';
-    assert.match(policy, /^default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src blob:;/);
+    assert.match(
+      policy,
+      /^default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src blob:;/,
+    );
     assert.ok(!policy.includes('unsafe'));
     assert.doesNotMatch(text, /<style|\sstyle=|<script(?! type="module" src="\/assets\/)|\son[a-z]+=/);
     assert.equal(headers.get('cache-control'), 'no-cache');

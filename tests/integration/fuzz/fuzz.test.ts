@@ -190,7 +190,9 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
           );
           assertUnharmed(logged);
           const reached = outcomes.filter(({ isReached }) => isReached).length;
-          route.diagnostic(`${outcomes.length} requests, ${reached} of them answered by the handler: ${counts(outcomes)}`);
+          route.diagnostic(
+            `${outcomes.length} requests, ${reached} of them answered by the handler: ${counts(outcomes)}`,
+          );
           const isOfPlugin = !operation.tags.includes('core');
           assert.ok(reached > 0 || numRuns < reachingRuns || !isOfPlugin, 'no request has reached the handler');
         });
