@@ -110,11 +110,10 @@ describe('caches of two nodes', { timeout: 300_000 }, () => {
   it('price by the list that ops have put, on the other node as well, and ask the database once meanwhile', async () => {
     const ops = await first.as('ops', 'o');
     const customer = await second.as('customer', 'c-price');
-    const { pickup, pickupWindow, parcels, destination } = bookingAt(place);
-    const quoted = async (): Promise<number> => {
-      const body = { pickup, pickupWindow, parcels, destination };
-      return (await customer.ok<{ price: { amountMinor: number } }>('POST', '/orders/quotes', body)).price.amountMinor;
-    };
+    const destination = { kind: 'store', ...near(place, 20) };
+    const body = { pickup: place, pickupWindow: bookingAt(place)['pickupWindow'], parcels: 1, destination };
+    const quoted = async (): Promise<number> =>
+      (await customer.ok<{ price: { amountMinor: number } }>('POST', '/orders/quotes', body)).price.amountMinor;
     const asked = (result: string): Promise<number> =>
       second.sample('returnit_cache_requests_total', { cache: 'query', plugin: 'orders', result });
     const before = await quoted();
@@ -133,7 +132,6 @@ describe('caches of two nodes', { timeout: 300_000 }, () => {
     await until('the other node has heard of it', async () => (await quoted()) === before + 100);
     await ops.ok('PUT', '/orders/prices', { ...list, baseMinor });
     const local = await first.as('customer', 'c-price');
-    const body = { pickup, pickupWindow, parcels, destination };
     const { price } = await local.ok<{ price: { amountMinor: number } }>('POST', '/orders/quotes', body);
     assert.equal(price.amountMinor, before, 'at once where it was put');
   });

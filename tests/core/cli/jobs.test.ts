@@ -167,10 +167,9 @@ describe('returnit jobs', { timeout: 300_000 }, () => {
   it('dead, show and replay: deliveries of events as well', async () => {
     const ofEvents = 'event.failing.failing.happened';
     await ops.ok('POST', '/failing/events', { n: 77 });
-    const letter = await until('it is a dead letter', async () => {
-      const [dead] = await json<ListedLetter[]>('dead');
-      return dead?.queue === ofEvents && dead;
-    });
+    await until('it is a dead letter', async () => (await letters()).some(({ queue: name }) => name === ofEvents));
+    const [letter, ...others] = await json<ListedLetter[]>('dead', ofEvents);
+    assert.ok(letter !== undefined && others.length === 0);
     assert.match(JSON.stringify(letter.error), /deaf to 77/);
     const { stdout } = await jobs('show', letter.id);
     assert.match(stdout, /^queue +event\.failing\.failing\.happened\nstate +dead\nattempts +2$/m);
@@ -178,7 +177,7 @@ describe('returnit jobs', { timeout: 300_000 }, () => {
     await ops.ok('POST', '/failing/events/heal');
     assert.equal((await jobs('replay', letter.id)).stdout, `${letter.id} replayed: ${ofEvents}\n1 replayed\n`);
     await until('it is heard', async () => (await platform.sample('returnit_failing_heard_total')) === 1);
-    assert.deepEqual(await json('dead', ofEvents), []);
+    assert.ok((await letters()).every(({ queue: name }) => name !== ofEvents));
   });
 
   it('replay --all: everything, and all of it is done then', async () => {
