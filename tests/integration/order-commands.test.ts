@@ -88,7 +88,7 @@ describe('returnit orders, on a platform', { timeout: 400_000 }, () => {
       ['created', 'scheduled', 'assigned', 'on_the_way', 'arrived', 'picked_up', 'delivered', 'completed'],
     );
     assert.match(of('order')[0] ?? '', /^created .*partner shop$/);
-    assert.deepEqual(of('payment'), [`opened ${total}`, `authorise ${total} done`, `capture ${total} done`]);
+    assert.deepEqual(of('payment'), [`opened ${total}`, `authorise ${total} succeeded`, `capture ${total} succeeded`]);
     assert.deepEqual(of('offer'), ['offered to story-driver', 'story-driver accepted']);
     assert.ok(
       of('assignment').some((what) => what.startsWith('assigned story-driver')),
@@ -127,7 +127,7 @@ describe('returnit orders, on a platform', { timeout: 400_000 }, () => {
     assert.match(refunded, new RegExp(`^refund of 1\\.00 ${price.currency} of order ${orderId} is \\w+\n$`));
     await until('it is given back', async () => (await show(orderId)).payments[0]?.refundedMinor === 100);
     assert.ok(
-      (await show(orderId)).timeline.some(({ what }) => what === `refund 1.00 ${price.currency} done (came late)`),
+      (await show(orderId)).timeline.some(({ what }) => what === `refund 1.00 ${price.currency} succeeded (came late)`),
     );
   });
 
