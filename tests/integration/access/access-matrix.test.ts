@@ -53,6 +53,7 @@ describe('access', () => {
     process.env[webhookKey] = Buffer.alloc(32, 7).toString('base64');
     // With a copy of the project the optional is granted as well: partners' hosts.
     platform = await startPlatform({ fixtures: [], config: patient });
+    for (const { name } of platform.app.plugins()) await platform.reached(name, 'ready');
     world = await createWorld(platform);
     const { paths } = await platform.openApi();
     operations = Object.entries(paths).flatMap(([template, verbs]) =>
