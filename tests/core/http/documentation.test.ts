@@ -239,7 +239,6 @@ describe('/docs', () => {
     const { text } = await page();
     const formOf = (path: string): string =>
       new RegExp(`<form [^>]*data-path="${path}">.*?</form>`).exec(text)?.[0] ?? assert.fail(path);
-
     const file = formOf('/orders/label');
     assert.match(file, /<input type="file" name="file" accept="application\/pdf,image\/png" data-bytes-max="5242880"/);
     assert.ok(file.includes('<small>of at most 5 MiB</small>'));
