@@ -8,8 +8,8 @@ import { Type, type Static } from 'typebox';
 export const assignmentStatuses = ['waiting', 'held', 'assigned', 'accepted', 'failed', 'expired', 'ended'] as const;
 export type AssignmentStatus = (typeof assignmentStatuses)[number];
 
-/** Why a driver no longer has an order that goes on. */
-export type UnassignReason = 'suspended' | 'silent' | 'withdrawn' | 'reassigned' | 'gave_back';
+/** Why a driver no longer has an order; `cancelled`: it was, before it had heard of that driver. */
+export type UnassignReason = 'suspended' | 'silent' | 'withdrawn' | 'reassigned' | 'gave_back' | 'cancelled';
 
 export interface Actor {
   readonly kind: 'ops' | 'driver' | 'system';

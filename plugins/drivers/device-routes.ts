@@ -51,6 +51,8 @@ export function registerDeviceRoutes(ctx: PluginContext): void {
     },
     async ({ params: { driverId, deviceId } }) => {
       const device = await ctx.db.transaction(async (tx) => {
+        // Locked, so that a rotation at the same moment does not bring the device back.
+        await lockDriver(tx, driverId);
         const revoked = await revokeDevice(tx, driverId, deviceId);
         // Inside the transaction: when the core cannot revoke, the device does not look revoked either.
         if (revoked !== undefined) await ctx.mqtt.revokeCredentials(revoked.username);

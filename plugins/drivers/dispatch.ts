@@ -80,19 +80,22 @@ interface Search {
 
 async function ask(tx: Transaction, { job, order, candidates }: Search, tools: DispatchTools): Promise<Dispatched> {
   const timedOut = (await timeOutOffers(tx, order.orderId)).length;
-  const made = await makeOffers(tx, { order, candidates }, tools.settings);
+  // Nobody drives to a window that is over; who was asked before may still answer.
+  const isOver = order.windowEnd !== null && Date.parse(order.windowEnd) <= tools.now();
+  const fit = isOver ? [] : candidates;
+  const made = await makeOffers(tx, { order, candidates: fit }, tools.settings);
   if (made.kind === 'assigned') {
     return { outcome: 'assigned', offered: 1, timedOut, waitedSeconds: made.waitedSeconds };
   }
   if (made.first !== undefined) await tryAtTimeOut(tx, order, { firstOfferId: made.first, settings: tools.settings });
   const isAsked = made.offered + made.open > 0;
   const { again = 0 } = job;
-  if (!isAsked && candidates.length > 0 && again < againMax) {
+  if (!isAsked && fit.length > 0 && again < againMax) {
     // All were taken between the search and the locks. To lock others now would be out of order.
     await tx.jobs.send(assignQueue, { ...job, again: again + 1 });
     return { outcome: 'waiting', offered: 0, timedOut };
   }
-  const outcome = isAsked ? (made.offered > 0 ? 'offered' : 'waiting') : await fallBack(tx, order, tools.now());
+  const outcome = isAsked ? (made.offered > 0 ? 'offered' : 'waiting') : await fallBack(tx, order, isOver);
   if (outcome !== 'expired' && job.tries !== undefined) await tryAgain(tx, order, job.tries);
   return { outcome, offered: made.offered, timedOut };
 }
@@ -137,10 +140,12 @@ async function findCandidates(
 /** What all have in common who are in the picture. */
 const working = { status: 'approved', onShift: true, onBreak: false } as const;
 
-/** Nobody is asked and nobody is there to be asked. */
-async function fallBack(tx: Transaction, order: StoredAssignment, nowMs: number): Promise<'unavailable' | 'expired'> {
-  const { orderId, customerId, attempt, windowEnd } = order;
-  const isOver = windowEnd !== null && Date.parse(windowEnd) <= nowMs;
+/** Nobody is asked, and nobody is there to be asked or it is too late. */
+async function fallBack(
+  tx: Transaction,
+  { orderId, customerId, attempt }: StoredAssignment,
+  isOver: boolean,
+): Promise<'unavailable' | 'expired'> {
   if (isOver) await expireAssignment(tx, orderId);
   if (isOver || (await markUnavailable(tx, orderId))) {
     await tx.events.publish('driver.unavailable', { orderId, customerId, attempt, final: isOver });

@@ -1,5 +1,5 @@
 import type { PluginContext, Transaction } from '#plugin-api';
-import { toPlace } from './assignment.ts';
+import { toPlace, type UnassignReason } from './assignment.ts';
 import { beginTries, dispatch, tryWaiting, type DispatchTools } from './dispatch.ts';
 import { countDispatched } from './dispatch-metrics.ts';
 import type { CloseReason } from './offer.ts';
@@ -101,7 +101,7 @@ async function pickUp(ctx: PluginContext, tx: Transaction, event: OrderEvent): P
   if (sequence === undefined) return;
   await withdrawOffers(tx, orderId, 'taken');
   if (before?.driverId === driverId) return;
-  const { customerId, attempt = 1 } = event;
+  const { attempt = 1 } = event;
   await insertStep(tx, {
     orderId,
     sequence,
@@ -112,24 +112,17 @@ async function pickUp(ctx: PluginContext, tx: Transaction, event: OrderEvent): P
     byId: 'orders',
     reason: 'picked_up',
   });
-  const other = before?.driverId ?? null;
-  if (other === null) return;
-  await tx.events.publish('driver.unassigned', {
-    orderId,
-    customerId,
-    driverId: other,
-    attempt,
-    sequence,
-    reason: 'withdrawn',
-  });
+  await letGo(tx, { event, before, sequence, reason: 'withdrawn' });
 }
 
 async function fail(tx: Transaction, event: OrderEvent, settings: Settings): Promise<void> {
   const { orderId, customerId, attempt = 1, reason = 'pickup failed' } = event;
   const before = await lockForEvent(tx, orderId);
-  if ((await failAssignment(tx, { orderId, customerId, attempt })) === undefined) return;
+  const sequence = await failAssignment(tx, { orderId, customerId, attempt });
+  if (sequence === undefined) return;
   await withdrawOffers(tx, orderId, 'pickup_failed');
   await recordEnd(tx, { orderId, before, step: 'failed', reason });
+  await letGo(tx, { event, before, sequence, reason: 'withdrawn' });
   if (before?.driverId !== null && before !== undefined) await tryWaiting(tx, settings);
 }
 
@@ -142,10 +135,13 @@ interface Ended {
 async function end(tx: Transaction, { event, reason, settings }: Ended): Promise<void> {
   const { orderId, customerId = null, attempt = 1 } = event as Partial<OrderEvent> & { readonly orderId: string };
   const before = await lockForEvent(tx, orderId);
-  if ((await endAssignment(tx, { orderId, customerId, attempt })) === undefined) return;
-  const closing: CloseReason = reason === 'cancelled' ? 'cancelled' : 'taken';
+  const sequence = await endAssignment(tx, { orderId, customerId, attempt });
+  if (sequence === undefined) return;
+  const isCancelled = reason === 'cancelled';
+  const closing: CloseReason = isCancelled ? 'cancelled' : 'taken';
   await withdrawOffers(tx, orderId, closing);
   await recordEnd(tx, { orderId, before, step: 'ended', reason });
+  await letGo(tx, { event, before, sequence, reason: isCancelled ? 'cancelled' : 'withdrawn' });
   if (before?.driverId !== null && before !== undefined) await tryWaiting(tx, settings);
 }
 
@@ -170,4 +166,23 @@ async function recordEnd(tx: Transaction, { orderId, before, step, reason }: End
     byId: 'orders',
     reason: reason.slice(0, 200),
   });
+}
+
+interface LetGo {
+  readonly event: Partial<OrderEvent> & { readonly orderId: string };
+  readonly before: Before | undefined;
+  readonly sequence: number;
+  readonly reason: UnassignReason;
+}
+
+/**
+ * Whoever has the order here while its event names another driver, or none, is told that it has it no more. So it is with
+ * who accepts in the moment in which the order is cancelled: the order has not heard of that driver, and nobody else
+ * would tell it.
+ */
+async function letGo(tx: Transaction, { event, before, sequence, reason }: LetGo): Promise<void> {
+  const driverId = before?.driverId ?? null;
+  if (driverId === null || driverId === event.driverId) return;
+  const { orderId, customerId = null, attempt = 1 } = event;
+  await tx.events.publish('driver.unassigned', { orderId, customerId, driverId, attempt, sequence, reason });
 }

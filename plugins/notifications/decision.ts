@@ -105,6 +105,8 @@ export function isOutdated(message: OpenMessage, progress: Progress): boolean {
   if (isBehind(assignmentSequence, progress.assignmentSequence)) return true;
   if (progress.status === null) return false;
   if (template === 'driver.unavailable') return noLongerSought.has(progress.status);
+  // That it is theirs no more stays so, whatever becomes of the order.
+  if (template === 'driver.unassigned') return false;
   return template.startsWith('driver.') && pastPickup.has(progress.status);
 }
 

@@ -1,4 +1,5 @@
 import type { Actor, OrderStatus } from './lifecycle.ts';
+import { volumeOf } from './parcel.ts';
 import type { StoredOrder } from './store/rows.ts';
 
 /** The step that an event tells of. */
@@ -29,6 +30,7 @@ export function toEventData(
     pickupWindow: order.pickupWindow,
     destination: { lat: address.lat, lon: address.lon, kind },
     parcels: parcelCount,
+    volumeL: volumeOf(order.parcels),
     by: { kind: actor.kind, id: actor.id },
     ...(reason === undefined ? {} : { reason }),
     ...(attemptsMax === undefined ? {} : { attemptsLeft: Math.max(0, attemptsMax - order.attempt) }),

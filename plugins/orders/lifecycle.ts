@@ -54,7 +54,7 @@ export interface OrderState {
 interface Rule {
   readonly from: Partial<Record<OrderStatus, readonly ActorKind[]>>;
   readonly to: OrderStatus;
-  /** Where an order only is after this action, maybe by no doing of the actor's: there it is a repetition as well. */
+  /** Where this action is done with, maybe by no doing of the actor's: there it is a repetition as well. */
   readonly beyond?: readonly OrderStatus[];
   readonly event: string;
 }
@@ -78,7 +78,12 @@ const rules: Readonly<Record<OrderAction, Rule>> = {
     beyond: ['arrived', 'picked_up', 'delivered', 'completed'],
     event: 'order.started',
   },
-  arrive: { from: { on_the_way: ['driver', 'ops', 'system'] }, to: 'arrived', event: 'order.arrived' },
+  arrive: {
+    from: { on_the_way: ['driver', 'ops', 'system'] },
+    to: 'arrived',
+    beyond: ['picked_up', 'delivered', 'completed'],
+    event: 'order.arrived',
+  },
   fail_pickup: {
     // Nobody was found to drive there.
     from: { scheduled: system, on_the_way: driverOrOps, arrived: driverOrOps },

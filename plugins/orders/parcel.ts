@@ -34,6 +34,16 @@ export const Parcel = Type.Object(
 );
 export type Parcel = Static<typeof Parcel>;
 
+/** Litres of all parcels together, rounded up; null when the size of one was not told: then nobody knows it. */
+export function volumeOf(parcels: readonly Pick<Parcel, 'lengthCm' | 'widthCm' | 'heightCm'>[]): number | null {
+  let cubicCm = 0;
+  for (const { lengthCm, widthCm, heightCm } of parcels) {
+    if (lengthCm === null || widthCm === null || heightCm === null) return null;
+    cubicCm += lengthCm * widthCm * heightCm;
+  }
+  return cubicCm === 0 ? null : Math.ceil(cubicCm / 1000);
+}
+
 export const parcelsMax = 50;
 
 /** What a booking says of its parcels. */

@@ -25,6 +25,7 @@ export const german: Language = {
     silent: 'wir haben von Ihrem Telefon nichts gehört',
     withdrawn: 'sie wurde zurückgezogen',
     reassigned: 'ein anderer Fahrer übernimmt sie',
+    cancelled: 'der Auftrag ist storniert',
   },
   documents: {
     licence: 'Führerschein',

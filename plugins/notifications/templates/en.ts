@@ -25,6 +25,7 @@ export const english: Language = {
     silent: 'we have not heard from your phone',
     withdrawn: 'it was withdrawn',
     reassigned: 'another driver takes it',
+    cancelled: 'the order is cancelled',
   },
   documents: {
     licence: 'driving licence',

@@ -25,6 +25,7 @@ export const spanish: Language = {
     silent: 'no hemos sabido nada de su teléfono',
     withdrawn: 'fue retirada',
     reassigned: 'se encarga otro conductor',
+    cancelled: 'el pedido está cancelado',
   },
   documents: {
     licence: 'permiso de conducir',

@@ -22,7 +22,8 @@ import {
 import { compare, type Difference } from './compare.ts';
 
 export const reconcileQueue = 'payments.reconcile';
-const unseenMax = 50;
+/** Each is a question to the provider, or three: a job has time for so many. */
+const unseenMax = 20;
 
 export interface RunDeps extends AskDeps {
   readonly settleMs: number;

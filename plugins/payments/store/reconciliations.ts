@@ -95,17 +95,27 @@ export async function markSeen(db: Queryable, runId: string, paymentIds: readonl
   await db.query(markSeenStatement, [runId, paymentIds]);
 }
 
+// Created in the span, reserved since before it, or moved in it, as the ledger tells: a window is booked months ahead, and
+// the provider's list of a few days does not have such a payment.
 const listUnseenStatement: Statement = {
   name: 'list_unseen_payments',
   text: `select ${compareColumns}, o.operation_id as "operationId"
     from payments p join lateral (select operation_id from operations where payment_id = p.payment_id
       and kind = 'authorise' order by number desc limit 1) o on true
-    where p.provider = $1 and p.provider_reference is not null and p.created_at >= $2 and p.created_at < $3
+    where p.payment_id in (
+        select payment_id from payments where created_at >= $2 and created_at < $3
+        union
+        select payment_id from payments where intent = 'authorised'
+        union
+        select moved.payment_id from ledger_entries e join ledger_transactions t using (transaction_id)
+          join payments moved on moved.order_id = t.order_id
+          where e.posted_at >= $2 and e.posted_at < $3)
+      and p.provider = $1 and p.provider_reference is not null and p.created_at < $3
       and p.seen_by is distinct from $4 and p.payment_id > coalesce($5::uuid, '00000000-0000-0000-0000-000000000000')
     order by p.payment_id limit $6`,
 };
 
-/** Of the span of the run, those that the provider's list did not have. */
+/** What is to be compared and was not in the provider's list. */
 export async function listUnseen(db: Queryable, run: Run, limit: number): Promise<readonly PaymentToCompare[]> {
   const values = [run.provider, run.from, run.to, run.runId, run.cursor, limit];
   return (await db.query<PaymentToCompare>(listUnseenStatement, values)).rows;

@@ -6,6 +6,7 @@ import type { Principal } from '#plugin-api';
 import { accessOf, activeDevicesMax, deviceIdPattern } from '../../../plugins/drivers/device.ts';
 import { driverIdPattern } from '../../../plugins/drivers/driver.ts';
 import { plugin } from '../../../plugins/drivers/plugin.ts';
+import { until } from '../../support/until.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type Reply, type RunningPlugin } from '../support/plugin-context.ts';
 
@@ -108,6 +109,38 @@ describe('devices of drivers', () => {
     });
     assert.equal((await rotate({ id: 'd1', role: 'driver' })).code, 'DEVICE_NOT_FOUND');
     assert.equal(running.recorded.credentials.length, 3);
+  });
+
+  it('stays revoked when its password is replaced at the same moment', async () => {
+    await register({ driverId: 'd1', name: 'Kim', vehicle: 'van' });
+    await issue('d1', 'phone');
+    const params = { driverId: 'd1', deviceId: 'phone' };
+    const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+    const { promise: isHeld, resolve: hold } = Promise.withResolvers<void>();
+    // Somebody has the device's row: both have begun when it is let go.
+    const holding = data.db.transaction(async (tx) => {
+      await tx.query({ name: 'hold_devices', text: 'select from driver_devices for update' });
+      hold();
+      await gate;
+    });
+    await isHeld;
+    const waiting = (count: number) =>
+      until(`${count} wait`, async () => {
+        const rows = await data.sql(`select from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`);
+        return rows.length === count;
+      });
+    const revoking = running.request('DELETE /drivers/{driverId}/devices/{deviceId}', { principal: ops, params });
+    await waiting(1);
+    const route = 'POST /drivers/{driverId}/devices/{deviceId}/rotate';
+    const rotating = running.request(route, { principal: { id: 'd1', role: 'driver' }, params });
+    await waiting(2);
+    open();
+    const [, revoked, rotated] = await Promise.all([holding, revoking, rotating]);
+    assert.deepEqual([revoked.status, rotated.code], [200, 'DEVICE_NOT_FOUND']);
+    const [device] = await data.sql('select revoked_at is not null as revoked from driver_devices');
+    assert.equal(device?.['revoked'], true);
+    assert.equal(running.recorded.credentials.length, 1);
   });
 
   it('are all cut off when their driver is suspended, and issued again when it is approved again', async () => {

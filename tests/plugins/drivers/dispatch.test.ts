@@ -114,6 +114,30 @@ describe('dispatch()', () => {
     assert.equal((await fixture.assignment(orderId))['status'], 'expired');
   });
 
+  it('gives up when the pickup window is over, though a driver is near; who was asked before may still accept', async () => {
+    const isOver = { pickupWindow: { end: new Date(Date.now() - 1000).toISOString() } };
+    await fixture.addDriver('d1', 100);
+    const orderId = await fixture.schedule(isOver);
+    assert.deepEqual([await driverOf(orderId), (await fixture.offers(orderId)).length], [null, 0]);
+    assert.deepEqual(
+      fixture.sentFor(orderId, 'driver.unavailable').map(({ data }) => data['final']),
+      [true],
+    );
+    await fixture.data.sql('update drivers set auto_accept = false');
+    const asked = await fixture.schedule();
+    const endNow = () =>
+      fixture.data.sql('update driver_assignments set window_end = now() where order_id = $1', [asked]);
+    await endNow();
+    await fixture.tryAgain(asked);
+    assert.equal((await fixture.assignment(asked))['status'], 'waiting');
+    const [offer] = await fixture.offers(asked);
+    assert.ok(offer !== undefined);
+    await fixture.answer(offer, 'decline');
+    await fixture.addDriver('d2', 200);
+    await fixture.tryAgain(asked);
+    assert.deepEqual([await driverOf(asked), (await fixture.assignment(asked))['status']], [null, 'expired']);
+  });
+
   it('tries waiting orders when a driver goes on shift, ends a break, or is heard of after a silence', async () => {
     await fixture.addDriver('d1', 100, { onShift: false });
     const orderId = await fixture.schedule();

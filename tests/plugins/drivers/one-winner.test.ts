@@ -62,7 +62,7 @@ describe(`one winner, ${rounds} rounds`, () => {
     }
   });
 
-  it('has it or nobody, when the order is cancelled at the same moment', options, async () => {
+  it('has it or nobody, when the order is cancelled at the same moment, and is told so', options, async () => {
     await addRivals(20);
     for (let round = 0; round < rounds * 5; round += 1) {
       const orderId = await fixture.schedule();
@@ -77,7 +77,14 @@ describe(`one winner, ${rounds} rounds`, () => {
         assert.ok(code === 'OFFER_WITHDRAWN' || (won === 1 && code === 'OFFER_TAKEN'), String(code));
       }
       assert.equal((await fixture.assignment(orderId))['status'], 'ended');
-      assert.equal(fixture.sentFor(orderId, 'driver.assigned').length, won);
+      // Whoever was told that it has the order is told that it is over: the order has not heard of that driver.
+      const given = fixture.sentFor(orderId, 'driver.assigned').map(({ data }) => data['driverId']);
+      const taken = fixture.sentFor(orderId, 'driver.unassigned').map(({ data }) => [data['driverId'], data['reason']]);
+      assert.equal(given.length, won);
+      assert.deepEqual(
+        taken,
+        given.map((driverId) => [driverId, 'cancelled']),
+      );
       assert.ok((await fixture.offers(orderId)).every(({ state }) => state !== 'open'));
     }
   });

@@ -78,6 +78,33 @@ describe("an order's events", () => {
     assert.equal(fixture.sentFor(orderId, 'driver.unassigned').length, 2);
   });
 
+  it('tell whoever has the order here, and of whom it has not heard, that it is over', async () => {
+    await fixture.addDriver('d1', 100);
+    await fixture.addDriver('d2', 90_000, { onShift: false });
+    for (const [name, driverId, reason] of [
+      // Accepted in the moment in which the order was cancelled.
+      ['order.cancelled', null, 'cancelled'],
+      ['order.cancelled', 'd2', 'cancelled'],
+      ['order.pickup_failed', null, 'withdrawn'],
+      ['order.delivered', 'd2', 'withdrawn'],
+    ] as const) {
+      const orderId = await fixture.schedule();
+      await fixture.event(name, orderId, { driverId });
+      await fixture.event(name, orderId, { driverId });
+      const [assigned] = fixture.sentFor(orderId, 'driver.assigned');
+      const taken = fixture.sentFor(orderId, 'driver.unassigned').map(({ data }) => data);
+      assert.deepEqual(taken, [
+        { orderId, customerId: 'c1', driverId: 'd1', attempt: 1, sequence: taken[0]?.['sequence'], reason },
+      ]);
+      assert.ok(Number(taken[0]?.['sequence']) > Number(assigned?.data['sequence']), name);
+    }
+    for (const name of ['order.cancelled', 'order.pickup_failed', 'order.delivered', 'order.completed']) {
+      const orderId = await fixture.schedule();
+      await fixture.event(name, orderId, { driverId: 'd1' });
+      assert.deepEqual(fixture.sentFor(orderId, 'driver.unassigned'), [], `${name} tells d1 itself`);
+    }
+  });
+
   it('are taken from a publisher that tells less', async () => {
     await fixture.addDriver('d1', 100);
     const orderId = randomUUIDv7();

@@ -110,6 +110,9 @@ describe('isOutdated()', () => {
     assert.equal(at({ template: 'driver.assigned', assignmentSequence: 1 }, { assignmentSequence: 2 }), true);
     assert.equal(at({ template: 'driver.offered' }, { status: 'assigned' }), false);
     assert.equal(at({ template: 'driver.offered' }, { status: 'cancelled' }), true);
+    assert.equal(at({ template: 'driver.assigned' }, { status: 'cancelled' }), true);
+    assert.equal(at({ template: 'driver.unassigned', assignmentSequence: 2 }, { status: 'cancelled' }), false);
+    assert.equal(at({ template: 'driver.unassigned', assignmentSequence: 2 }, { assignmentSequence: 3 }), true);
     assert.equal(at({ template: 'driver.unavailable' }, { status: 'scheduled' }), false);
     assert.equal(at({ template: 'driver.unavailable' }, { status: 'assigned' }), true);
     assert.equal(at({ template: 'driver.unavailable' }, { status: 'pickup_failed' }), true);

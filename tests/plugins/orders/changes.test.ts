@@ -276,7 +276,8 @@ describe('changes of an order', () => {
       [booked.body['retailer'], booked.body['orderReference'], booked.body['notes']],
       ['Zalando', 'A 1', 'Ring twice'],
     );
-    assert.equal(rig.eventsOf(read.orderId)[0]?.data['parcels'], 2);
+    const [created] = rig.eventsOf(read.orderId);
+    assert.deepEqual([created?.data['parcels'], created?.data['volumeL']], [2, null]);
     const items = [
       { description: 'Shoes', quantity: 2 },
       { description: 'Hat', quantity: 1 },

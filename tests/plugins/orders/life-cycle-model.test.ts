@@ -258,7 +258,8 @@ describe('the life cycle of an order', () => {
     await rig.running.deliver('payment.captured', { orderId });
     assert.equal((await rig.act(ops, orderId, 'cancel')).status, 409);
     // Repetitions of what was done.
-    for (const verb of ['start', 'pickup', 'deliver']) assert.equal((await rig.act(ops, orderId, verb)).status, 200);
+    for (const verb of ['start', 'arrive', 'pickup', 'deliver'])
+      assert.equal((await rig.act(ops, orderId, verb)).status, 200);
     assert.deepEqual(await rig.get(orderId), completed);
   });
 });

@@ -24,9 +24,10 @@ const involved: Record<Actor['kind'], string> = {
   system: 'payments',
 };
 
-/** Where an order is only after the action: whoever got no answer to it may ask again though the order has gone on. */
+/** Where the action is done with: whoever got no answer to it may ask again though the order has gone on. */
 const beyond: Partial<Record<OrderAction, readonly OrderStatus[]>> = {
   start: ['arrived', 'picked_up', 'delivered', 'completed'],
+  arrive: ['picked_up', 'delivered', 'completed'],
   pick_up: ['delivered', 'completed'],
   deliver: ['completed'],
 };

@@ -91,6 +91,7 @@ describe('orders', () => {
       pickupWindow: body['pickupWindow'],
       destination: { lat: 48.14, lon: 11.57, kind: 'store' },
       parcels: 1,
+      volumeL: null,
       by: { kind: 'customer', id: 'c1' },
       payment: { amountMinor: 590, currency: 'EUR', method: 'tok_card' },
     });

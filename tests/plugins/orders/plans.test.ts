@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { Queryable, QueryResult, SqlValue, Statement } from '#plugin-api';
+import { deleteDocument, listDocuments, readPart } from '../../../plugins/orders/documents/store.ts';
+import { findGiven, listProofs } from '../../../plugins/orders/proofs/store.ts';
 import { findOrderByReference } from '../../../plugins/orders/store/bookings.ts';
 import { listOrders, type OrderFilter } from '../../../plugins/orders/store/list.ts';
 import { findOrderWithHistory, listAbandoned, lockOrder } from '../../../plugins/orders/store/orders.ts';
-import { insertQuote } from '../../../plugins/orders/store/quotes.ts';
-import { listRoom, takePlace } from '../../../plugins/orders/store/windows.ts';
+import { findQuote, insertQuote } from '../../../plugins/orders/store/quotes.ts';
+import { listRoom, releasePlace, takePlace } from '../../../plugins/orders/store/windows.ts';
 import { nodesOf, type Plan } from '../support/plan.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 
@@ -37,9 +39,21 @@ describe('plans of the queries on orders', () => {
       select 'a' || n % 100, '${firstDay}'::timestamptz + n / 100 * interval '2 hours' from generate_series(1, 20000) n`);
     await data.sql(`insert into quotes (quote_id, created_by_role, created_by, content, price, expires_at)
       select gen_random_uuid(), 'customer', 'c1', '{}', '{}', now() + n * interval '1 second' from generate_series(1, 20000) n`);
+    await data.sql(`insert into order_documents (document_id, order_id, kind, attempt, content_type, bytes, sha256,
+        uploaded_by_kind, uploaded_by)
+      select order_id, order_id, 'label', 1, 'application/pdf', 1, repeat('0', 64), 'customer', 'c1' from orders`);
+    await data.sql(`insert into order_document_parts (document_id, part, content)
+      select order_id, 0, '\\x00' from orders`);
+    await data.sql(`insert into order_proofs (order_id, stage, attempt, given_by_kind, given_by, recorded_at)
+      select order_id, 'pickup', 1, 'driver', 'd1', now() from orders`);
+    await data.sql(`insert into order_places (order_id, area, starts_at)
+      select order_id, 'elsewhere', '${firstDay}' from orders where status = 'completed'`);
     await data.sql('analyze');
   });
   after(() => data.stop());
+
+  /** Indexes by which something was found so far. */
+  const used = new Set<string>();
 
   /** The plans of the statement that `run` sends, by the values of this call alone (custom) and as it is kept for any (generic). */
   async function plans(run: (db: Queryable) => Promise<unknown>): Promise<readonly Plan[]> {
@@ -73,6 +87,7 @@ describe('plans of the queries on orders', () => {
   const assertReadsBy = async (index: string, run: (db: Queryable) => Promise<unknown>): Promise<void> => {
     for (const plan of await plans(run)) {
       assert.ok(indexesOf(plan).includes(index), `${index} is not in ${JSON.stringify(indexesOf(plan))}`);
+      for (const each of indexesOf(plan)) used.add(each);
       const whole = nodesOf(plan).filter(
         (node) => node['Node Type'] === 'Seq Scan' && node['Relation Name'] !== 'proof_requirements',
       );
@@ -139,7 +154,7 @@ describe('plans of the queries on orders', () => {
   });
 
   it('finds places in windows by their key', async () => {
-    const [row] = await data.sql('select order_id from orders limit 1');
+    const [row] = await data.sql(`select order_id from orders where status = 'scheduled' limit 1`);
     const slots = ['2026-05-02T00:00:00.000Z', '2026-05-02T02:00:00.000Z'];
     const wanted = { area: 'a7', slots, capacityDefault: 5 };
     await assertReadsBy('pickup_windows_pkey', (db) => listRoom(db, wanted, { withRoomOnly: true, limit: 5 }));
@@ -149,5 +164,25 @@ describe('plans of the queries on orders', () => {
   it('finds the quotes that have expired by their index', async () => {
     const quote = { quoteId: '00000000-0000-7000-8000-000000000001', content: {}, price: {}, expiresAt: firstDay };
     await assertReadsBy('quotes_by_expiry', (db) => insertQuote(db, { kind: 'customer', id: 'c1' }, quote as never));
+  });
+
+  it('finds documents, proofs, quotes and the place of an order by their keys', async () => {
+    const [row] = await data.sql(`select order_id from orders where status = 'completed' limit 1`);
+    const orderId = String(row?.['order_id']);
+    await assertReadsBy('order_documents_by_order', (db) => listDocuments(db, orderId));
+    await assertReadsBy('order_document_parts_pkey', (db) => readPart(db, orderId, 0));
+    await assertReadsBy('order_documents_pkey', (db) => deleteDocument(db, orderId));
+    await assertReadsBy('order_proofs_pkey', (db) => listProofs(db, orderId));
+    const question = { orderId, stage: 'pickup', attempt: 1, driverId: 'd1' } as const;
+    await assertReadsBy('order_proofs_pkey', (db) => findGiven(db, question));
+    await assertReadsBy('quotes_pkey', (db) => findQuote(db, { kind: 'customer', id: 'c1' }, orderId));
+    await assertReadsBy('order_places_pkey', (db) => releasePlace(db, orderId));
+  });
+
+  it('has no index that nothing here uses', async () => {
+    const indexes = await data.sql(`select indexname from pg_indexes where schemaname = 'orders'`);
+    const unused = indexes.map(({ indexname }) => String(indexname)).filter((name) => !used.has(name));
+    // A parcel's code is unique; lists and requirements are a handful of rows.
+    assert.deepEqual(unused.toSorted(), ['order_parcels_pkey', 'price_lists_pkey', 'proof_requirements_pkey']);
   });
 });

@@ -83,6 +83,33 @@ describe('reconciliation', () => {
     assert.equal((await differences()).length, 1);
   });
 
+  it('finds what was booked long before the span: what is still reserved, and what was paid in it', async () => {
+    const [reserved, paid, untouched] = [await pay.book(), await pay.book(), await pay.book()];
+    await pay.drain();
+    for (const table of ['payments', 'sandbox_payments'])
+      await pay.data.sql(`update ${table} set created_at = now() - interval '40 days' where order_id = any($1)`, [
+        [reserved, paid, untouched],
+      ]);
+    await pay.tell('order.delivered', paid, { version: 7 });
+    await pay.drain();
+    await pay.data.sql(
+      `insert into sandbox_refunds (reference, payment_reference, operation_id, amount_minor)
+       select 'by_hand_late', reference, 'none', 40 from sandbox_payments where order_id = $1`,
+      [paid],
+    );
+    await pay.data.sql(`update sandbox_payments set state = 'voided', reason = 'automatic' where order_id = $1`, [
+      reserved,
+    ]);
+    await reconcile();
+    const found = (await differences()).map(({ kind, orderId }) => `${kind} ${orderId}`).toSorted();
+    assert.deepEqual(found, [`other_amount ${paid}`, `other_state ${reserved}`].toSorted());
+    assert.equal((await pay.paymentOf(paid)).refundedMinor, 40);
+    assert.deepEqual(
+      [(await pay.paymentOf(reserved)).status, (await pay.paymentOf(untouched)).status],
+      ['voided', 'authorised'],
+    );
+  });
+
   it('finds a refund that nobody told of', async () => {
     const orderId = await delivered();
     await pay.data.sql(

@@ -18,6 +18,7 @@ const order = {
   pickupWindow: { start: '2026-05-04T08:00:00.000Z', end: '2026-05-04T10:00:00.000Z' },
   destination: { lat: 48.2, lon: 11.6, kind: 'store' },
   parcels: 2,
+  volumeL: 77,
   by: { kind: 'system', id: 'drivers' },
   payment: { amountMinor: 500, currency: 'EUR', method: 'tok_visa' },
 };

@@ -9,13 +9,20 @@ export interface Journey {
   readonly customerId: string;
   readonly driverId: string;
   readonly place: Place;
+  /** @default one that nothing is wrong with */
+  readonly paymentMethod?: string;
   orderId: string;
 }
+
+/** What the payment provider is asked because of a step. */
+export type Asked = 'authorise' | 'capture' | 'void';
 
 export interface Step {
   readonly name: string;
   /** What the order is afterwards, or something later. */
   readonly reaches: string;
+  /** @default nothing */
+  readonly asks?: Asked;
   readonly run: (rig: Rig, journey: Journey) => Promise<void>;
 }
 
@@ -55,7 +62,9 @@ interface Offer {
 
 const book: Step['run'] = async (rig, journey) => {
   const customer = createPersistentCaller(rig, 'customer', journey.customerId);
-  const { status, body } = await customer.call<Order>('POST', '/orders', bookingAt(journey.place));
+  const { place, paymentMethod } = journey;
+  const booking = bookingAt(place, paymentMethod === undefined ? {} : { paymentMethod });
+  const { status, body } = await customer.call<Order>('POST', '/orders', booking);
   assert.ok(status === 201 || status === 200, `booking answered ${status} ${JSON.stringify(body)}`);
   journey.orderId = body.orderId;
 };
@@ -76,12 +85,12 @@ const accept: Step['run'] = async (rig, { driverId, orderId }) => {
 
 /** From booking to the door. Each is run when the order has got to where the one before leads. */
 export const steps: readonly Step[] = [
-  { name: 'book', reaches: 'scheduled', run: book },
+  { name: 'book', reaches: 'scheduled', asks: 'authorise', run: book },
   { name: 'accept', reaches: 'assigned', run: accept },
   { name: 'start', reaches: 'on_the_way', run: driverStep('start') },
   { name: 'arrive', reaches: 'arrived', run: driverStep('arrive') },
   { name: 'pickup', reaches: 'picked_up', run: driverStep('pickup') },
-  { name: 'deliver', reaches: 'completed', run: driverStep('deliver') },
+  { name: 'deliver', reaches: 'completed', asks: 'capture', run: driverStep('deliver') },
 ];
 
 export const cancel: Step['run'] = async (rig, { customerId, orderId }) => {
