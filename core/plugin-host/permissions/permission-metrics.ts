@@ -23,7 +23,11 @@ export function showDenials(
   { plugins, capabilities }: Pick<Asking, 'plugins'> & { readonly capabilities: readonly Capability[] },
 ): void {
   const calls = metrics.counter('returnit_plugin_capability_calls_total');
-  const names = capabilities.flatMap(({ name, methods }) => Object.keys(methods).map((method) => `${name}.${method}`));
+  const names = capabilities.flatMap(({ name, methods }) =>
+    Object.entries(methods)
+      .filter(([, { guarded }]) => guarded === true)
+      .map(([method]) => `${name}.${method}`),
+  );
   for (const { manifest } of plugins)
     for (const capability of names) calls.inc({ plugin: manifest.name, capability, outcome: 'denied' }, 0);
 }

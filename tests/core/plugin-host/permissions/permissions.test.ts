@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Access } from '#core/plugin-host/capability.ts';
+import { method, type Access } from '#core/plugin-host/capability.ts';
 import type { Grants } from '#core/plugin-host/permissions/grants.ts';
 import type { ManifestPermissions } from '#core/plugin-host/manifest/manifest-schema.ts';
 import { showDenials, showPermissions } from '#core/plugin-host/permissions/permission-metrics.ts';
@@ -190,14 +190,16 @@ describe('missingGrants()', () => {
 describe('showDenials()', () => {
   it('has each call of each plugin that can be denied at 0 before the first denial', async () => {
     const metrics = createMetrics({ labelSetsMax: 50 });
-    const method = { args: {}, access: () => [], run: () => null };
-    const capabilities = [{ name: 'net', methods: { fetch: method, open: method } }];
+    const guarded = method({ args: {}, access: () => [], run: () => null });
+    const free = method({ args: {}, run: () => null });
+    const capabilities = [{ name: 'net', methods: { fetch: guarded, open: guarded, close: free } }];
     showDenials(metrics, { plugins: [{ manifest: { name: 'payments' } }], capabilities });
     const { body } = await metrics.render();
     for (const call of ['net.fetch', 'net.open']) {
       const labels = `plugin="payments",capability="${call}",outcome="denied"`;
       assert.ok(body.includes(`\nreturnit_plugin_capability_calls_total{${labels}} 0\n`), call);
     }
+    assert.ok(!body.includes('net.close'), 'what everybody may is denied to nobody');
   });
 });
 
