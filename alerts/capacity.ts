@@ -26,6 +26,25 @@ const perMinute = (series: readonly string[], target: number) => (description: s
 
 const capacities: readonly Capacity[] = [
   {
+    name: 'CapacityUsers',
+    // Who asks two nodes counts twice: it errs to the side of telling.
+    expr: 'sum by (job) (returnit_http_active_users)',
+    target: t.users,
+    summary: 'Users at the same time come near to what the platform is laid out for',
+    cases: (description) =>
+      gaugeCases({
+        samples: (values) => ({
+          'returnit_http_active_users{job="returnit",instance="a"}': values,
+          'returnit_http_active_users{job="returnit",instance="b"}': '100x60',
+        }),
+        fires: [{ labels, description }],
+        high: 800,
+        low: 100,
+        limit: 700,
+        for: 10,
+      }),
+  },
+  {
     name: 'CapacityRequests',
     expr: '60 * sum by (job) (rate(http_server_request_duration_seconds_count[5m]))',
     target: t.requestsPerMinute,

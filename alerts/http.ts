@@ -49,6 +49,7 @@ export const http: readonly Alert[] = [
     description: '{{ $value | humanizePercentage }} of the requests to {{ $labels.plugin }} were answered 5xx.',
     cases: counterCases({
       samples: (faulty) => ({
+        [`returnit_http_failed_requests_total{${route}}`]: faulty(60),
         [`${requests}{${route},http_response_status_code="500"}`]: faulty(60),
         [`${requests}{${route},http_response_status_code="200"}`]: '0+48x60',
       }),

@@ -109,6 +109,39 @@ and sum by (job) (rate(returnit_mqtt_messages_received_total[1h] offset ${t.inge
     }),
   },
   {
+    name: 'FixesLate',
+    expr: `histogram_quantile(0.95, sum by (job, plugin, le) (rate(returnit_tracking_receipt_lag_seconds_bucket{fix="newest"}[5m]))) > ${t.ingestLag.value}
+and on (job, plugin) sum by (job, plugin) (increase(returnit_tracking_receipt_lag_seconds_count{fix="newest"}[5m])) >= ${t.samples.value}`,
+    for: '5m',
+    severity: 'warning',
+    type: 'symptom',
+    plugin: 'tracking',
+    summary: 'Positions are old when they come',
+    description: 'One batch in twenty has no fix that is younger than {{ $value | humanizeDuration }} when it comes.',
+    cases: counterCases({
+      samples: (faulty) => {
+        const fixes = 'job="returnit",instance="a",plugin="tracking",fix="newest"';
+        return {
+          [`returnit_tracking_receipt_lag_seconds_bucket{${fixes},le="30"}`]: '0+95x60',
+          [`returnit_tracking_receipt_lag_seconds_bucket{${fixes},le="60"}`]: faulty(60),
+          [`returnit_tracking_receipt_lag_seconds_bucket{${fixes},le="+Inf"}`]: faulty(60),
+          [`returnit_tracking_receipt_lag_seconds_count{${fixes}}`]: faulty(60),
+        };
+      },
+      fires: [
+        {
+          labels: { job: 'returnit', plugin: 'tracking' },
+          description: 'One batch in twenty has no fix that is younger than 58.42s when it comes.',
+        },
+      ],
+      high: 1900,
+      low: 95,
+      limit: 100,
+      window: 5,
+      for: 5,
+    }),
+  },
+  {
     name: 'BrokerDropping',
     expr: 'max without (instance) (increase(returnit_mqtt_broker_dropped_total[5m])) > 0',
     for: '0m',

@@ -4,15 +4,19 @@ import { counterCases, gaugeCases } from './cases.ts';
 
 const queue = 'queue="payments.capture"';
 
+/** With the plugin whose queue it is: `payments.capture`, or `event.payments.order.created` for deliveries to it. */
+const withPlugin = (expr: string): string =>
+  `label_replace(${expr}, "plugin", "$1", "queue", "(?:event[.])?([^.]+)[.].+")`;
+
 /** What is done later. Every node says the same of queues and outbox. */
 export const jobs: readonly Alert[] = [
   {
     name: 'JobQueueStalled',
-    expr: `max without (instance) (returnit_job_oldest_age_seconds) > ${t.jobAge.value}`,
+    expr: `${withPlugin('max without (instance) (returnit_job_oldest_age_seconds)')} > ${t.jobAge.value}`,
     for: '5m',
     severity: 'warning',
     type: 'symptom',
-    plugin: 'core',
+    plugin: '{{ $labels.plugin }}',
     summary: 'Jobs or events wait for minutes',
     description: 'The oldest job of {{ $labels.queue }} has been waiting for {{ $value | humanizeDuration }}.',
     cases: gaugeCases({
@@ -22,7 +26,7 @@ export const jobs: readonly Alert[] = [
       }),
       fires: [
         {
-          labels: { queue: 'payments.capture' },
+          labels: { queue: 'payments.capture', plugin: 'payments', service: 'payments' },
           description: 'The oldest job of payments.capture has been waiting for 10m 0s.',
         },
       ],
@@ -138,24 +142,25 @@ export const jobs: readonly Alert[] = [
   },
   {
     name: 'JobsGivenUp',
-    expr: 'max without (instance) (returnit_job_queue_depth{state="failed"}) > 0',
+    expr: `${withPlugin('max without (instance) (returnit_job_queue_depth{state="failed"})')} > 0`,
     for: '5m',
     severity: 'warning',
     type: 'cause',
-    plugin: 'core',
+    plugin: '{{ $labels.plugin }}',
     summary: 'Jobs or events have failed for the last time',
     description:
       '{{ $value }} jobs of {{ $labels.queue }} have failed for the last time: what they were to do is not done.',
     cases: gaugeCases({
       samples: (values) => ({
-        [`returnit_job_queue_depth{${queue},state="failed",instance="a"}`]: values,
-        [`returnit_job_queue_depth{${queue},state="failed",instance="b"}`]: values,
+        [`returnit_job_queue_depth{queue="event.drivers.order.scheduled",state="failed",instance="a"}`]: values,
+        [`returnit_job_queue_depth{queue="event.drivers.order.scheduled",state="failed",instance="b"}`]: values,
         [`returnit_job_queue_depth{${queue},state="queued",instance="a"}`]: '500x60',
       }),
       fires: [
         {
-          labels: { queue: 'payments.capture', state: 'failed' },
-          description: '1 jobs of payments.capture have failed for the last time: what they were to do is not done.',
+          labels: { queue: 'event.drivers.order.scheduled', plugin: 'drivers', service: 'drivers', state: 'failed' },
+          description:
+            '1 jobs of event.drivers.order.scheduled have failed for the last time: what they were to do is not done.',
         },
       ],
       high: 1,

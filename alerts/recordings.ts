@@ -8,7 +8,7 @@ const requests = 'http_server_request_duration_seconds_count';
 export const objectives = {
   availability: {
     objective: thresholds.availability.value,
-    errors: (window: string) => `sum by (job) (increase(${requests}{http_response_status_code=~"5.."}[${window}]))`,
+    errors: (window: string) => `sum by (job) (increase(returnit_http_failed_requests_total[${window}]))`,
   },
   promptness: {
     objective: thresholds.promptness.value,
@@ -64,7 +64,7 @@ export const recordings: Readonly<Record<string, readonly Recording[]>> = {
     },
     {
       record: 'plugin:http_server_requests_failed:ratio5m',
-      expr: `sum by (job, plugin) (increase(${requests}{http_response_status_code=~"5.."}[5m]))
+      expr: `sum by (job, plugin) (increase(returnit_http_failed_requests_total[5m]))
 / plugin:http_server_requests:increase5m`,
     },
   ],

@@ -78,9 +78,12 @@ function toCases(slo: Objective, { long, short }: Burn, { limit, description }: 
   const turn = Math.ceil(firesAt / stepMinutes) + 5;
   const all = Math.ceil(resolvedAt / stepMinutes) + 5;
   const series = (failed: string, ok: string): Samples => ({
-    [slo === 'availability'
-      ? `${requests}{${route},http_response_status_code="500"}`
-      : `returnit_http_slow_requests_total{${route}}`]: failed,
+    ...(slo === 'availability'
+      ? {
+          [`returnit_http_failed_requests_total{${route}}`]: failed,
+          [`${requests}{${route},http_response_status_code="500"}`]: failed,
+        }
+      : { [`returnit_http_slow_requests_total{${route}}`]: failed }),
     [`${requests}{${route},http_response_status_code="200"}`]: ok,
   });
   const well = `0+${okPerStep}x${all}`;

@@ -35,7 +35,7 @@ export const api: DashboardDefinition = {
           queries: [
             {
               expr: shareGoneWrong(
-                `sum by (plugin) (rate(${requests}_count{${plugins},http_response_status_code=~"5.."}[$__rate_interval]))`,
+                rate('returnit_http_failed_requests_total', 'plugin', plugins),
                 rate(`${requests}_count`, 'plugin', plugins),
               ),
               legend: '{{plugin}}',

@@ -114,9 +114,17 @@ export const ingest: DashboardDefinition = {
           unit: 's',
           queries: [
             { expr: quantile(0.5, 'returnit_tracking_receipt_lag_seconds', { by: 'fix' }), legend: '{{fix}} fix, p50' },
+            {
+              expr: quantile(0.95, 'returnit_tracking_receipt_lag_seconds', {
+                matchers: `${nodes},fix="newest"`,
+              }),
+              legend: 'newest fix, p95',
+            },
             { expr: quantile(0.95, 'returnit_tracking_commit_lag_seconds'), legend: 'to the commit, p95' },
           ],
+          limits: { warning: t.ingestLag.value },
           min: 0,
+          alerts: ['FixesLate'],
         },
         {
           id: 9,
@@ -145,6 +153,10 @@ export const ingest: DashboardDefinition = {
           queries: [
             { expr: rate('returnit_tracking_rejected_total', 'reason'), legend: 'rejected: {{reason}}' },
             { expr: rate('returnit_tracking_flagged_total', 'flag'), legend: 'flagged: {{flag}}' },
+            {
+              expr: `sum(rate(returnit_tracking_clock_ahead_total{${nodes}}[$__rate_interval]))`,
+              legend: "recorded after they came: the phone's clock",
+            },
           ],
           min: 0,
         },

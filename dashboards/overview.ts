@@ -4,7 +4,7 @@ import { allNodes, nodes, plugins, quantile, rate, same, share } from './promql.
 
 const requests = 'http_server_request_duration_seconds';
 const allRequests = `sum(rate(${requests}_count{${nodes}}[$__rate_interval]))`;
-const failed = `sum(rate(${requests}_count{${nodes},http_response_status_code=~"5.."}[$__rate_interval]))`;
+const failed = `sum(rate(returnit_http_failed_requests_total{${nodes}}[$__rate_interval]))`;
 
 interface Budget {
   readonly id: number;
@@ -55,7 +55,7 @@ export const overview: DashboardDefinition = {
           id: 2,
           title: 'Availability budget left',
           slo: 'availability',
-          errors: `${requests}_count{${nodes},http_response_status_code=~"5.."}`,
+          errors: `returnit_http_failed_requests_total{${nodes}}`,
           names: 'ErrorBudgetBurns',
         }),
         budgetPanel({
@@ -144,6 +144,7 @@ export const overview: DashboardDefinition = {
           question: 'How near are we to what the platform is laid out for? From the line on it is time to grow.',
           unit: 'percentunit',
           queries: [
+            { expr: `sum by (job) (returnit_http_active_users{${allNodes}}) / ${t.users.value}`, legend: 'users' },
             {
               expr: `60 * sum by (job) (rate(${requests}_count{${allNodes}}[5m])) / ${t.requestsPerMinute.value}`,
               legend: 'requests',
@@ -159,7 +160,7 @@ export const overview: DashboardDefinition = {
           ],
           limits: { warning: t.capacity.value, critical: 1 },
           min: 0,
-          alerts: ['CapacityRequests', 'CapacityLive', 'CapacityQueries'],
+          alerts: ['CapacityUsers', 'CapacityRequests', 'CapacityLive', 'CapacityQueries'],
         },
       ],
     },

@@ -15,6 +15,21 @@ export const plugins: DashboardDefinition = {
       title: 'Permissions',
       panels: [
         {
+          id: 17,
+          title: 'Permissions requested and granted',
+          question:
+            'What does each plugin ask for, and what has it? Missing: nobody has decided, and it will be denied.',
+          unit: 'short',
+          kind: 'table',
+          queries: [
+            {
+              expr: `max by (plugin, permission, state) (returnit_plugin_permissions{${of}})`,
+              legend: '{{plugin}} {{permission}} {{state}}',
+            },
+          ],
+          width: 16,
+        },
+        {
           id: 1,
           title: 'Capabilities used',
           question: 'What does each plugin do? Everything it does is one of these calls.',

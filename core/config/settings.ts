@@ -96,6 +96,10 @@ export const settings = {
     description: 'A slower request is logged as a warning',
     min: 1,
   }),
+  httpActiveUserMs: integer('HTTP_ACTIVE_USER_MS', 300_000, {
+    description: 'A user counts as active for so long after a request',
+    min: 1000,
+  }),
   httpConnectionsMax: integer('HTTP_CONNECTIONS_MAX', 10_000, { description: 'Open connections', min: 1 }),
   httpHeadersMaxBytes: integer('HTTP_HEADERS_MAX_BYTES', 16_384, {
     description: 'Largest headers of a request',
@@ -234,6 +238,10 @@ export const settings = {
   metricLabelSetsMax: integer('METRIC_LABEL_SETS_MAX', 500, {
     description: 'Label sets of one metric; more count as `other`',
     min: 1,
+  }),
+  metricSeriesMax: integer('METRIC_SERIES_MAX', 10_000, {
+    description: 'Series of a process; label sets that would make more count as `other`',
+    min: 3000,
   }),
   auditFileMaxBytes: integer('AUDIT_FILE_MAX_BYTES', 67_108_864, {
     description: 'Size at which a new audit file is begun',

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, type StatsFs } from 'node:fs';
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { thresholds as t } from '#core/config/thresholds.ts';
@@ -8,13 +8,19 @@ const gibibyte = 2 ** 30;
 /** Others may pass through it, as Postgres' own account must, and not read it. */
 const readableByOthers = 0o066;
 
+/** What there is and what is free of the volume that a path is on. */
+type Measure = (path: string) => Promise<Pick<StatsFs, 'bavail' | 'blocks' | 'bsize'>>;
+
 /** Where the embedded database, keys, audit and logs are. */
-export async function checkDataFolder(dataDir: string): Promise<readonly Finding[]> {
+export async function checkDataFolder(dataDir: string, measure: Measure = statfs): Promise<readonly Finding[]> {
   const folder = resolve(dataDir);
   if (!existsSync(folder)) {
-    return [ok('data folder', `${folder} is not there yet: the first start makes it`), await checkDisk(folder)];
+    return [
+      ok('data folder', `${folder} is not there yet: the first start makes it`),
+      await checkDisk(folder, measure),
+    ];
   }
-  return [await checkAccess(folder), await checkDisk(folder)];
+  return [await checkAccess(folder), await checkDisk(folder, measure)];
 }
 
 async function checkAccess(folder: string): Promise<Finding> {
@@ -32,10 +38,10 @@ async function checkAccess(folder: string): Promise<Finding> {
   return warning('data folder', `${folder} can be read by others, and holds keys`, `chmod go-rw "${folder}"`);
 }
 
-async function checkDisk(folder: string): Promise<Finding> {
+async function checkDisk(folder: string, measure: Measure): Promise<Finding> {
   let existing = folder;
   while (!existsSync(existing)) existing = dirname(existing);
-  const { bavail, blocks, bsize } = await statfs(existing);
+  const { bavail, blocks, bsize } = await measure(existing);
   const share = bavail / blocks;
   const says = `${((bavail * bsize) / gibibyte).toFixed(1)} GiB free, ${(100 * share).toFixed(0)} % of the disk`;
   const todo = 'Free space: logs, traces, backups. The embedded database and the broker stop when there is none.';

@@ -57,7 +57,7 @@ export async function checkDatabase(options: DatabaseToCheck): Promise<readonly 
   }
 }
 
-async function checkClock(client: pg.Client): Promise<Finding> {
+export async function checkClock(client: Pick<pg.Client, 'query'>): Promise<Finding> {
   const beganMs = Date.now();
   const { rows } = await client.query<{ ms: number }>(
     'select (extract(epoch from clock_timestamp()) * 1000)::float8 as ms',

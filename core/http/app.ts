@@ -24,6 +24,7 @@ export interface HttpAppOptions {
   readonly config: RateLimitConfig &
     Pick<
       Config,
+      | 'httpActiveUserMs'
       | 'httpSlowRequestMs'
       | 'httpStreamMaxBytes'
       | 'httpStreamStallMs'

@@ -1,6 +1,7 @@
 import { MqttClient, type IPublishPacket } from 'mqtt';
 import type { Logger } from '#core/telemetry/logger.ts';
 import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
+import { currentTraceparent } from '#core/telemetry/tracing.ts';
 import { toClientOptions, toShared } from './broker-client-options.ts';
 import { openBrokerStream } from './broker-stream.ts';
 import type { InflightBudget } from './inflight-budget.ts';
@@ -9,7 +10,7 @@ import type { IncomingMessage } from './incoming-message.ts';
 import { MessageConnection, type DirectMessage, type MessageConnectionOptions } from './message-connection.ts';
 import type { MessageRouter } from './message-router.ts';
 import { createNodeSubscriptions, type AddressedMessage, type NodeSubscriptions } from './node-subscriptions.ts';
-import { readPublishProperties } from './publish-properties.ts';
+import { readPublishProperties, toPublishProperties } from './publish-properties.ts';
 import type { ReadTurn } from './read-turn.ts';
 import { isReserved } from './reserved-topic.ts';
 import { startSessionDrain, type SessionDrain } from './session-drain.ts';
@@ -109,14 +110,12 @@ class Connection implements BrokerConnection {
   }
 
   async publish(topic: string, payload: string, { qos, retain, expirySeconds }: PublishOptions): Promise<void> {
-    if (expirySeconds === undefined) {
-      await this.#client.publishAsync(topic, payload, { qos, retain });
-    } else if (this.#version === 5) {
-      const properties = { messageExpiryInterval: expirySeconds };
-      await this.#client.publishAsync(topic, payload, { qos, retain, properties });
+    if (this.#version === 5) {
+      const properties = toPublishProperties(expirySeconds, currentTraceparent());
+      await this.#client.publishAsync(topic, payload, { qos, retain, ...(properties && { properties }) });
     } else {
       // MQTT 3.1.1 cannot tell when a message expires: of quality of service 0, the broker keeps it for nobody.
-      await this.#client.publishAsync(topic, payload, { qos: 0, retain });
+      await this.#client.publishAsync(topic, payload, { qos: expirySeconds === undefined ? qos : 0, retain });
     }
   }
 

@@ -1,4 +1,5 @@
-/** The properties of an MQTT 5 PUBLISH (§3.3.2.3), as far as the way of a fix needs them. */
+/** The properties of an MQTT 5 PUBLISH (§3.3.2.3), as far as the way of a fix and of an offer need them. */
+import type { IClientPublishOptions } from 'mqtt';
 
 export interface PublishProperties {
   /** Of the subscriptions that the message was sent for. */
@@ -20,6 +21,25 @@ const passedOver = new Map<number, Form>([
   [0x09, { texts: 1 }],
   [0x26, { texts: 2 }],
 ]);
+
+/**
+ * What a message to a device says beside its payload. The user property is the name that W3C's draft for MQTT gives it and
+ * what clients with tracing look for; a device that begins a trace of its own links to it, and nobody else is hurt.
+ *
+ * @param expirySeconds - undefined: never
+ * @param traceparent - of the span that publishes; undefined outside of one
+ * @returns undefined when there is nothing to say
+ */
+export function toPublishProperties(
+  expirySeconds: number | undefined,
+  traceparent: string | undefined,
+): NonNullable<IClientPublishOptions['properties']> | undefined {
+  if (expirySeconds === undefined && traceparent === undefined) return undefined;
+  return {
+    ...(expirySeconds === undefined ? {} : { messageExpiryInterval: expirySeconds }),
+    ...(traceparent === undefined ? {} : { userProperties: { traceparent } }),
+  };
+}
 
 /** Undefined for what only the library can read, or say that it is malformed. */
 export function readPublishProperties(body: Buffer): PublishProperties | undefined {

@@ -27,6 +27,8 @@ export interface CapabilityMethod {
   readonly args: TSchema;
   /** What the arguments ask for; empty when every plugin may. */
   access(args: never, plugin: PluginIdentity): readonly Access[];
+  /** There are arguments that ask for something, so it can be denied. */
+  readonly guarded?: boolean;
   run(args: never, call: Call): unknown;
   /** True for notes (`log.write`): no span, no answer. */
   readonly oneWay?: boolean;
@@ -65,6 +67,7 @@ export function method<Args>(definition: {
     args: definition.args,
     access: definition.access ?? (() => []),
     run: definition.run,
+    ...(definition.access === undefined ? {} : { guarded: true }),
     ...(definition.oneWay === true ? { oneWay: true } : {}),
     ...(definition.immediate === true ? { immediate: true } : {}),
     ...(definition.audited === undefined ? {} : { audited: definition.audited }),

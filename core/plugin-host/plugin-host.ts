@@ -8,7 +8,7 @@ import type { Audit } from './audit/audit.ts';
 import type { Capability } from './capability.ts';
 import { createDeathStore } from './deaths.ts';
 import { createInvoke } from './invoke.ts';
-import { showPermissions } from './permissions/permission-metrics.ts';
+import { showDenials, showPermissions } from './permissions/permission-metrics.ts';
 import { createPluginLimits } from './plugin-limits.ts';
 import { toSandboxOptions } from './sandbox/sandbox-options.ts';
 import type { StartSandbox } from './sandbox/sandbox.ts';
@@ -86,6 +86,7 @@ export function createPluginHost(options: PluginHostOptions): PluginHost {
     random: Math.random,
   };
   showPermissions(telemetry.metrics, admitted);
+  showDenials(telemetry.metrics, { plugins: admitted.plugins, capabilities: options.capabilities });
   for (const plugin of admitted.plugins) {
     const supervisor = createSupervisor({ ...shared, sandbox: toSandboxOptions(plugin, { ...admitted, config }) });
     supervisor.onStateChange(({ to }) => {

@@ -1,4 +1,5 @@
 import type { Labels } from './recorder.ts';
+import type { SeriesBudget } from './series-budget.ts';
 
 /** Longer values are counted as `other`: label values are kept for the life of the process. */
 const valueLengthMax = 256;
@@ -12,6 +13,9 @@ export interface LabelSetsOptions<Child> {
   readonly max: number;
   /** Label whose values may fill half of `max` each, and that is kept on overflow. */
   readonly partition?: string | undefined;
+  /** What each label set takes of the budget. */
+  readonly series: number;
+  readonly budget: SeriesBudget;
   create(labels: Labels): Child;
   onOverflow(): void;
 }
@@ -30,13 +34,16 @@ export interface LabelSets<Child> {
  * allocation, where one joined key would cost a new string on every recording.
  */
 export function createLabelSets<Child extends object>(options: LabelSetsOptions<Child>): LabelSets<Child> {
-  const { labels: names, partition } = options;
+  const { labels: names, partition, series, budget } = options;
   const root: Level<Child> = new Map();
   const children = new Set<Child>();
   const partitionOf = new WeakMap<Child, string>();
   const partitionSizes = new Map<string, number>();
   const partitionMax = partition === undefined ? options.max : Math.max(1, Math.floor(options.max / 2));
   const single = names.length === 0 ? options.create({}) : undefined;
+  // The only set, or the last resort: `other` for all labels.
+  budget.reserve(series);
+  let lastResort: Child | undefined;
 
   function add(labels: Labels, values: readonly string[]): Child {
     const given = Object.fromEntries(
@@ -62,11 +69,24 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     const values = names.map((name) => labels[name] ?? '');
     const part = partition === undefined ? '' : (labels[partition] ?? '');
     const full = children.size >= options.max || (partitionSizes.get(part) ?? 0) >= partitionMax;
-    if (!full && values.every((value) => value.length <= valueLengthMax)) return add(labels, values);
+    const fits = !full && values.every((value) => value.length <= valueLengthMax) && budget.take(series);
+    if (fits) return add(labels, values);
     options.onOverflow();
-    const kept = part.length <= valueLengthMax ? part : 'other';
-    const others = names.map((name) => (name === partition ? kept : 'other'));
-    return find(root, others) ?? add(labels, others);
+    return partition === undefined || part.length > valueLengthMax ? resort() : ofPartition(part);
+  }
+
+  /** What a partition has too much of, under its name as long as there is room for that. */
+  function ofPartition(part: string): Child {
+    const others = names.map((name) => (name === partition ? part : 'other'));
+    const known = find(root, others);
+    if (known !== undefined) return known;
+    return budget.take(series) ? add({ [partition as string]: part }, others) : resort();
+  }
+
+  function resort(): Child {
+    const others = names.map(() => 'other');
+    lastResort ??= find(root, others) ?? add({}, others);
+    return lastResort;
   }
 
   function of(labels: Labels): Child {
@@ -84,6 +104,8 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     const values = names.map((name) => labels[name] ?? '');
     const child = find(root, values);
     if (child === undefined || !children.delete(child)) return;
+    if (child === lastResort) lastResort = undefined;
+    else budget.give(series);
     const part = partitionOf.get(child) ?? '';
     partitionSizes.set(part, (partitionSizes.get(part) ?? 1) - 1);
     prune(root, values);

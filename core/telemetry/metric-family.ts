@@ -2,6 +2,7 @@ import { context, TraceFlags } from '@opentelemetry/api';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createLabelSets, type LabelSets } from './label-sets.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
+import type { SeriesBudget } from './series-budget.ts';
 import { spanOf } from './span-context.ts';
 
 /** The newest traced observation of a bucket. */
@@ -29,6 +30,7 @@ export interface MetricFamily {
 
 interface FamilyOptions {
   readonly labelSetsMax: number;
+  readonly budget: SeriesBudget;
   onOverflow(): void;
 }
 
@@ -64,9 +66,16 @@ function labelSetsOf<Child extends object>(
     partition: definition.partition,
     // What the catalogue names is bounded already.
     max: Math.max(options.labelSetsMax, definition.initial?.length ?? 0),
+    series: seriesOf(definition),
+    budget: options.budget,
     onOverflow: () => options.onOverflow(),
     create,
   });
+}
+
+/** Of one label set. A histogram has one for each bucket, the one without a bound, the sum and the count. */
+function seriesOf({ type, buckets = [] }: MetricDefinition): number {
+  return type === 'histogram' ? buckets.length + 3 : 1;
 }
 
 function createValueFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {

@@ -7,6 +7,7 @@ import { createExposition } from './exposition.ts';
 import { describeDefinitionProblem, familyName } from './metric-name.ts';
 import { createMetricFamily, type MetricFamily } from './metric-family.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
+import { always, createSeriesBudget, type SeriesBudget } from './series-budget.ts';
 
 export type { Counter, Gauge, Histogram, Labels };
 
@@ -34,6 +35,8 @@ export interface Metrics {
 export interface MetricsOptions {
   /** Label sets kept per metric (METRIC_LABEL_SETS_MAX). */
   readonly labelSetsMax: number;
+  /** Series that are exported, of all metrics together (METRIC_SERIES_MAX). @default 10000 */
+  readonly seriesMax?: number;
   /** Longest that one collector may hold up a scrape. @default 5000 */
   readonly collectTimeoutMs?: number;
   /** Metrics that one plugin may define. @default 50 */
@@ -42,18 +45,34 @@ export interface MetricsOptions {
   onCollectError?(error: unknown): void;
 }
 
+const droppedName = 'returnit_metric_labelsets_dropped_total';
+/** Of all series, for what one plugin declares: none can use up what the others need. */
+const ownerShare = 1 / 8;
+
 /** The metrics of this process: what the catalogue names, with every known label set at 0. */
 export function createMetrics(options: MetricsOptions): Metrics {
   const families = new Map<string, MetricFamily>();
   const exposition = createExposition();
+  const seriesMax = options.seriesMax ?? 10_000;
+  const budget = createSeriesBudget(seriesMax);
+  const ownerBudgets = new Map<string, SeriesBudget>();
 
-  function add(definition: MetricDefinition): void {
+  function add(definition: MetricDefinition, own: SeriesBudget): void {
+    const { name } = definition;
     const family = createMetricFamily(definition, {
-      labelSetsMax: options.labelSetsMax,
-      onOverflow: () => counter('returnit_metric_labelsets_dropped_total').inc({ metric: definition.name }),
+      // One set a metric, and there are only so many of those; without it nobody would hear of the others.
+      ...(name === droppedName
+        ? { labelSetsMax: Infinity, budget: always(budget) }
+        : { labelSetsMax: options.labelSetsMax, budget: own }),
+      onOverflow: () => counter(droppedName).inc({ metric: name }),
     });
-    families.set(definition.name, family);
+    families.set(name, family);
     exposition.add(family);
+  }
+
+  /** What cannot have too many label sets drops none. */
+  function beginDropped({ name, labels }: MetricDefinition): void {
+    if (labels.length > 0) counter(droppedName).inc({ metric: name }, 0);
   }
 
   function recorder(name: string, type: MetricDefinition['type']): MetricFamily['recorder'] {
@@ -80,11 +99,18 @@ export function createMetrics(options: MetricsOptions): Metrics {
     const max = options.definitionsPerOwnerMax ?? 50;
     if (all.filter((other) => other.owner === definition.owner).length >= max)
       throw refuse(`${definition.owner} already has ${max}`);
-    add(definition);
+    add(
+      definition,
+      ownerBudgets.getOrInsertComputed(definition.owner, () =>
+        createSeriesBudget(Math.floor(seriesMax * ownerShare), budget),
+      ),
+    );
+    beginDropped(definition);
   }
 
-  for (const definition of catalogue) add(definition);
+  for (const definition of catalogue) add(definition, budget);
   const counter = (name: string): Counter => recorder(name, 'counter') as Counter;
+  for (const definition of catalogue) beginDropped(definition);
   const collectErrors = counter('returnit_metrics_collect_errors_total');
   const collectors = createCollectors(options.collectTimeoutMs ?? 5000, (error) => {
     collectErrors.inc();

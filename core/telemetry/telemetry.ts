@@ -44,7 +44,13 @@ type TelemetryConfig = Pick<
   Partial<
     Pick<
       Config,
-      'tracesTailKept' | 'tracesSampleRatio' | 'tracesSlowMs' | 'tracesHeldMax' | 'tracesQueueMax' | 'tracesStopMs'
+      | 'metricSeriesMax'
+      | 'tracesTailKept'
+      | 'tracesSampleRatio'
+      | 'tracesSlowMs'
+      | 'tracesHeldMax'
+      | 'tracesQueueMax'
+      | 'tracesStopMs'
     >
   >;
 
@@ -53,6 +59,7 @@ export async function createTelemetry(config: TelemetryConfig, options: Telemetr
   const { environment, region } = config;
   const metrics = createMetrics({
     labelSetsMax: config.metricLabelSetsMax,
+    ...(config.metricSeriesMax === undefined ? {} : { seriesMax: config.metricSeriesMax }),
     onCollectError: (error) => logger.error({ component: 'telemetry', err: error }, 'Cannot collect metrics'),
   });
   const logFile = options.logFile === undefined ? undefined : openLogFile(options.logFile, metrics);

@@ -42,6 +42,8 @@ export function createIntakeMetrics(metrics: Pick<Metrics, 'increment' | 'observ
       });
       if (lags.length === 0) return;
       const toReceiptMs = lags.map((lag) => lag.toReceiptMs);
+      const ahead = toReceiptMs.filter((ms) => ms < 0).length;
+      if (ahead > 0) metrics.increment('returnit_tracking_clock_ahead_total', {}, ahead);
       observe('returnit_tracking_receipt_lag_seconds', Math.min(...toReceiptMs), { fix: 'newest' });
       observe('returnit_tracking_receipt_lag_seconds', Math.max(...toReceiptMs), { fix: 'oldest' });
       observe('returnit_tracking_commit_lag_seconds', Math.max(...lags.map((lag) => lag.toCommitMs)), {});

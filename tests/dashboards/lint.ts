@@ -141,9 +141,11 @@ export const rules: Readonly<Record<string, Rule>> = {
     ),
 };
 
+const capacityGauges = new Set(['returnit_live_connections', 'returnit_http_active_users']);
+
 /** Of what the platform is laid out for, all nodes together count. */
 function isCapacity({ matchers, range, metric }: Selector): boolean {
-  return !matchers.includes('instance') && (range === '5m' || metric === 'returnit_live_connections');
+  return !matchers.includes('instance') && (range === '5m' || capacityGauges.has(metric));
 }
 
 function overlap({ gridPos: a }: Panel, { gridPos: b }: Panel): boolean {

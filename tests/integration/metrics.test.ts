@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { catalogue } from '#core/telemetry/catalogue.ts';
@@ -9,6 +11,7 @@ import { orderReached } from '../support/journey.ts';
 import { watchBySocket } from '../support/live-client.ts';
 import { readSample, startPlatform, type TestPlatform } from '../support/platform.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
+import { projectDir } from '../support/project-copy.ts';
 
 /** Series that one process may export. */
 const seriesMax = 10_000;
@@ -149,6 +152,21 @@ describe('/metrics of a platform with demo drivers', () => {
     }
   });
 
+  it("leads from each of the plugins' latencies that the demo has to a trace", async () => {
+    const { ops } = platform.app.addresses;
+    const answer = await fetch(`${ops}/metrics`, { headers: { accept: 'application/openmetrics-text' } });
+    const lines = (await answer.text()).split('\n');
+    for (const name of [
+      'returnit_assign_seconds',
+      'returnit_orders_pickup_delay_seconds',
+      'returnit_tracking_commit_lag_seconds',
+    ])
+      assert.ok(
+        lines.some((line) => line.startsWith(`${name}_bucket{`) && line.includes(' # {trace_id="')),
+        name,
+      );
+  });
+
   it('has what Postgres says of itself', () => {
     const postgres = [
       ['connections', { state: 'idle' }],
@@ -192,6 +210,22 @@ describe('/metrics of a platform with demo drivers', () => {
     const absent = atLeastOne.filter(([name, labels]) => !(readSample(page, name, labels) > 0));
     assert.deepEqual(absent, []);
     assert.equal(readSample(page, 'returnit_plugin_capability_calls_total', { outcome: 'denied' }), 0);
+  });
+
+  it('has of each plugin the label values that its plugin.json names, and no others', () => {
+    for (const name of readdirSync(join(projectDir, 'plugins')).filter((entry) => !entry.includes('.'))) {
+      const manifest = JSON.parse(readFileSync(join(projectDir, 'plugins', name, 'plugin.json'), 'utf8')) as {
+        readonly metrics: Readonly<Record<string, { readonly values?: Readonly<Record<string, readonly string[]>> }>>;
+      };
+      for (const [metric, { values }] of Object.entries(manifest.metrics)) {
+        if (values === undefined) continue;
+        for (const [label, allowed] of Object.entries(values)) {
+          const seen = page.split('\n').filter((line) => line.startsWith(`${metric}{`));
+          const found = new Set(seen.map((line) => new RegExp(`[{,]${label}="([^"]*)"`).exec(line)?.[1]));
+          assert.deepEqual([...found].toSorted(), allowed.toSorted(), `${metric} ${label}`);
+        }
+      }
+    }
   });
 
   it('shows the reasons of deaths at 0 before the first death', () => {

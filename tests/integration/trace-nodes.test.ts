@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import { skipWithoutMosquitto } from '../core/mqtt/mosquitto.ts';
 import type { CoreProcess } from '../support/core-process.ts';
 import { bookingAt, orderReached, placeOf, type Order } from '../support/journey.ts';
+import { startMailServer, type TestMailServer } from '../support/mail-server.ts';
 import { createMosquittoNodes, type MosquittoNodes } from '../support/mosquitto-nodes.ts';
 import { attributesOf, startOtlpReceiver, type OtlpReceiver, type ReceivedSpan } from '../support/otlp-receiver.ts';
 import { until } from '../support/until.ts';
@@ -37,18 +38,31 @@ describe('the trace of an order on two nodes', { skip: skipWithoutMosquitto }, (
   let receiver: OtlpReceiver;
   let desk: CoreProcess;
   let street: CoreProcess;
+  let mail: TestMailServer;
   let order: Order;
+  /** Of the offer, as the driver's phone is told. */
+  let offered: string | undefined;
 
   before(async () => {
     receiver = await startOtlpReceiver();
     nodes = await createMosquittoNodes('');
     const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url };
+    mail = await startMailServer({ options: { hideSTARTTLS: true, disabledCommands: ['STARTTLS'] } });
+    const mailing = {
+      SMTP_URL: `smtp://localhost:${mail.port}`,
+      SMTP_TLS: 'none',
+      MAIL_FROM: 'ReturnIt <service@returnit.example>',
+    };
     desk = await nodes.start('desk', { plugins: 'orders,payments', environment });
-    street = await nodes.start('street', { plugins: 'orders,drivers,tracking,notifications', environment });
+    street = await nodes.start('street', {
+      plugins: 'orders,drivers,tracking,notifications',
+      environment: { ...environment, ...mailing },
+    });
     order = await carryOut();
   });
   after(async () => {
     await nodes?.stop();
+    await mail?.stop();
     await receiver?.stop();
   });
 
@@ -59,7 +73,11 @@ describe('the trace of an order on two nodes', { skip: skipWithoutMosquitto }, (
     await ops.ok('POST', '/drivers', { driverId, name: 'Driver', vehicle: 'van' });
     await driver.ok('POST', `/drivers/${driverId}/shift`, { onShift: true });
     const offers: { offerId: string }[] = [];
-    nodes.phones.on('message', (_topic, payload) => offers.push(JSON.parse(String(payload)) as { offerId: string }));
+    nodes.phones.on('message', (_topic, payload, { properties }) => {
+      offers.push(JSON.parse(String(payload)) as { offerId: string });
+      const told = properties?.userProperties?.['traceparent'];
+      if (typeof told === 'string') offered ??= told;
+    });
     await nodes.phones.subscribeAsync(`drivers/${driverId}/offers`, { qos: 1 });
     const fix = JSON.stringify({ ...place, recordedAt: new Date().toISOString(), accuracyM: 5, ...phone });
     await nodes.phones.publishAsync(`drivers/${driverId}/location`, fix, { qos: 1 });
@@ -69,6 +87,7 @@ describe('the trace of an order on two nodes', { skip: skipWithoutMosquitto }, (
     });
 
     const customer = await desk.as('customer', 'c1');
+    await (await street.as('customer', 'c1')).ok('PUT', '/notifications/preferences', { email: 'c1@example.com' });
     const { status, body } = await customer.request<Order>('POST', '/orders', {
       body: bookingAt(place),
       headers: { traceparent: `00-${traceId}-${customersSpan}-00` },
@@ -174,10 +193,28 @@ describe('the trace of an order on two nodes', { skip: skipWithoutMosquitto }, (
     );
   });
 
-  it('ends with what the customer is told', async () => {
+  it('is told to the phone with the offer, as a user property of MQTT 5', async () => {
     const spans = await wholeStory();
-    const delivered = spans.filter(({ name }) => name === 'process event.notifications.order.completed');
-    assert.equal(delivered.length, 1);
+    const publishes = spans.filter(({ name }) => name === 'mqtt.publish');
+    const [, trace, span] = offered?.split('-') ?? [];
+    assert.equal(trace, traceId);
+    assert.ok(publishes.some(({ spanId }) => spanId === span));
+  });
+
+  it('ends with the job that sends the customer the last message', async () => {
+    const leadsBackTo = (spans: readonly ReceivedSpan[], name: string, from: ReceivedSpan): boolean => {
+      const parent = spans.find(({ spanId }) => spanId === from.parentSpanId);
+      return parent !== undefined && (parent.name === name || leadsBackTo(spans, name, parent));
+    };
+    const delivery = 'process event.notifications.order.completed';
+    const sending = await until('the mail about the completion is sent', () => {
+      const spans = ofStory();
+      const jobs = spans.filter(({ name }) => name === 'process notifications.email');
+      return jobs.find((job) => leadsBackTo(spans, delivery, job));
+    });
+    assert.ok(ofStory().some(({ name, parentSpanId }) => name === 'mail.send' && parentSpanId === sending.spanId));
+    assert.equal(ofStory().filter(({ name }) => name === delivery).length, 1);
+    assert.ok(mail.mails.some(({ to }) => to.includes('c1@example.com')));
   });
 
   it('is where the history of the order says', () => {

@@ -31,7 +31,7 @@ export async function createMosquittoNodes(plugins: string): Promise<MosquittoNo
   // Nobody kills it: nothing is worth a save at each change, which takes the longer the more is queued.
   const broker = await createMosquitto({ saveEachChange: false });
   await broker.start();
-  const phones = await mqtt.connectAsync(broker.url, { clientId: 'phones' });
+  const phones = await mqtt.connectAsync(broker.url, { clientId: 'phones', protocolVersion: 5 });
   const environment = {
     DATABASE_URL: database.url,
     MQTT_URL: broker.url,

@@ -3,6 +3,7 @@ import type { Config } from '#core/config/settings.ts';
 import type { Labels } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
+import { createActiveUsers } from '../active-users.ts';
 import type { HttpContext, HttpMiddleware } from '../http-context.ts';
 import { createRequestLog, type FinishedRequest } from '../request-log.ts';
 import type { RouteMatch, RouteTable } from '../route-table.ts';
@@ -10,10 +11,11 @@ import type { RouteRoles } from '../route.ts';
 
 export interface HttpTelemetryOptions {
   readonly telemetry: Telemetry;
-  readonly routes: Pick<RouteTable, 'match'>;
-  readonly config: Pick<Config, 'httpSlowRequestMs'>;
+  readonly routes: Pick<RouteTable, 'match' | 'list' | 'version'>;
+  readonly config: Pick<Config, 'httpSlowRequestMs' | 'httpActiveUserMs'>;
 }
 
+const unmatched = '__unmatched__';
 const knownMethods = new Set(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 'OPTIONS']);
 /** RFC 9110 has no status for a client that went away; nginx's is the one that operators know. */
 const abortedStatus = 499;
@@ -26,6 +28,7 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
   const { telemetry, routes } = options;
   const active = telemetry.metrics.gauge('http_server_active_requests');
   const finish = createFinish(options);
+  beginCounting(options);
   return async (ctx, next) => {
     const startMs = performance.now();
     const { path } = ctx;
@@ -85,13 +88,33 @@ function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finishe
   const { telemetry, config } = options;
   const durations = telemetry.metrics.histogram('http_server_request_duration_seconds');
   const slow = telemetry.metrics.counter('returnit_http_slow_requests_total');
+  const failed = telemetry.metrics.counter('returnit_http_failed_requests_total');
   const log = createRequestLog(telemetry.logger, config);
+  const users = createActiveUsers({ withinMs: config.httpActiveUserMs });
+  const active = telemetry.metrics.gauge('returnit_http_active_users');
+  telemetry.metrics.onCollect(() => active.set({}, users.count(performance.now())));
   return (ctx, finished) => {
     durations.observe(durationLabels(ctx, finished), finished.durationMs / 1000);
+    const { principal } = ctx.state as Partial<HttpContext['state']>;
+    if (principal !== undefined) users.saw(principal, performance.now());
     const isSlow = finished.answeredMs > config.httpSlowRequestMs;
     if (isSlow) slow.inc({ http_route: finished.template, plugin: ownerOf(ctx) });
+    if (finished.status >= 500) failed.inc({ http_route: finished.template, plugin: ownerOf(ctx) });
     log(ctx, { ...finished, isSlow, plugin: ownerOf(ctx) });
   };
+}
+
+/** Each route's failures and slow requests begin at 0, since an increase does not show what a series begins with. */
+function beginCounting({ telemetry: { metrics }, routes }: HttpTelemetryOptions): void {
+  const counters = ['failed', 'slow'].map((kind) => metrics.counter(`returnit_http_${kind}_requests_total`));
+  let shown: number | undefined;
+  metrics.onCollect(() => {
+    if (routes.version === shown) return;
+    shown = routes.version;
+    const labels = routes.list().map(({ path, owner }) => ({ http_route: path.template, plugin: owner.name }));
+    for (const set of [...labels, { http_route: unmatched, plugin: 'core' }])
+      for (const counter of counters) counter.inc(set, 0);
+  });
 }
 
 function durationLabels(ctx: HttpContext, { method, template, status, errorType }: FinishedRequest): Labels {
@@ -119,7 +142,7 @@ function errorTypeOf(ctx: HttpContext, status: number): string {
 
 function templateOf(match: RouteMatch): string {
   if (match.kind === 'found') return match.route.path.template;
-  return match.kind === 'other-verb' ? match.template : '__unmatched__';
+  return match.kind === 'other-verb' ? match.template : unmatched;
 }
 
 function ownerOf(ctx: HttpContext): string {

@@ -99,6 +99,16 @@ const MetricSchema = Type.Object(
     type: Type.Enum(['counter', 'gauge', 'histogram']),
     help: Type.String({ minLength: 3, maxLength: 200, description: 'One sentence' }),
     labels: Type.Array(labelName(), { maxItems: 6, uniqueItems: true, description: 'Label names; "plugin" is added' }),
+    values: Type.Optional(
+      Type.Record(
+        Type.String(),
+        Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { minItems: 1, maxItems: 30 }),
+        {
+          description:
+            'The values of every label, where they are known: each of their sets is there from the start, at 0',
+        },
+      ),
+    ),
     unit: Type.Optional(Type.String({ maxLength: 32 })),
     buckets: Type.Optional(
       Type.Array(Type.Number(), { minItems: 1, maxItems: 30, description: 'Upper bounds, ascending; histograms only' }),

@@ -1,4 +1,5 @@
 import type { Metrics } from '#core/telemetry/metrics.ts';
+import type { Capability } from '../capability.ts';
 import { permissionNames } from './permission-names.ts';
 import { effectiveGrants, missingGrants, type PluginRules } from './permission-rules.ts';
 import type { Permissions } from './permissions.ts';
@@ -14,6 +15,21 @@ export function showPermissions(metrics: Metrics, { plugins, permissions }: Aski
     const rules = permissions.rulesOf(manifest.name);
     if (rules !== undefined) showRules(metrics, manifest.name, rules);
   }
+}
+
+/** Each call that can be denied begins at 0, for each plugin: the first denial must be visible as an increase. */
+export function showDenials(
+  metrics: Metrics,
+  { plugins, capabilities }: Pick<Asking, 'plugins'> & { readonly capabilities: readonly Capability[] },
+): void {
+  const calls = metrics.counter('returnit_plugin_capability_calls_total');
+  const names = capabilities.flatMap(({ name, methods }) =>
+    Object.entries(methods)
+      .filter(([, { guarded }]) => guarded === true)
+      .map(([method]) => `${name}.${method}`),
+  );
+  for (const { manifest } of plugins)
+    for (const capability of names) calls.inc({ plugin: manifest.name, capability, outcome: 'denied' }, 0);
 }
 
 function showRules(metrics: Metrics, plugin: string, rules: PluginRules): void {

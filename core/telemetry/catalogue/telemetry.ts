@@ -62,7 +62,7 @@ export const telemetryMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_metric_labelsets_dropped_total',
     type: 'counter',
-    help: 'Recordings counted as `other` because a metric had METRIC_LABEL_SETS_MAX label sets',
+    help: 'Recordings counted as `other`: a metric had METRIC_LABEL_SETS_MAX label sets, or the process METRIC_SERIES_MAX series',
     unit: 'recordings',
     labels: ['metric'],
     owner: 'telemetry',

@@ -8,6 +8,7 @@ import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { checkBroker } from '#core/doctor/check-broker.ts';
 import { checkConfiguration } from '#core/doctor/check-configuration.ts';
+import { checkClock } from '#core/doctor/check-database.ts';
 import { checkDataFolder } from '#core/doctor/check-data-folder.ts';
 import { examine } from '#core/doctor/doctor.ts';
 import type { Finding } from '#core/doctor/finding.ts';
@@ -52,11 +53,37 @@ describe('checkDataFolder()', () => {
       // Postgres' own account passes through it.
       chmodSync(folder, 0o711);
       assert.equal(find(await checkDataFolder(folder), 'data folder').verdict, 'ok');
+      for (const [freeShare, verdict] of [
+        [0.5, 'ok'],
+        [0.09, 'warning'],
+        [0.01, 'failed'],
+      ] as const) {
+        const measure = () => Promise.resolve({ bavail: freeShare * 1000, blocks: 1000, bsize: 2 ** 30 });
+        const disk = find(await checkDataFolder(folder, measure), 'disk');
+        assert.equal(disk.verdict, verdict);
+        assert.equal(disk.todo !== undefined, verdict !== 'ok');
+      }
       const missing = await checkDataFolder(join(folder, 'not', 'there'));
       assert.equal(find(missing, 'data folder').verdict, 'ok');
       assert.match(find(missing, 'disk').says, /GiB free, \d+ % of the disk/);
     } finally {
       rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('checkClock()', () => {
+  /** A database whose clock is so far from ours. */
+  const ahead = (ms: number): Pick<pg.Client, 'query'> =>
+    ({ query: () => Promise.resolve({ rows: [{ ms: Date.now() + ms }] }) }) as unknown as pg.Client;
+
+  it('says when the clocks of node and database are apart, whichever is ahead', async () => {
+    assert.equal((await checkClock(ahead(0))).verdict, 'ok');
+    for (const ms of [60_000, -60_000]) {
+      const { verdict, says, todo } = await checkClock(ahead(ms));
+      assert.equal(verdict, 'warning');
+      assert.match(says, /^(59|60)\d{3} ms between this clock and the database's$/);
+      assert.match(todo ?? '', /chrony/);
     }
   });
 });

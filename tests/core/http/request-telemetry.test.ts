@@ -14,6 +14,9 @@ describe('telemetry of a request', () => {
   });
   after(() => fixture.stop());
 
+  const activeUsers = async (): Promise<number> =>
+    Number(/^returnit_http_active_users (\d+)$/m.exec(await fixture.metrics())?.[1]);
+
   it("is a server span of the route that continues the caller's trace", async () => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     let inside: string | undefined;
@@ -85,7 +88,31 @@ describe('telemetry of a request', () => {
     assert.doesNotMatch(text, /nothing\/here|\/orders\/[ab]/);
   });
 
+  it('has failures and slow requests of each route at 0 before the first', async () => {
+    await fixture.route(createFakePlugin('drivers'), { path: '/never/{driverId}', roles: 'public' });
+    const text = await fixture.metrics();
+    for (const kind of ['failed', 'slow']) {
+      const family = `\nreturnit_http_${kind}_requests_total`;
+      assert.ok(text.includes(`${family}{http_route="/never/{driverId}",plugin="drivers"} 0\n`), kind);
+      // Others have asked for what is not there, and may have waited.
+      assert.ok(text.includes(`${family}{http_route="__unmatched__",plugin="core"} `), kind);
+    }
+  });
+
+  it('counts who has asked within a while as active, by name', async () => {
+    const before = await activeUsers();
+    for (const subject of ['u1', 'u2', 'u1'])
+      await (await fixture.request('/orders/1', { role: 'customer', subject })).text();
+    await (await fixture.request('/orders/1')).text();
+    await until('both are counted', async () => (await activeUsers()) === before + 2);
+  });
+
   it('has an error type when the server failed', async () => {
+    const failed = async (): Promise<number> =>
+      Number(
+        /^returnit_http_failed_requests_total\{http_route="\/orders[^}]*\} (\d+)/m.exec(await fixture.metrics())?.[1],
+      );
+    const failedBefore = await failed();
     plugin.handler = () => ({ status: 299 });
     const response = await fixture.request('/orders/1');
     await response.text();
@@ -95,6 +122,7 @@ describe('telemetry of a request', () => {
     );
     const [span] = fixture.tracing.recentSpans(response.headers.get('x-request-id') ?? '');
     assert.equal(span?.attributes['error.type'], 'INVALID_RESPONSE');
+    assert.equal(await failed(), failedBefore + 1);
   });
 
   it('is logged as a warning with its trace when it is slow, else for debugging', async () => {

@@ -174,7 +174,10 @@ describe('intake of messages', () => {
     assert.ok(newest !== undefined && newest >= 0 && newest < 55, String(newest));
     assert.ok(oldest !== undefined && oldest >= 3600 && oldest < 3660, String(oldest));
     assert.ok(commit !== undefined && commit >= 5, String(commit));
+    assert.equal(running.counted('returnit_tracking_clock_ahead_total', {}), 0);
     await receive({ ...toMessage(0), payload: '[]' });
     assert.equal(running.recorded.observed.length, 3, 'a batch without a fix has no lag');
+    await receive(toMessage(-60), toMessage(0));
+    assert.equal(running.counted('returnit_tracking_clock_ahead_total', {}), 1);
   });
 });

@@ -86,6 +86,26 @@ describe('metrics.record', () => {
   const record = (capability: Capability, args: object): unknown =>
     call(capability, 'record', { value: 1, labels: {}, ...args });
 
+  it('shows every set of the declared values at 0 before the first event', async () => {
+    const values = { channel: ['email', 'sms'], outcome: ['sent', 'failed'] };
+    const told: Manifest['metrics'][string] = { type: 'counter', help: 'Messages', labels: ['outcome', 'channel'] };
+    const telemetry = createTestTelemetry();
+    const metrics = { returnit_told_total: { ...told, values }, returnit_untold_total: told };
+    createMetricsCapability({ telemetry, plugins: [{ name: 'orders', metrics }] });
+    const { body } = await telemetry.metrics.render();
+    const shown = body.split('\n').filter((line) => /^returnit_(un)?told_total/.test(line));
+    assert.deepEqual(
+      shown.toSorted(),
+      values.outcome
+        .flatMap((outcome) =>
+          values.channel.map(
+            (channel) => `returnit_told_total{outcome="${outcome}",channel="${channel}",plugin="orders"} 0`,
+          ),
+        )
+        .toSorted(),
+    );
+  });
+
   it('records what is declared, with the plugin as a label', async () => {
     const telemetry = createTestTelemetry();
     const capability = createMetricsCapability({ telemetry, plugins });

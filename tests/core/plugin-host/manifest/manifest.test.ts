@@ -165,6 +165,20 @@ describe('parseManifest()', () => {
     );
     assert.match(metric('returnit_things', { type: 'gauge', buckets: [1] }), /must have no "buckets": it is a gauge/);
     assert.match(metric('returnit_things', { type: 'histogram' }), /must have "buckets"/);
+    const outcome = { type: 'counter', labels: ['outcome'] };
+    assert.match(
+      metric('returnit_a_total', { ...outcome, values: { end: ['ok'] } }),
+      /must have "values" of each of its labels \(outcome\), and of no other: they are of \(end\)/,
+    );
+    const many = Array.from({ length: 11 }, (_, index) => `v${index}`);
+    assert.match(
+      metric('returnit_a_total', { type: 'counter', labels: ['a', 'b'], values: { a: many, b: many } }),
+      /must have at most 100 sets of "values": they make 121/,
+    );
+    assert.match(
+      metric('returnit_things', { type: 'gauge', labels: ['a'], values: { a: ['b'] } }),
+      /must have no "values": a gauge that nobody has set says nothing/,
+    );
     assert.match(
       metric('returnit_a_total', { type: 'counter', labels: ['plugin'] }),
       /labels\[0\] must be a label name/,

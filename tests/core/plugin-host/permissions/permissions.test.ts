@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Access } from '#core/plugin-host/capability.ts';
+import { method, type Access } from '#core/plugin-host/capability.ts';
 import type { Grants } from '#core/plugin-host/permissions/grants.ts';
 import type { ManifestPermissions } from '#core/plugin-host/manifest/manifest-schema.ts';
-import { showPermissions } from '#core/plugin-host/permissions/permission-metrics.ts';
+import { showDenials, showPermissions } from '#core/plugin-host/permissions/permission-metrics.ts';
 import { NotCapable } from '#core/plugin-host/permissions/not-capable.ts';
 import { collectRules, missingGrants, type RunRules } from '#core/plugin-host/permissions/permission-rules.ts';
 import { createPermissions, type Decision } from '#core/plugin-host/permissions/permissions.ts';
@@ -184,6 +184,22 @@ describe('missingGrants()', () => {
       grants: { grants: {} },
     });
     assert.equal(permissions.check('payments', net('osrm.example:443')).state, 'prompt');
+  });
+});
+
+describe('showDenials()', () => {
+  it('has each call of each plugin that can be denied at 0 before the first denial', async () => {
+    const metrics = createMetrics({ labelSetsMax: 50 });
+    const guarded = method({ args: {}, access: () => [], run: () => null });
+    const free = method({ args: {}, run: () => null });
+    const capabilities = [{ name: 'net', methods: { fetch: guarded, open: guarded, close: free } }];
+    showDenials(metrics, { plugins: [{ manifest: { name: 'payments' } }], capabilities });
+    const { body } = await metrics.render();
+    for (const call of ['net.fetch', 'net.open']) {
+      const labels = `plugin="payments",capability="${call}",outcome="denied"`;
+      assert.ok(body.includes(`\nreturnit_plugin_capability_calls_total{${labels}} 0\n`), call);
+    }
+    assert.ok(!body.includes('net.close'), 'what everybody may is denied to nobody');
   });
 });
 

@@ -1,0 +1,43 @@
+import type { Principal } from '#plugin-api';
+
+export interface ActiveUsers {
+  /** Somebody has asked for something. Devices and those without a name are no users. */
+  saw(principal: Principal, nowMs: number): void;
+  /** How many have within the last `withinMs`. */
+  count(nowMs: number): number;
+}
+
+export interface ActiveUsersOptions {
+  readonly withinMs: number;
+  /** Users that are remembered; of more, the one heard of longest ago goes. @default 100000 */
+  readonly usersMax?: number;
+}
+
+/** Who uses the platform now, by this node. */
+export function createActiveUsers({ withinMs, usersMax = 100_000 }: ActiveUsersOptions): ActiveUsers {
+  /** When each was last heard of, in the order of that. */
+  const seenMs = new Map<string, number>();
+
+  const forgetUntil = (ms: number): void => {
+    for (const [user, seen] of seenMs) {
+      if (seen > ms) return;
+      seenMs.delete(user);
+    }
+  };
+
+  return {
+    saw({ role, id }, nowMs) {
+      if (role === 'device' || role === 'anonymous') return;
+      const user = `${role} ${id}`;
+      seenMs.delete(user);
+      seenMs.set(user, nowMs);
+      if (seenMs.size <= usersMax) return;
+      const [oldest] = seenMs.keys();
+      if (oldest !== undefined) seenMs.delete(oldest);
+    },
+    count(nowMs) {
+      forgetUntil(nowMs - withinMs);
+      return seenMs.size;
+    },
+  };
+}
