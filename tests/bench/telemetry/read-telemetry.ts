@@ -12,8 +12,7 @@ export async function readTelemetry(ops: string, route: string): Promise<ReadTel
   const lines = seriesOf(await (await fetch(`${ops}/metrics`)).text());
   const { traces } = (await (await fetch(`${ops}/traces`)).json()) as { readonly traces: readonly unknown[] };
   const counts = lines.filter(
-    (line) =>
-      line.startsWith('http_server_request_duration_seconds_count{') && line.includes(`http_route="${route}"`),
+    (line) => line.startsWith('http_server_request_duration_seconds_count{') && line.includes(`http_route="${route}"`),
   );
   const counted = counts.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   return { counted, metrics: lines.length, traces: traces.length };

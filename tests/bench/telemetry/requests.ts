@@ -79,10 +79,7 @@ async function assertTelemetry(sides: Sides['sides'], asked: Readonly<Record<Sid
 }
 
 /** A core sends what it has left when it stops. */
-async function countReceived(
-  { sides, receiver }: Sides,
-  requests: number,
-): Promise<Omit<ComparedSides, 'rounds'>> {
+async function countReceived({ sides, receiver }: Sides, requests: number): Promise<Omit<ComparedSides, 'rounds'>> {
   for (const name of sideNames) await sides[name].core.end('SIGTERM');
   const { served, spans, bytes } = await receiver.read();
   return {

@@ -17,7 +17,11 @@ export function startTracing(): Promise<Tracing> {
 }
 
 /** Runs `fn` and nothing around it: whoever wants to be told how it ended records that, and is not. */
-export function inSpan<T>(_name: string, _options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
+export function inSpan<T>(
+  _name: string,
+  _options: WithSpanOptions,
+  fn: (span: Span) => Promise<T> | T,
+): Promise<T> | T {
   return fn(span);
 }
 
