@@ -1,42 +1,77 @@
+import { setImmediate } from 'node:timers/promises';
 import { Registry, type Metric, type PrometheusContentType, type OpenMetricsContentType } from '@prometheus-io/client';
 import { familyName } from './metric-name.ts';
-import type { MetricFamily } from './metric-family.ts';
+import type { MetricFamily, Sample } from './metric-family.ts';
 
 export interface Exposition {
   add(family: MetricFamily): void;
   render(accept?: string): Promise<{ contentType: string; body: string }>;
 }
 
+/** Written at once. */
+const sliceSamples = 250;
+/** Then others get their turn: ten thousand series are tens of milliseconds of work. */
+const turnMs = 4;
+
 /**
- * Writes metrics in both formats. A registry of @prometheus-io/client has one format for good and, in OpenMetrics, cuts
- * `_total` from its counters' names in place; so there are two registries, each with its own view of every family.
+ * Writes metrics in both formats. A registry of @prometheus-io/client has one format for good, so there are two. They are
+ * given one family after another to write, in slices: all that is theirs they would write in one turn of the event loop.
+ * The values of a family are of one moment; another family's may be of a later one.
  */
 export function createExposition(): Exposition {
   const text = new Registry<PrometheusContentType>(Registry.PROMETHEUS_CONTENT_TYPE);
   const openMetrics = new Registry<OpenMetricsContentType>(Registry.OPENMETRICS_CONTENT_TYPE);
+  const families: MetricFamily[] = [];
+
+  async function write(nameOf: (family: MetricFamily) => string, registry: Registry): Promise<string[]> {
+    const written: string[] = [];
+    let turnEndsAtMs = performance.now() + turnMs;
+    for (const family of families) {
+      const samples = family.samples();
+      const name = nameOf(family);
+      let lines = await registry.getMetricsAsString(viewOf(family, name, samples.slice(0, sliceSamples)));
+      for (let from = sliceSamples; from < samples.length; from += sliceSamples) {
+        turnEndsAtMs = await endTurn(turnEndsAtMs);
+        const slice = viewOf(family, name, samples.slice(from, from + sliceSamples));
+        lines += `\n${withoutHeader(await registry.getMetricsAsString(slice))}`;
+      }
+      written.push(lines);
+      turnEndsAtMs = await endTurn(turnEndsAtMs);
+    }
+    return written;
+  }
 
   return {
     add(family) {
-      text.registerMetric(viewOf(family, family.definition.name));
-      openMetrics.registerMetric(viewOf(family, familyName(family.definition)));
+      families.push(family);
     },
     async render(accept) {
-      const registry = prefersOpenMetrics(accept) ? openMetrics : text;
-      return { contentType: registry.contentType, body: await registry.metrics() };
+      if (prefersOpenMetrics(accept)) {
+        const written = await write(({ definition }) => familyName(definition), openMetrics);
+        return { contentType: openMetrics.contentType, body: `${written.join('\n')}\n# EOF\n` };
+      }
+      const written = await write(({ definition }) => definition.name, text);
+      return { contentType: text.contentType, body: `${written.join('\n\n')}\n` };
     },
   };
 }
 
-/** The part of a Metric that a registry reads. */
-function viewOf(family: MetricFamily, name: string): Metric {
+/** @returns when the turn is to end that runs then */
+async function endTurn(endsAtMs: number): Promise<number> {
+  if (performance.now() < endsAtMs) return endsAtMs;
+  await setImmediate();
+  return performance.now() + turnMs;
+}
+
+/** Without `# HELP` and `# TYPE`, which stand once above a family. */
+function withoutHeader(lines: string): string {
+  return lines.slice(lines.indexOf('\n', lines.indexOf('\n') + 1) + 1);
+}
+
+/** The part of a Metric that a registry writes. */
+function viewOf(family: MetricFamily, name: string, values: readonly Sample[]): Metric {
   const { help, type } = family.definition;
-  const view = {
-    name,
-    help,
-    type,
-    aggregator: 'sum',
-    get: () => ({ name, help, type, aggregator: 'sum', values: family.samples() }),
-  };
+  const view = { get: () => ({ name, help, type, aggregator: 'sum', values }) };
   return view as unknown as Metric;
 }
 

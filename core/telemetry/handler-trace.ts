@@ -47,7 +47,7 @@ export class HandlerTrace {
       toParentContext(traceparent),
     );
     this.#origin.addLink({ context: span.spanContext() });
-    unit.traceIds.add(traceId);
+    (unit.otherTraceIds ??= new Set()).add(traceId);
     active.sampler.handOut(span.spanContext().spanId, unit);
     const continued = { span, traceparent: toTraceparent(span.spanContext()) };
     this.#continued.set(traceparent, continued);

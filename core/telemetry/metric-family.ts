@@ -119,7 +119,10 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
     definition,
     recorder: definition.type === 'counter' ? counter : gauge,
     samples: () =>
-      [...sets.values()].filter(({ value }) => !Number.isNaN(value)).map(({ labels, value }) => ({ labels, value })),
+      [...sets.values()]
+        .filter(({ value }) => !Number.isNaN(value))
+        // As shared ones, which the registry remembers as text.
+        .map(({ labels: sharedLabels, value }) => ({ labels: {}, sharedLabels, value })),
   };
 }
 

@@ -27,13 +27,13 @@ export interface SpanSink<S> {
 /** The work of one request, job or batch in this process: what is known at its end decides about all of its spans. */
 export interface TraceUnit {
   readonly name: string;
-  /** What is kept, or dropped, at its end. */
-  held: unknown[];
+  /** What is kept, or dropped, at its end. Most units have one span, their first, and hold nothing. */
+  held: unknown[] | undefined;
   hasFailed: boolean;
   /** Undefined until its end; null when nothing speaks for it. */
   verdict: TailReason | null | undefined;
-  /** Of its spans. A unit that carries on other traces has several. */
-  readonly traceIds: Set<string>;
+  /** The traces that it carries on beside its own, if any. */
+  otherTraceIds: Set<string> | undefined;
 }
 
 /** The part of a request, job or batch that is over. */
@@ -76,7 +76,7 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
   }
 
   begin(name: string): TraceUnit {
-    return { name, held: [], hasFailed: false, verdict: undefined, traceIds: new Set() };
+    return { name, held: undefined, hasFailed: false, verdict: undefined, otherTraceIds: undefined };
   }
 
   /** Remembers for spans that will name this one as their parent. */
@@ -119,8 +119,9 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
   #hold(unit: TraceUnit, span: S, isSampled: boolean): void {
     if (this.#sink.isFailed(span)) unit.hasFailed = true;
     if (isSampled && !this.#sink.wantsAllOfTail) return;
-    if (unit.held.length < unitSpansMax && this.#held < this.#heldMax) {
-      unit.held.push(span);
+    const held = (unit.held ??= []);
+    if (held.length < unitSpansMax && this.#held < this.#heldMax) {
+      held.push(span);
       this.#held += 1;
     } else if (!isSampled) this.dropped.buffer_full += 1;
   }
@@ -133,15 +134,16 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
   }
 
   #decide(unit: TraceUnit, root: Span, waitedMs: number): void {
-    unit.traceIds.add(root.spanContext().traceId);
     const verdict = this.#judge(unit, root, waitedMs);
     unit.verdict = verdict;
     if (verdict !== null) {
       root.setAttribute('returnit.kept', verdict);
-      for (const traceId of unit.traceIds) this.#follow(traceId);
+      this.#follow(root.spanContext().traceId);
+      for (const traceId of unit.otherTraceIds ?? []) this.#follow(traceId);
     }
+    if (unit.held === undefined) return;
     const held = unit.held as S[];
-    unit.held = [];
+    unit.held = undefined;
     this.#held -= held.length;
     for (const span of held) this.#settle(span, this.#isSampled(span.spanContext().traceId), verdict);
   }
@@ -150,7 +152,8 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
     // A tracer's spans are what its sink takes; a span that records nothing has no status and has not failed.
     if (unit.hasFailed || this.#sink.isFailed(root as unknown as S)) return 'failed';
     if (waitedMs > this.#slowMs) return 'slow';
-    for (const traceId of unit.traceIds) if (this.#followed.has(traceId)) return 'followed';
+    if (this.#followed.has(root.spanContext().traceId)) return 'followed';
+    for (const traceId of unit.otherTraceIds ?? []) if (this.#followed.has(traceId)) return 'followed';
     return null;
   }
 

@@ -15,6 +15,7 @@ import { benchReplay } from './replay.ts';
 import { formatResult, type BenchResult } from './report.ts';
 import { benchStart } from './start.ts';
 import { benchStorage } from './storage.ts';
+import { benchTelemetry } from './telemetry.ts';
 
 const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   http: benchHttp,
@@ -31,6 +32,7 @@ const benches: Readonly<Record<string, () => Promise<BenchResult>>> = {
   orders: benchOrders,
   day: benchDay,
   candidates: benchCandidates,
+  telemetry: benchTelemetry,
 };
 
 const flags = process.argv.slice(2);

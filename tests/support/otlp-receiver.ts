@@ -16,7 +16,8 @@ export interface OtlpSpan {
   readonly links?: readonly { readonly traceId: string; readonly spanId: string }[];
 }
 
-interface OtlpExport {
+/** The body of a `POST /v1/traces`. */
+export interface OtlpExport {
   readonly resourceSpans: readonly {
     readonly resource: { readonly attributes: OtlpSpan['attributes'] };
     readonly scopeSpans: readonly { readonly spans: readonly OtlpSpan[] }[];
@@ -66,7 +67,7 @@ export function attributesOf(attributes: OtlpSpan['attributes']): Readonly<Recor
   return Object.fromEntries(attributes.map(({ key, value }) => [key, value.stringValue ?? '']));
 }
 
-function toSpans({ resourceSpans }: OtlpExport): ReceivedSpan[] {
+export function toSpans({ resourceSpans }: OtlpExport): ReceivedSpan[] {
   return resourceSpans.flatMap(({ resource, scopeSpans }) => {
     const sender = attributesOf(resource.attributes);
     return scopeSpans.flatMap((scope) => scope.spans.map((span) => ({ ...span, resource: sender })));

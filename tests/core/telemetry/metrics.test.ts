@@ -195,6 +195,37 @@ describe('render()', () => {
     assert.doesNotMatch((await metrics.render()).body, / # \{/);
   });
 
+  it('writes many label sets in turns of the event loop, each family whole and of one moment', async () => {
+    const labelSets = 6000;
+    const metrics = createMetrics({ labelSetsMax: labelSets });
+    metrics.define(definition({ name: 'returnit_ride_seconds', type: 'histogram', buckets: [1, 10] }));
+    const rides = metrics.histogram('returnit_ride_seconds');
+    const observeAll = (): void => {
+      for (let index = 0; index < labelSets; index += 1) rides.observe({ plugin: `p${index}` }, 5);
+    };
+    observeAll();
+    let turns = 0;
+    let isWritten = false;
+    setImmediate(function others() {
+      if (isWritten) return;
+      turns += 1;
+      observeAll();
+      setImmediate(others);
+    });
+    const { body } = await metrics.render();
+    isWritten = true;
+    assert.ok(turns > 0, 'nothing else had a turn');
+    const lines = body.split('\n').filter((line) => line.includes('returnit_ride_seconds'));
+    const [help, type, ...series] = lines;
+    assert.match(help ?? '', /^# HELP returnit_ride_seconds /);
+    assert.equal(type, '# TYPE returnit_ride_seconds histogram');
+    const counts = new Set(series.filter((line) => !line.includes('_sum{')).map((line) => line.split(' ')[1]));
+    assert.ok(counts.delete('0'), 'no bucket is below the value');
+    assert.equal(counts.size, 1, `counts of several moments: ${[...counts].join(', ')}`);
+    assert.equal(new Set(series.map((line) => line.split(' ')[0])).size, labelSets * 5);
+    assert.equal(series.length, labelSets * 5);
+  });
+
   it('runs collectors first, and goes on without one that fails or hangs', async () => {
     const errors: unknown[] = [];
     const metrics = createMetrics({

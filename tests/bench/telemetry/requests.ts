@@ -1,0 +1,104 @@
+import autocannon from 'autocannon';
+import { killCores } from '../../support/core-process.ts';
+import { numberFlag } from '../flags.ts';
+import { cpuOfTree } from '../process-cpu.ts';
+import { median } from '../report.ts';
+import { readTelemetry } from './read-telemetry.ts';
+import { sideNames, startSides, type Side, type SideName, type Sides } from './sides.ts';
+
+export interface Round {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Of the core and its plugin, without Postgres and the receiver of spans. */
+  readonly cpuUs: number;
+}
+
+export interface ComparedSides {
+  readonly rounds: Readonly<Record<SideName, readonly Round[]>>;
+  /** Of the requests that `exporting` has counted: those whose span has reached the receiver. */
+  readonly receivedShare: number;
+  readonly spansPerRequest: number;
+  readonly exportedBytesPerRequest: number;
+}
+
+const connections = 32;
+/** A number, not a time: on a busy machine, too, the code is compiled before it is measured. */
+const warmUpRequests = 10_000;
+const spanName = 'GET /orders/{orderId}';
+
+/** Authenticated GET of one order, as `http` has it, from each side in turn. `--rounds=`, `--seconds=` of each. */
+export async function compareSides(): Promise<ComparedSides> {
+  const started = await startSides();
+  try {
+    const asked = { ours: 0, noOps: 0, exporting: 0 };
+    const rounds: Record<SideName, Round[]> = { ours: [], noOps: [], exporting: [] };
+    const ask = async (name: SideName, length: Length): Promise<Round> => {
+      const { round, requests } = await load(started.sides[name], length);
+      asked[name] += requests;
+      // What was received is read now, not in the round of another.
+      await started.receiver.read();
+      return round;
+    };
+    for (const name of sideNames) await ask(name, { amount: warmUpRequests });
+    for (let round = 0; round < numberFlag('rounds', 5); round += 1) {
+      // Each is first, second and last in turn.
+      const turn = sideNames.map((_, index) => sideNames[(index + round) % sideNames.length] as SideName);
+      for (const name of turn) rounds[name].push(await ask(name, { duration: numberFlag('seconds', 8) }));
+    }
+    const counted = await readCounts(started.sides, asked);
+    return { rounds, ...(await countReceived(started, counted.exporting)) };
+  } finally {
+    await killCores();
+    await started.stop();
+  }
+}
+
+type Length = { readonly amount: number } | { readonly duration: number };
+
+async function load({ core, url, token }: Side, length: Length): Promise<{ round: Round; requests: number }> {
+  const cpu = (): number => cpuOfTree(core.child.pid ?? 0, (name) => !name.startsWith('postgres'));
+  const before = cpu();
+  const result = await autocannon({ url, connections, ...length, headers: { authorization: `Bearer ${token}` } });
+  const requests = result['2xx'];
+  if (result.non2xx + result.errors > 0)
+    throw new Error(`${url} answered ${result.non2xx + result.errors} requests with something else than 200`);
+  const { requests: rate, latency } = result;
+  const cpuUs = (cpu() - before) / requests;
+  return { round: { perSecond: rate.average, p50Ms: latency.p50, p99Ms: latency.p99, cpuUs }, requests };
+}
+
+/**
+ * The requests that each side has counted; a load that ends leaves some unanswered, so these are a few more. Each must be
+ * what it is taken for: two count what they were asked, one of them keeps its spans, and one knows nothing.
+ */
+async function readCounts(
+  sides: Sides['sides'],
+  asked: Readonly<Record<SideName, number>>,
+): Promise<Readonly<Record<SideName, number>>> {
+  const counts = { ours: 0, noOps: 0, exporting: 0 };
+  for (const name of sideNames) {
+    const { counted, metrics, traces } = await readTelemetry(sides[name].core.addresses.ops, '/orders/{orderId}');
+    const isRight = name === 'noOps' ? metrics === 0 : counted >= asked[name];
+    if (!isRight || traces > 0 !== (name === 'ours'))
+      throw new Error(`Cannot compare: ${name} answered ${asked[name]}, counted ${counted} and keeps ${traces} traces`);
+    counts[name] = counted;
+  }
+  return counts;
+}
+
+/** A core sends what it has left when it stops. */
+async function countReceived({ sides, receiver }: Sides, requests: number): Promise<Omit<ComparedSides, 'rounds'>> {
+  for (const name of sideNames) await sides[name].core.end('SIGTERM');
+  const { served, spans, bytes } = await receiver.read();
+  return {
+    receivedShare: (served[spanName] ?? 0) / requests,
+    spansPerRequest: spans / requests,
+    exportedBytesPerRequest: bytes / requests,
+  };
+}
+
+/** The middle of one figure of a side. */
+export function middle(rounds: readonly Round[], of: (round: Round) => number): number {
+  return median(rounds.map(of));
+}

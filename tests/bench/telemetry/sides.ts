@@ -1,0 +1,60 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { startCore, type CoreProcess } from '../../support/core-process.ts';
+import { book, placeOf } from '../../support/journey.ts';
+import { startSpanCounter, type SpanCounter } from './span-counter.ts';
+
+/** `ours`: as it is shipped; `noOps`: with nothing in place of its telemetry; `exporting`: every span by the SDK to a receiver. */
+export type SideName = 'ours' | 'noOps' | 'exporting';
+
+export const sideNames: readonly SideName[] = ['ours', 'noOps', 'exporting'];
+
+export interface Side {
+  readonly core: CoreProcess;
+  /** Of the one order, from this side. */
+  readonly url: string;
+  readonly token: string;
+}
+
+export interface Sides {
+  readonly sides: Readonly<Record<SideName, Side>>;
+  /** Where the spans of `exporting` go. */
+  readonly receiver: SpanCounter;
+  stop(): Promise<void>;
+}
+
+/** For `nodeFlags`: no telemetry in this core. */
+export const withoutTelemetry = ['--import', pathToFileURL(path.join(import.meta.dirname, 'no-telemetry.ts')).href];
+
+/** Spans that wait for the receiver. What is dropped has cost nothing on its way, and would not be every span. */
+const queueMax = 200_000;
+
+/** Three platforms in processes of their own, each with its own Postgres and one order booked. */
+export async function startSides(): Promise<Sides> {
+  const dataDirs: string[] = [];
+  const receiver = await startSpanCounter();
+  async function startSide(options: Omit<Parameters<typeof startCore>[0], 'dataDir'>): Promise<Side> {
+    const dataDir = await mkdtemp(path.join(tmpdir(), 'returnit-bench-'));
+    dataDirs.push(dataDir);
+    const core = await startCore({ dataDir, args: ['--plugins', 'orders'], ...options });
+    const customer = await core.as('customer', 'bench');
+    const { orderId } = await book(customer, placeOf(1));
+    return { core, url: `${core.addresses.api}/orders/${orderId}`, token: customer.token ?? '' };
+  }
+  const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, TRACES_QUEUE_MAX: String(queueMax) };
+  const sides = {
+    ours: await startSide({}),
+    noOps: await startSide({ nodeFlags: withoutTelemetry }),
+    exporting: await startSide({ environment }),
+  };
+  return {
+    sides,
+    receiver,
+    async stop() {
+      await receiver.stop();
+      for (const dataDir of dataDirs) await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
