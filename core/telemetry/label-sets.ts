@@ -46,18 +46,9 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   let lastResort: Child | undefined;
 
   function add(labels: Labels, values: readonly string[]): Child {
-    const given = Object.fromEntries(
-      names.map((name, index) => [name, values[index] ?? '']).filter(([, value]) => value !== ''),
-    );
-    const child = options.create(given);
+    const child = options.create(withoutEmpty(names, values));
     const part = partition === undefined ? '' : (labels[partition] ?? '');
-    let level = root;
-    for (const value of values.slice(0, -1)) {
-      const next = (level.get(value) as Level<Child> | undefined) ?? new Map();
-      level.set(value, next);
-      level = next;
-    }
-    level.set(values.at(-1) ?? '', child);
+    insert(root, values, child);
     children.add(child);
     partitionOf.set(child, part);
     partitionSizes.set(part, (partitionSizes.get(part) ?? 0) + 1);
@@ -78,9 +69,7 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   /** What a partition has too much of, under its name as long as there is room for that. */
   function ofPartition(part: string): Child {
     const others = names.map((name) => (name === partition ? part : 'other'));
-    const known = find(root, others);
-    if (known !== undefined) return known;
-    return budget.take(series) ? add({ [partition as string]: part }, others) : resort();
+    return find(root, others) ?? (budget.take(series) ? add({ [partition as string]: part }, others) : resort());
   }
 
   function resort(): Child {
@@ -121,6 +110,22 @@ function assertLabels(
   const unknown = Object.keys(labels).find((name) => !names.includes(name));
   if (unknown === undefined) return;
   throw new TypeError(`Cannot record metric "${metric}": it has no label "${unknown}", only ${names.join(', ')}`);
+}
+
+function withoutEmpty(names: readonly string[], values: readonly string[]): Labels {
+  return Object.fromEntries(
+    names.map((name, index) => [name, values[index] ?? '']).filter(([, value]) => value !== ''),
+  );
+}
+
+function insert<Child>(root: Level<Child>, values: readonly string[], child: Child): void {
+  let level = root;
+  for (const value of values.slice(0, -1)) {
+    const next = (level.get(value) as Level<Child> | undefined) ?? new Map();
+    level.set(value, next);
+    level = next;
+  }
+  level.set(values.at(-1) ?? '', child);
 }
 
 function find<Child>(root: Level<Child>, values: readonly string[]): Child | undefined {

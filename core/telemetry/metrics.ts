@@ -75,41 +75,26 @@ export function createMetrics(options: MetricsOptions): Metrics {
     if (labels.length > 0) counter(droppedName).inc({ metric: name }, 0);
   }
 
-  function recorder(name: string, type: MetricDefinition['type']): MetricFamily['recorder'] {
-    const family = families.get(name);
-    if (family?.definition.type !== type) {
-      const what = family === undefined ? 'it is not in the catalogue' : `it is a ${family.definition.type}`;
-      throw new TypeError(`Cannot use ${type} "${name}": ${what}`);
-    }
-    return family.recorder;
-  }
-
   function define(definition: MetricDefinition): void {
-    const refuse = (what: string): AppError =>
-      new AppError('INVALID_MANIFEST', `Cannot define metric "${definition.name}": ${what}`, {
-        details: { metric: definition.name },
-      });
-    const problem = describeDefinitionProblem(definition);
-    if (problem !== undefined) throw refuse(problem);
-    const existing = families.get(definition.name)?.definition;
-    if (existing !== undefined && isDeepStrictEqual(existing, definition)) return;
+    const { name, owner } = definition;
     const all = [...families.values()].map((family) => family.definition);
-    const clash = all.find((other) => familyName(other) === familyName(definition));
-    if (clash !== undefined) throw refuse(`${clash.owner} already has "${clash.name}" with another definition`);
-    const max = options.definitionsPerOwnerMax ?? 50;
-    if (all.filter((other) => other.owner === definition.owner).length >= max)
-      throw refuse(`${definition.owner} already has ${max}`);
+    if (all.some((other) => isDeepStrictEqual(other, definition))) return;
+    const problem = describeClash(definition, all, options.definitionsPerOwnerMax ?? 50);
+    if (problem !== undefined) {
+      throw new AppError('INVALID_MANIFEST', `Cannot define metric "${name}": ${problem}`, {
+        details: { metric: name },
+      });
+    }
+    const ownMax = Math.floor(seriesMax * ownerShare);
     add(
       definition,
-      ownerBudgets.getOrInsertComputed(definition.owner, () =>
-        createSeriesBudget(Math.floor(seriesMax * ownerShare), budget),
-      ),
+      ownerBudgets.getOrInsertComputed(owner, () => createSeriesBudget(ownMax, budget)),
     );
     beginDropped(definition);
   }
 
   for (const definition of catalogue) add(definition, budget);
-  const counter = (name: string): Counter => recorder(name, 'counter') as Counter;
+  const counter = (name: string): Counter => findRecorder(families, name, 'counter') as Counter;
   for (const definition of catalogue) beginDropped(definition);
   const collectErrors = counter('returnit_metrics_collect_errors_total');
   const collectors = createCollectors(options.collectTimeoutMs ?? 5000, (error) => {
@@ -119,8 +104,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   return {
     counter,
-    gauge: (name) => recorder(name, 'gauge') as Gauge,
-    histogram: (name) => recorder(name, 'histogram') as Histogram,
+    gauge: (name) => findRecorder(families, name, 'gauge') as Gauge,
+    histogram: (name) => findRecorder(families, name, 'histogram') as Histogram,
     define,
     definitions: () => [...families.values()].map((family) => family.definition),
     onCollect: (collect) => collectors.add(collect),
@@ -129,4 +114,31 @@ export function createMetrics(options: MetricsOptions): Metrics {
       return exposition.render(accept);
     },
   };
+}
+
+function findRecorder(
+  families: ReadonlyMap<string, MetricFamily>,
+  name: string,
+  type: MetricDefinition['type'],
+): MetricFamily['recorder'] {
+  const family = families.get(name);
+  if (family?.definition.type === type) return family.recorder;
+  const what = family === undefined ? 'it is not in the catalogue' : `it is a ${family.definition.type}`;
+  throw new TypeError(`Cannot use ${type} "${name}": ${what}`);
+}
+
+/** Why it cannot stand beside these; undefined when it can. */
+function describeClash(
+  definition: MetricDefinition,
+  all: readonly MetricDefinition[],
+  ownerMax: number,
+): string | undefined {
+  const problem = describeDefinitionProblem(definition);
+  if (problem !== undefined) return problem;
+  const clash = all.find((other) => familyName(other) === familyName(definition));
+  if (clash !== undefined) return `${clash.owner} already has "${clash.name}" with another definition`;
+  const { owner } = definition;
+  return all.filter((other) => other.owner === owner).length >= ownerMax
+    ? `${owner} already has ${ownerMax}`
+    : undefined;
 }

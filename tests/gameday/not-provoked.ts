@@ -10,6 +10,8 @@ export const notProvoked: Readonly<Record<string, string>> = {
  * had much else to do: what they expect is not proved yet. Whoever sees one pass takes it from here.
  */
 export const notYetSeen: readonly string[] = [
+  'old-fixes',
+  'many-users',
   'pool-waiting',
   'node-held-still',
   'ledger-unbalanced',

@@ -17,6 +17,7 @@ export const unscaledThresholds: Readonly<Partial<Record<Name, string>>> = {
   poolWait: 'how long one statement waits',
   eventLag: 'how late one event is; the histogram has no finer bounds there',
   acknowledgement: 'how long one message takes',
+  ingestLag: 'how old one fix is',
   clockSkew: 'no alert: what `doctor` says',
   ingestSilence: 'a range, and shortened as such',
   ordersSilence: 'a range, and shortened as such',

@@ -17,6 +17,21 @@ export const capacityFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'many-users',
+    what: 'More than 800 people ask for something now and then',
+    // What is five minutes elsewhere.
+    needs: { environment: { HTTP_ACTIVE_USER_MS: '20000' } },
+    expects: [{ alert: 'CapacityUsers', labels: core }],
+    async inject({ core: { as }, caller }) {
+      const users = await Promise.all(Array.from({ length: 850 }, (_, n) => as('customer', `customer-${n}`)));
+      // Each of them every 14 seconds. Refused or not: they are there.
+      const ask = (count: number): Promise<unknown> | undefined =>
+        users[count % users.length]?.request('GET', '/plugins');
+      const load = caller.keep(async (count) => ask(count), { perSecond: 60, callers: 8 });
+      return () => load.stop();
+    },
+  },
+  {
     name: 'many-statements',
     what: 'More than 800 statements a second',
     expects: [{ alert: 'CapacityQueries', labels: core }],

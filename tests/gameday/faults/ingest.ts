@@ -66,6 +66,17 @@ export const ingestFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'old-fixes',
+    what: 'What a phone sends is two minutes old when it comes',
+    needs: { plugins },
+    expects: [{ alert: 'FixesLate', labels: { ...tracking, plugin: 'tracking' } }],
+    async inject(system) {
+      const device = await addDriver(system, 'driver-1');
+      const load = driving(system, device, 20, () => Date.now() - 120_000);
+      return () => endDriving(load, device);
+    },
+  },
+  {
     name: 'gps-flood',
     what: 'A phone sends ten times as many fixes as it may',
     needs: {

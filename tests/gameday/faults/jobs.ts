@@ -22,7 +22,7 @@ export const jobFaults: readonly Fault[] = [
     what: 'Jobs fail each time that they are tried',
     expects: [
       { alert: 'JobsFailing', labels: { ...saboteur, queue: 'saboteur.poison' } },
-      { alert: 'JobsGivenUp', labels: { ...core, queue: 'saboteur.poison' } },
+      { alert: 'JobsGivenUp', labels: { ...saboteur, queue: 'saboteur.poison' } },
     ],
     async inject(system) {
       await system.sabotage('poison', 40);
@@ -40,7 +40,7 @@ export const jobFaults: readonly Fault[] = [
   {
     name: 'blocked-queue',
     what: 'A job does not end, and all behind it wait',
-    expects: [{ alert: 'JobQueueStalled', labels: { ...core, queue: 'saboteur.held' } }],
+    expects: [{ alert: 'JobQueueStalled', labels: { ...saboteur, queue: 'saboteur.held' } }],
     async inject(system) {
       await system.sabotage('held', 10);
       return () => system.sabotage('heal');
