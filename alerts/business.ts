@@ -149,9 +149,10 @@ export const business: readonly Alert[] = [
   },
   {
     name: 'OrdersStalled',
-    // 9:00 to 17:00 in New York, in summer and in winter: PromQL knows UTC alone.
+    // 9:00 to 18:00; what is looked at begins after nine, too.
     expr: `sum by (job) (increase(returnit_orders_booked_total{outcome="accepted"}[${t.ordersSilence.value}s])) == 0
-and on () (hour() >= 14 and hour() < 21 and day_of_week() > 0 and day_of_week() < 6)`,
+and on () (newyork:clock:hours >= ${9 + t.ordersSilence.value / 3600} and newyork:clock:hours < 18)
+and on () (newyork:clock:weekday > 0 and newyork:clock:weekday < 6)`,
     for: '5m',
     severity: 'critical',
     type: 'symptom',
@@ -159,15 +160,15 @@ and on () (hour() >= 14 and hour() < 21 and day_of_week() > 0 and day_of_week() 
     summary: 'Nobody books in business hours',
     description: '{{ $value }} orders were booked in the last half hour.',
     cases: {
-      // Time begins on a Thursday at midnight.
+      // Time begins on a Thursday at midnight, which is seven in the evening in New York.
       fires: {
         samples: booked('0+2x780 1560x200'),
         at: '15h',
         alerts: [{ labels: { job: 'returnit' }, description: '0 orders were booked in the last half hour.' }],
       },
       quiet: { samples: booked('0+2x2000'), at: '15h' },
-      // The night.
-      boundary: { samples: booked('0+2x780 1560x1000'), at: '22h' },
+      // The day is over, though nobody has booked for ten hours.
+      boundary: { samples: booked('0+2x780 1560x1000'), at: '23h1m' },
       resolves: { samples: booked('0+2x780 1560x160 1562+2x200'), firesAt: '15h', at: '16h30m' },
     },
   },

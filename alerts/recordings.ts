@@ -1,5 +1,6 @@
 import { thresholds } from '#core/config/thresholds.ts';
 import type { Recording } from './alert.ts';
+import { newYork } from './new-york.ts';
 import { resourceUses } from './resources.ts';
 
 const requests = 'http_server_request_duration_seconds_count';
@@ -42,6 +43,7 @@ const ofObjective = (slo: Objective): Recording[] => [
 
 /** By group. */
 export const recordings: Readonly<Record<string, readonly Recording[]>> = {
+  business: newYork,
   node: [
     {
       record: 'instance:returnit_container_cpu:utilization_ratio1m',

@@ -56,7 +56,7 @@ export const thresholds = define({
   resourceDatabase: { value: 2_000_000_000, unit: 'bytes', meaning: 'size of the database' },
   resourceBandwidth: { value: 100_000_000_000, unit: 'bytes', meaning: 'sent in 30 days' },
   resourceStorage: { value: 50_000_000_000, unit: 'bytes', meaning: 'in use on the volume of the data folder' },
-  ordersSilence: { value: 1800, unit: 's', meaning: 'no booking on a weekday between 9:00 and 17:00 in New York' },
+  ordersSilence: { value: 1800, unit: 's', meaning: 'no booking on a weekday between 9:00 and 18:00 in New York' },
   availability: { value: 0.999, unit: 'ratio', meaning: 'requests of 30 days that are not answered 5xx' },
   promptness: { value: 0.99, unit: 'ratio', meaning: 'requests of 30 days that are not slow' },
   budgetSamples: { value: 10, unit: 'requests', meaning: 'that failed: fewer use up no budget that matters' },

@@ -58,27 +58,25 @@ export function rangesOf(expr: string): readonly number[] {
   return ranges;
 }
 
-/** What the rules take for now: a drill is the same whenever it is. */
+/** What the rules take for now, in New York: a drill is the same whenever it is. */
 export interface Clock {
-  /** Of UTC. */
   readonly hour: number;
   /** 0 is Sunday. */
   readonly weekday: number;
 }
 
-/** What `hour()` and `day_of_week()` say in an expression. */
-export function setClockOf(expr: string, { hour, weekday }: Clock): string {
-  return expr.replace(/\bhour\(\)/g, `vector(${hour})`).replace(/\bday_of_week\(\)/g, `vector(${weekday})`);
-}
-
-/** The same of all rules of a file. */
-export function setClock(file: string, clock: Clock): string {
+/** What is computed of the clock, in all rules of a file. */
+export function setClock(file: string, { hour, weekday }: Clock): string {
+  const set: Readonly<Record<string, string>> = {
+    'newyork:clock:hours': `vector(${hour})`,
+    'newyork:clock:weekday': `vector(${weekday})`,
+  };
   const { groups } = parse(file) as RuleFile;
-  const set = groups.map((group) => ({
+  const changed = groups.map((group) => ({
     ...group,
-    rules: group.rules.map((rule) => ({ ...rule, expr: setClockOf(rule.expr, clock) })),
+    rules: group.rules.map((rule) => ({ ...rule, expr: set[rule.record ?? ''] ?? rule.expr })),
   }));
-  return stringify({ groups: set }, { lineWidth: 0 });
+  return stringify({ groups: changed }, { lineWidth: 0 });
 }
 
 interface RuleFile {
@@ -86,6 +84,7 @@ interface RuleFile {
 }
 interface Rule {
   readonly alert?: string;
+  readonly record?: string;
   readonly expr: string;
   readonly for?: string;
   readonly keep_firing_for?: string;

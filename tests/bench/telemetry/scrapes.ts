@@ -30,6 +30,8 @@ export interface ScrapedCore {
 const seriesMin = 10_000;
 /** The default of METRIC_LABEL_SETS_MAX. */
 const labelSets = 500;
+/** Of which one plugin has an eighth: enough for all that it records. */
+const seriesMax = 8 * (seriesMin + 2000);
 const scrapes = 50;
 const pauseMs = 200;
 const accepted = {
@@ -48,6 +50,7 @@ export async function measureScrapes(): Promise<ScrapedCore> {
       dataDir,
       projectDir: project.dir,
       nodeFlags: ['--import', loopDelay],
+      environment: { METRIC_SERIES_MAX: String(seriesMax) },
       args: ['--plugins', 'series', '--plugin-path', plugin],
     });
     const filled = await fill(core);
