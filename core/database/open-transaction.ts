@@ -10,6 +10,7 @@ import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { endConnection } from './connection-end.ts';
 import { toDatabaseError } from './database-error.ts';
 import type { Pool } from './pool.ts';
+import { connectionLost, endedBy, timedOut, toEndError, type TransactionEnd } from './transaction-end.ts';
 
 export interface OpenTransaction {
   readonly id: string;
@@ -19,7 +20,7 @@ export interface OpenTransaction {
   commit(): Promise<void>;
   rollback(): Promise<void>;
   /** Ends it at once, with the statement that is running. Idempotent. */
-  abandon(reason: string): Promise<void>;
+  abandon(end: TransactionEnd): Promise<void>;
 }
 
 export interface OpenTransactionOptions {
@@ -28,12 +29,9 @@ export interface OpenTransactionOptions {
   readonly admin: Pool;
   readonly telemetry: Telemetry;
   readonly timeoutMs: number;
-  /** Called once, with a reason that fits after "Cannot use the transaction: ". */
-  onEnd(id: string, reason: string): void;
+  /** Called once. */
+  onEnd(id: string, end: TransactionEnd): void;
 }
-
-/** Why a transaction is over whose server went away: no fault of who uses it. */
-export const connectionLost = 'its connection was lost';
 
 type Outcome = 'commit' | 'rollback' | 'abandoned';
 
@@ -55,13 +53,13 @@ class TrackedTransaction implements OpenTransaction {
   readonly #onLost = (): void => void this.abandon(connectionLost);
   /** The end of the last call that was queued. */
   #tail: Promise<unknown> = Promise.resolve();
-  #endReason: string | undefined;
+  #ended: TransactionEnd | undefined;
   readonly #commitListeners: (() => void)[] = [];
 
   constructor(options: OpenTransactionOptions) {
     this.#options = options;
     this.#timer = setTimeout(() => {
-      void this.abandon(`it was rolled back, since it was open for longer than ${options.timeoutMs} ms`);
+      void this.abandon(timedOut(`it was open for longer than ${options.timeoutMs} ms`));
     }, options.timeoutMs);
     options.client.on('error', this.#onLost);
     options.telemetry.metrics.gauge('returnit_db_transactions_open').add({ plugin: options.plugin }, 1);
@@ -70,8 +68,7 @@ class TrackedTransaction implements OpenTransaction {
   use<T>(work: (client: pg.PoolClient) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return this.#inTurn(async (client) => {
       signal?.throwIfAborted();
-      const abort = (): void =>
-        void this.abandon('it was rolled back, since a call in it was cancelled or took too long');
+      const abort = (): void => void this.abandon(timedOut('a call in it was cancelled or took too long'));
       signal?.addEventListener('abort', abort, { once: true });
       try {
         const result = await work(client);
@@ -100,11 +97,11 @@ class TrackedTransaction implements OpenTransaction {
       try {
         ({ command } = await client.query('commit').finally(() => this.#tellCommitted()));
       } catch (error) {
-        this.#finish('rollback', 'it was rolled back, since Postgres refused to commit it');
+        this.#finish('rollback', endedBy('it was rolled back, since Postgres refused to commit it'));
         throw toDatabaseError(error, 'commit');
       }
-      if (command === 'COMMIT') return this.#finish('commit', 'it is committed');
-      this.#finish('rollback', 'it was rolled back, since a statement in it failed');
+      if (command === 'COMMIT') return this.#finish('commit', endedBy('it is committed'));
+      this.#finish('rollback', endedBy('it was rolled back, since a statement in it failed'));
       throw new AppError(
         'DATABASE_ERROR',
         'Cannot commit the transaction: a statement in it failed, so it was rolled back',
@@ -125,7 +122,7 @@ class TrackedTransaction implements OpenTransaction {
           .child({ component: 'database' })
           .debug({ err: error }, 'Rollback on a lost connection');
       }
-      this.#finish('rollback', 'it is rolled back');
+      this.#finish('rollback', endedBy('it is rolled back'));
     });
   }
 
@@ -133,10 +130,10 @@ class TrackedTransaction implements OpenTransaction {
     for (const listener of this.#commitListeners) listener();
   }
 
-  async abandon(reason: string): Promise<void> {
-    if (this.#endReason !== undefined) return;
+  async abandon(end: TransactionEnd): Promise<void> {
+    if (this.#ended !== undefined) return;
     const { client, admin, telemetry } = this.#options;
-    this.#end('abandoned', reason);
+    this.#end('abandoned', end);
     await endConnection(client, { admin, telemetry });
   }
 
@@ -152,29 +149,27 @@ class TrackedTransaction implements OpenTransaction {
   /** After any statement: `T` is inside, `E` inside and failed. Anything else, a trick or a lost connection, ends it. */
   async #leaveIfOutside(client: pg.PoolClient): Promise<void> {
     const status = client.getTransactionStatus();
-    if (status !== 'T' && status !== 'E') await this.abandon('a statement in it ended it');
+    if (status !== 'T' && status !== 'E') await this.abandon(endedBy('a statement in it ended it'));
   }
 
   #assertOpen(): void {
-    if (this.#endReason === undefined) return;
-    const code = this.#endReason === connectionLost ? 'DATABASE_UNREACHABLE' : 'INVALID_CALL';
-    throw new AppError(code, `Cannot use the transaction: ${this.#endReason}`);
+    if (this.#ended !== undefined) throw toEndError(this.#ended);
   }
 
-  #finish(outcome: Outcome, reason: string): void {
-    if (this.#endReason !== undefined) return;
-    this.#end(outcome, reason);
+  #finish(outcome: Outcome, end: TransactionEnd): void {
+    if (this.#ended !== undefined) return;
+    this.#end(outcome, end);
     const { client } = this.#options;
     client.release(client.getTransactionStatus() !== 'I');
   }
 
-  #end(outcome: Outcome, reason: string): void {
+  #end(outcome: Outcome, end: TransactionEnd): void {
     const { client, plugin, telemetry } = this.#options;
-    this.#endReason = reason;
+    this.#ended = end;
     clearTimeout(this.#timer);
     client.removeListener('error', this.#onLost);
     telemetry.metrics.gauge('returnit_db_transactions_open').add({ plugin }, -1);
     telemetry.metrics.counter('returnit_db_transactions_total').inc({ plugin, outcome });
-    this.#options.onEnd(this.id, reason);
+    this.#options.onEnd(this.id, end);
   }
 }

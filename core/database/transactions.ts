@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import type { Config } from '#core/config/settings.ts';
-import { AppError } from '#core/errors/app-error.ts';
 import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { acquireConnection } from './acquire-connection.ts';
 import { toDatabaseError } from './database-error.ts';
 import type { Database } from './database.ts';
-import { connectionLost, createOpenTransaction, type OpenTransaction } from './open-transaction.ts';
+import { createOpenTransaction, type OpenTransaction } from './open-transaction.ts';
 import { createSemaphore, type Semaphore } from './semaphore.ts';
+import { endedBy, toEndError, type TransactionEnd } from './transaction-end.ts';
 
 /** The open transactions of the plugins' processes. */
 export interface Transactions {
@@ -66,12 +66,12 @@ const endedMax = 100;
 interface InstanceState {
   readonly open: Map<string, OpenTransaction>;
   /** Why each is over, oldest first. */
-  readonly ended: Map<string, string>;
+  readonly ended: Map<string, TransactionEnd>;
 }
 
 interface Registry {
   stateOf(instance: PluginInstance): InstanceState;
-  /** @throws {AppError} INVALID_CALL */
+  /** @throws {AppError} INVALID_CALL, TIMEOUT, DATABASE_UNREACHABLE */
   find(instance: PluginInstance, tx: string): OpenTransaction;
   hasEnded(instance: PluginInstance, tx: string): boolean;
 }
@@ -85,7 +85,8 @@ function createRegistry(): Registry {
       const state: InstanceState = { open: new Map(), ended: new Map() };
       instances.set(instance, state);
       const abandonAll = (): void => {
-        for (const transaction of state.open.values()) void transaction.abandon('the process of the plugin is gone');
+        for (const transaction of state.open.values())
+          void transaction.abandon(endedBy('the process of the plugin is gone'));
       };
       instance.gone.addEventListener('abort', abandonAll, { once: true });
       return state;
@@ -94,16 +95,14 @@ function createRegistry(): Registry {
       const state = instances.get(instance);
       const transaction = state?.open.get(tx);
       if (transaction !== undefined) return transaction;
-      const reason = state?.ended.get(tx) ?? 'this process has no transaction of this id';
-      const code = reason === connectionLost ? 'DATABASE_UNREACHABLE' : 'INVALID_CALL';
-      throw new AppError(code, `Cannot use the transaction: ${reason}`);
+      throw toEndError(state?.ended.get(tx) ?? endedBy('this process has no transaction of this id'));
     },
     hasEnded: (instance, tx) => instances.get(instance)?.ended.has(tx) === true,
   };
 }
 
-function remember(ended: Map<string, string>, id: string, reason: string): void {
-  ended.set(id, reason);
+function remember(ended: Map<string, TransactionEnd>, id: string, end: TransactionEnd): void {
+  ended.set(id, end);
   for (const oldest of ended.keys()) {
     if (ended.size <= endedMax) break;
     ended.delete(oldest);
@@ -131,10 +130,10 @@ export function createTransactions({ database, telemetry, config }: Transactions
         admin: database.admin,
         telemetry,
         timeoutMs: options.timeoutMs ?? config.dbTransactionTimeoutMs,
-        onEnd(id, reason) {
+        onEnd(id, end) {
           allOpen.delete(transaction);
           state.open.delete(id);
-          remember(state.ended, id, reason);
+          remember(state.ended, id, end);
           semaphore.give();
         },
       });
@@ -146,7 +145,7 @@ export function createTransactions({ database, telemetry, config }: Transactions
     state.open.set(transaction.id, transaction);
     // It may have gone between the connection and here, after its listener ran.
     if (signal.aborted) {
-      await transaction.abandon('its caller is gone');
+      await transaction.abandon(endedBy('its caller is gone'));
       signal.throwIfAborted();
     }
     return transaction.id;
@@ -167,7 +166,7 @@ export function createTransactions({ database, telemetry, config }: Transactions
       await registry.find(instance, tx).rollback();
     },
     async stop() {
-      await Promise.all([...allOpen].map((transaction) => transaction.abandon('the core stops')));
+      await Promise.all([...allOpen].map((transaction) => transaction.abandon(endedBy('the core stops'))));
     },
   };
 }
