@@ -92,6 +92,8 @@ describe('endStartedAtExit()', { timeout }, () => {
   const ways: readonly (readonly [string, (bench: ChildProcess) => void, number])[] = [
     ['SIGTERM', (bench) => bench.kill('SIGTERM'), 143],
     ['SIGINT', (bench) => bench.kill('SIGINT'), 130],
+    // As npm does beside a terminal: the second comes while it waits for the core.
+    ['SIGTERM twice', (bench) => bench.kill('SIGTERM') && setTimeout(() => bench.kill('SIGTERM'), 100), 143],
     ['an error', (bench) => bench.stdin?.write('fail'), 1],
   ];
   for (const [name, endIt, code] of ways) {

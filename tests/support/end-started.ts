@@ -15,7 +15,8 @@ export function endStartedAtExit(): void {
   // Before those who kill a core as it is, whose Postgres is then nobody's child.
   process.prependOnceListener('exit', endStarted);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+    // Not `once`: the second signal, which a terminal or a parent may send, would end it in the middle of this.
+    process.on(signal, () => process.exit(128 + constants.signals[signal]));
   }
 }
 
