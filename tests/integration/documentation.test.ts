@@ -124,7 +124,7 @@ describe('the documentation of a platform', { timeout: 300_000 }, () => {
       roles.map(async (role) => [`${role.toUpperCase()}_TOKEN`, await platform.token(role, 'd1')] as const),
     );
     const command = `${commandOf(operationId)} -w '\n%{http_code}'`;
-    const { stdout } = await run('bash', ['-c', command], {
+    const { stdout } = await run('bash', ['--norc', '-c', command], {
       // With the files that the commands send.
       cwd: files,
       env: { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(tokens) },

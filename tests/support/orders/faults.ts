@@ -14,14 +14,19 @@ export type ProviderAnswer = 'timeout' | 'error' | 'slow';
 
 const nothingElse: RigFault = () => Promise.resolve();
 
-export const orderFaults: Readonly<Record<string, OrderFault>> = {
+/** All of the platform is away for a while. */
+export const restarts: Readonly<Record<string, OrderFault>> = {
   'kill -9 of the core': { strike: killCore },
+  'fast restart of Postgres': { strike: endPostgres('SIGINT') },
+  'immediate restart of Postgres': { strike: endPostgres('SIGQUIT') },
+};
+
+/** A part of it is, or the payment provider keeps its answer. */
+export const partFailures: Readonly<Record<string, OrderFault>> = {
   'kill -9 of orders': { strike: killPlugin('orders') },
   'kill -9 of payments': { strike: killPlugin('payments') },
   'kill -9 of drivers': { strike: killPlugin('drivers') },
   'kill -9 of notifications': { strike: killPlugin('notifications') },
-  'fast restart of Postgres': { strike: endPostgres('SIGINT') },
-  'immediate restart of Postgres': { strike: endPostgres('SIGQUIT') },
   "loss of the provider's answer": { strike: nothingElse, answer: 'timeout' },
   "error in the provider's answer": { strike: nothingElse, answer: 'error' },
   'kill -9 of payments before the provider answers': { strike: killPlugin('payments'), answer: 'slow' },
