@@ -28,7 +28,7 @@ describe('repeat.start', () => {
       region: 'test',
     });
     telemetry = createTestTelemetry();
-    capability = createRepeatCapability({ telemetry, config: { jobTimeoutMs: 20 } });
+    capability = createRepeatCapability({ telemetry, config: { jobTimeoutMs: 500 } });
     instance = createFakeInstance('orders');
     runs = [];
   });
