@@ -1,7 +1,7 @@
 /** `invoke()` with a capability of the test's own behind it, as a plugin named orders meets it. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
+import { after, before, type TestContext } from 'node:test';
 import { Type } from 'typebox';
 import { createAudit } from '#core/plugin-host/audit/audit.ts';
 import { readAudit } from '#core/plugin-host/audit/audit-read.ts';
@@ -9,7 +9,7 @@ import { createCallBudget } from '#core/plugin-host/call-budget.ts';
 import { method, type Call, type Capability } from '#core/plugin-host/capability.ts';
 import { createInvoke, type InvokeRequest } from '#core/plugin-host/invoke.ts';
 import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
-import type { Tracing } from '#core/telemetry/tracing.ts';
+import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
 import { createFakeInstance } from '../../support/fake-instance.ts';
 import { createFolder } from './plugin-project.ts';
 import { createTestTelemetry } from './test-telemetry.ts';
@@ -41,15 +41,14 @@ function createCapabilities(run: (call: Call) => unknown, noted: unknown[]): rea
   ];
 }
 
-export interface DoorOptions {
-  readonly tracing: Tracing;
+interface DoorOptions {
   /** What `jobs.send` and `jobs.give` do. @default answers `sent` */
   readonly run?: (call: Call) => unknown;
   /** Calls a second. @default 1000 */
   readonly budget?: number;
 }
 
-export async function createDoor(t: TestContext, given: DoorOptions) {
+async function createDoor(t: TestContext, given: DoorOptions & { readonly tracing: Tracing }) {
   const dir = join(await createFolder(t), 'audit');
   const telemetry = createTestTelemetry();
   const audit = createAudit({ dir, config: { auditFileMaxBytes: 1_000_000 }, telemetry });
@@ -99,4 +98,15 @@ export async function createDoor(t: TestContext, given: DoorOptions) {
       return span;
     },
   };
+}
+
+/** For the top of a `describe`, whose tests share one tracing. @returns makes a door */
+export function useDoors() {
+  let tracing: Tracing;
+  before(async () => {
+    const place = { version: '1', environment: 'test', region: 'test' };
+    tracing = await startTracing({ otlpEndpoint: null, tracesKept: 1000, ...place });
+  });
+  after(() => tracing.stop());
+  return (t: TestContext, options: DoorOptions = {}) => createDoor(t, { ...options, tracing });
 }

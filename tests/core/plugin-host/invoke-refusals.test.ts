@@ -1,17 +1,10 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import type { AppError } from '#core/errors/app-error.ts';
-import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
-import { createDoor, traceId, type DoorOptions } from './door.ts';
+import { traceId, useDoors } from './door.ts';
 
 describe('what createInvoke() refuses', () => {
-  let tracing: Tracing;
-  before(async () => {
-    const place = { version: '1', environment: 'test', region: 'test' };
-    tracing = await startTracing({ otlpEndpoint: null, tracesKept: 1000, ...place });
-  });
-  after(() => tracing.stop());
-  const create = (t: TestContext, options: Omit<DoorOptions, 'tracing'> = {}) => createDoor(t, { tracing, ...options });
+  const create = useDoors();
 
   it('refuses methods that do not exist, and takes no label from the plugin', async (t) => {
     const door = await create(t);

@@ -1,20 +1,13 @@
 import assert from 'node:assert/strict';
 import { rm, writeFile } from 'node:fs/promises';
-import { after, before, describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Call } from '#core/plugin-host/capability.ts';
 import { IncomingCall } from '#core/plugin-host/protocol/incoming-calls.ts';
-import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
-import { createDoor, parentId, traceId, type DoorOptions } from './door.ts';
+import { parentId, traceId, useDoors } from './door.ts';
 
 describe('createInvoke()', () => {
-  let tracing: Tracing;
-  before(async () => {
-    const place = { version: '1', environment: 'test', region: 'test' };
-    tracing = await startTracing({ otlpEndpoint: null, tracesKept: 1000, ...place });
-  });
-  after(() => tracing.stop());
-  const create = (t: TestContext, options: Omit<DoorOptions, 'tracing'> = {}) => createDoor(t, { tracing, ...options });
+  const create = useDoors();
 
   it('answers what the capability answers: one span under the caller, one count, one duration', async (t) => {
     let seen: Call | undefined;
