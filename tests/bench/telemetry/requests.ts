@@ -61,8 +61,10 @@ async function load({ core, url, token }: Side, length: Length): Promise<{ round
   const before = cpu();
   const result = await autocannon({ url, connections, ...length, headers: { authorization: `Bearer ${token}` } });
   const requests = result['2xx'];
-  if (result.non2xx + result.errors > 0)
-    throw new Error(`${url} answered ${result.non2xx + result.errors} requests with something else than 200`);
+  if (result.non2xx + result.errors > 0) {
+    const statuses = JSON.stringify(result.statusCodeStats);
+    throw new Error(`Cannot compare: ${url} answered ${statuses}, and ${result.errors} requests failed`);
+  }
   const { requests: rate, latency } = result;
   const cpuUs = (cpu() - before) / requests;
   return { round: { perSecond: rate.average, p50Ms: latency.p50, p99Ms: latency.p99, cpuUs }, requests };

@@ -25,20 +25,29 @@ export interface Sides {
   stop(): Promise<void>;
 }
 
+type SideOptions = Pick<Parameters<typeof startCore>[0], 'environment' | 'nodeFlags'>;
+
 /** For `nodeFlags`: no telemetry in this core. */
 export const withoutTelemetry = ['--import', pathToFileURL(path.join(import.meta.dirname, 'no-telemetry.ts')).href];
 
 /** Spans that wait for the receiver. What is dropped has cost nothing on its way, and would not be every span. */
 const queueMax = 200_000;
+/** One caller sends all requests: they are counted as ever, and none is refused. */
+const readsPerMinute = 1_000_000_000;
 
 /** Three platforms in processes of their own, each with its own Postgres and one order booked. */
 export async function startSides(): Promise<Sides> {
   const dataDirs: string[] = [];
   const receiver = await startSpanCounter();
-  async function startSide(options: Omit<Parameters<typeof startCore>[0], 'dataDir'>): Promise<Side> {
+  async function startSide({ environment, nodeFlags = [] }: SideOptions): Promise<Side> {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'returnit-bench-'));
     dataDirs.push(dataDir);
-    const core = await startCore({ dataDir, args: ['--plugins', 'orders'], ...options });
+    const core = await startCore({
+      dataDir,
+      args: ['--plugins', 'orders'],
+      nodeFlags,
+      environment: { HTTP_READS_PER_MINUTE: String(readsPerMinute), ...environment },
+    });
     const customer = await core.as('customer', 'bench');
     const { orderId } = await book(customer, placeOf(1));
     return { core, url: `${core.addresses.api}/orders/${orderId}`, token: customer.token ?? '' };
