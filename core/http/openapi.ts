@@ -61,6 +61,7 @@ export function createOpenApi(options: OpenApiOptions): OpenApiDocument {
           'Not as things are, or a request with this Idempotency-Key is under way',
           headersOf('Retry-After'),
         ),
+        PreconditionFailed: problemResponse('It has changed since: read it again, then decide', {}),
         TooManyRequests: problemResponse(
           'Too many requests in this minute, or a budget is spent',
           headersOf('RateLimit-Policy', 'RateLimit', 'Retry-After'),
@@ -116,6 +117,7 @@ function toOperation(route: Route, example: OperationExample): Record<string, un
       ...pathParameters(route, example),
       ...queryParameters(route, example),
       ...(route.idempotency === undefined ? [] : [idempotencyKeys[route.idempotency]]),
+      ...(route.ifMatch ? [ifMatch] : []),
     ],
     ...toRequestBody(route, example),
     responses: toResponses(route, example),
@@ -135,6 +137,15 @@ const idempotencyKeys = {
     'A UUID, say. The same request with the same key is done once and answered the same for 24 hours; another request with it is refused.',
   ),
   own: idempotencyKey('A UUID, say. The same request with the same key is done once.'),
+};
+
+const ifMatch = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'The ETag of what was read: refused with 412 when it has changed since.',
+  schema: { type: 'string' },
+  example: '"1"',
 };
 
 const takesApiKeys = ({ roles }: Route): boolean => typeof roles !== 'string' && roles.includes('partner');
@@ -240,7 +251,12 @@ const descriptions: Readonly<Record<number, string>> = {
   304: 'Not modified',
 };
 
-const ownResponses: Readonly<Record<string, string>> = { 409: 'Conflict', 429: 'TooManyRequests', 503: 'Unavailable' };
+const ownResponses: Readonly<Record<string, string>> = {
+  409: 'Conflict',
+  412: 'PreconditionFailed',
+  429: 'TooManyRequests',
+  503: 'Unavailable',
+};
 
 function problemStatuses(route: Route): readonly string[] {
   return [
@@ -249,6 +265,7 @@ function problemStatuses(route: Route): readonly string[] {
     '401',
     ...(route.roles === 'public' ? [] : ['403']),
     ...(route.idempotency === undefined ? [] : ['409']),
+    ...(route.ifMatch ? ['412'] : []),
     '429',
     ...(route.owner.name === 'core' ? [] : ['422', '503', '504']),
   ];

@@ -42,7 +42,7 @@ export function createPluginRun(options: PluginRunOptions): RouteDefinition['run
       params: request.params,
       query: request.query,
       body: upload === undefined ? request.body : options.bodies.open(upload),
-      headers: passedHeaders(request.headers),
+      headers: passedHeaders(request.headers, route),
       id: request.id,
     };
     let reply: unknown;
@@ -127,10 +127,11 @@ const withheld = new Set([
   'baggage',
 ]);
 
-function passedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+/** `If-Match` reaches a route alone that compares: none can do so and keep it out of the description. */
+function passedHeaders(headers: IncomingHttpHeaders, { ifMatch }: Route): Record<string, string> {
   const passed: Record<string, string> = {};
   for (const name in headers) {
-    if (withheld.has(name)) continue;
+    if (withheld.has(name) || (name === 'if-match' && !ifMatch)) continue;
     const value = headers[name];
     if (typeof value === 'string') passed[name] = value;
     else if (value !== undefined) passed[name] = value.join(', ');

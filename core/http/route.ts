@@ -103,6 +103,8 @@ export interface RouteDefinition {
    * POST for roles, unless it streams or answers a secret
    */
   readonly idempotency?: boolean | 'own' | undefined;
+  /** It compares `If-Match` with the version of what it changes. @default false */
+  readonly ifMatch?: boolean | undefined;
   /** For each principal, beside the limits of all routes. @default none */
   readonly requestsPerMinute?: number | undefined;
   /** What each success takes one of, where a partner calls. @default nothing */
@@ -130,6 +132,7 @@ export interface Route {
   readonly cache: RouteCacheOptions | undefined;
   /** Who sees to it that a request with an `Idempotency-Key` is done once. */
   readonly idempotency: 'core' | 'own' | undefined;
+  readonly ifMatch: boolean;
   readonly requestsPerMinute: number | undefined;
   readonly budget: BudgetName | undefined;
   /** The first segment of the path: what scopes of API keys name. */
@@ -180,6 +183,7 @@ export function createRoute(definition: RouteDefinition): Route {
     streams: definition.streams ?? [],
     cache: definition.cache,
     idempotency: whoTakesKeys(definition),
+    ifMatch: definition.ifMatch ?? false,
     requestsPerMinute: definition.requestsPerMinute,
     budget: definition.budget,
     group: path.template.split('/', 2)[1] ?? '',

@@ -59,6 +59,11 @@ export interface RouteOptions<
    * @default true for a POST with roles, unless it has `streams` or answers a `password`, `secret` or `token`
    */
   readonly idempotency?: boolean | 'own';
+  /**
+   * The handler compares `If-Match` with the `ETag` that it answers, and refuses with 412 to change what is another version
+   * by now. The API's description says so; other routes are not given the header. @default false
+   */
+  readonly ifMatch?: boolean;
   /** Requests of one principal to this route in a minute, beside the limits of all routes. @default no limit of its own */
   readonly requestsPerMinute?: number;
   /**

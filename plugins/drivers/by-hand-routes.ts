@@ -38,7 +38,7 @@ interface ByHandChange {
 /** Ops give, take, hold and release orders by hand; a driver gives one back. */
 export function registerByHandRoutes(ctx: PluginContext, settings: Settings): void {
   const base = '/drivers/assignments/{orderId}';
-  const common = { roles: ['ops'], params: AssignmentParams, response: { 200: Assignment } } as const;
+  const common = { roles: ['ops'], params: AssignmentParams, response: { 200: Assignment }, ifMatch: true } as const;
 
   for (const verb of ['assign', 'reassign'] as const) {
     const summary =

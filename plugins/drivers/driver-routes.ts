@@ -98,6 +98,7 @@ function registerOne(ctx: PluginContext): void {
       params: DriverParams,
       body: DriverChange,
       response: { 200: Driver },
+      ifMatch: true,
     },
     ({ params: { driverId }, body, headers }) =>
       ctx.db.transaction(async (tx): Promise<HttpReply> => {

@@ -25,6 +25,7 @@ export function registerOnboardingRoutes(
       roles: ['ops'],
       params: DriverParams,
       response: { 200: Driver },
+      ifMatch: true,
     },
     ({ principal, params: { driverId }, headers }) =>
       ctx.db.transaction(async (tx) => {
@@ -47,6 +48,7 @@ export function registerOnboardingRoutes(
       params: DriverParams,
       body: Suspension,
       response: { 200: Driver },
+      ifMatch: true,
     },
     ({ principal, params: { driverId }, body: { reason }, headers }) =>
       ctx.db.transaction(async (tx) => {
@@ -86,6 +88,7 @@ function registerDocuments(ctx: PluginContext): void {
       params: DocumentParams,
       body: NewDocument,
       response: { 200: DriverDocument },
+      ifMatch: true,
     },
     (request) => record(ctx, request),
   );

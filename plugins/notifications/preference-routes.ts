@@ -25,7 +25,7 @@ export function registerPreferenceRoutes(ctx: PluginContext): void {
   );
   ctx.http.put(
     '/notifications/preferences',
-    { ...own, summary: 'Say how the caller is reached', body: NewPreferences },
+    { ...own, summary: 'Say how the caller is reached', body: NewPreferences, ifMatch: true },
     ({ principal, body, headers }) => change(toRecipient(principal), body, headers['if-match']),
   );
   ctx.http.get(
@@ -35,7 +35,7 @@ export function registerPreferenceRoutes(ctx: PluginContext): void {
   );
   ctx.http.put(
     '/notifications/preferences/{role}/{personId}',
-    { ...others, summary: 'Say how somebody is reached', body: NewPreferences },
+    { ...others, summary: 'Say how somebody is reached', body: NewPreferences, ifMatch: true },
     ({ params, body, headers }) => change({ role: params.role, id: params.personId }, body, headers['if-match']),
   );
 }

@@ -51,6 +51,7 @@ export function registerRoutes(ctx: PluginContext, policy: Policy): void {
       params: PaymentParams,
       body: NewRefund,
       response: { 200: ShownOperation, 201: ShownOperation },
+      ifMatch: true,
     },
     async ({ params, body, principal, headers }) => {
       const version = versionOf(headers['if-match']);

@@ -53,6 +53,7 @@ export function registerRoutes(ctx: PluginContext, deps: EndpointDeps): void {
       params: Params,
       body: EndpointPatch,
       response: { 200: Endpoint },
+      ifMatch: true,
     },
     (request) => changeEndpoint(ctx, request, deps),
   );
@@ -63,6 +64,7 @@ export function registerRoutes(ctx: PluginContext, deps: EndpointDeps): void {
       roles,
       params: Params,
       response: { 204: Type.Null() },
+      ifMatch: true,
     },
     (request) => removeEndpoint(ctx, request),
   );
@@ -73,6 +75,7 @@ export function registerRoutes(ctx: PluginContext, deps: EndpointDeps): void {
       roles,
       params: Params,
       response: { 200: EndpointWithSecret },
+      ifMatch: true,
       idempotency: 'own',
     },
     (request) => rotateSecret(ctx, request, deps),

@@ -55,6 +55,7 @@ export function addBudgetRoutes(routes: RouteTable, budgets: Budgets): void {
     params: PartnerParams,
     body: BudgetChange,
     response: { 200: BudgetStates },
+    ifMatch: true,
     async run({ principal, params, body, headers }) {
       const { partnerId } = params as Static<typeof PartnerParams>;
       const limits = body as Static<typeof BudgetChange>;

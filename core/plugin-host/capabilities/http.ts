@@ -64,6 +64,7 @@ const routeArgs = Type.Object(
     }),
     handler: Type.Integer({ minimum: 0 }),
     idempotency: Type.Optional(Type.Union([Type.Boolean(), Type.Literal('own')])),
+    ifMatch: Type.Optional(Type.Boolean()),
     requestsPerMinute: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000_000 })),
     budget: Type.Optional(Type.Literal('orders')),
     streams: Type.Optional(
@@ -154,6 +155,7 @@ function toDefinition(
     streams: args.streams?.contentTypes,
     cache: args.cache,
     idempotency: args.idempotency,
+    ifMatch: args.ifMatch,
     requestsPerMinute: args.requestsPerMinute,
     budget: args.budget,
     run: createPluginRun({

@@ -44,6 +44,7 @@ export interface PluginCalls {
       streams?: { contentTypes: readonly string[]; handler: number };
       cache?: RouteCacheOptions;
       idempotency?: boolean | 'own';
+      ifMatch?: boolean;
       requestsPerMinute?: number;
       budget?: 'orders';
     };

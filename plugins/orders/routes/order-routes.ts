@@ -54,6 +54,7 @@ export function registerOrderRoutes(deps: RouteDeps): void {
       params: OrderParams,
       body: EditOrder,
       response: { 200: Order },
+      ifMatch: true,
     },
     async ({ principal, params, body, headers, id }) => {
       const edit = {

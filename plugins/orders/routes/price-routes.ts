@@ -82,6 +82,7 @@ export function registerPriceRoutes(deps: RouteDeps): void {
       roles: ['ops'],
       body: NewPriceList,
       response: { 200: PriceList },
+      ifMatch: true,
     },
     ({ principal, body, headers }) => putPrices(deps, { list: body, createdBy: principal.id, headers }),
   );

@@ -43,6 +43,7 @@ export function registerRequirementRoutes({ ctx }: RouteDeps): void {
       params: KindParams,
       body: ProofRequired,
       response: { 200: Requirement },
+      ifMatch: true,
     },
     async ({ principal, params, body, headers }): Promise<HttpReply> => {
       const changed = await updateRequirement(ctx.db, {

@@ -35,6 +35,7 @@ export function registerStepRoutes(deps: RouteDeps): void {
     roles,
     params: OrderParams,
     response: { 200: Order },
+    ifMatch: true,
   });
 
   ctx.http.post(

@@ -98,6 +98,7 @@ export function registerWindowRoutes({ ctx, settings, now }: RouteDeps): void {
       roles: ['ops'],
       body: NewCapacity,
       response: { 200: WindowRoom },
+      ifMatch: true,
     },
     async ({ body, headers }): Promise<HttpReply> => {
       const startMs = Date.parse(body.start);

@@ -215,6 +215,30 @@ describe('/openapi.json', () => {
     assert.deepEqual(paths['/other']?.['post']?.['parameters'], [], 'a secret is not kept');
   });
 
+  it('tells of If-Match where a route compares it, which alone is given it', async () => {
+    const versioned = createFakePlugin('versioned');
+    const route = { verb: 'put', roles: ['ops'], response: { 200: {} } } as const;
+    await fixture.route(versioned, { ...route, path: '/versioned', ifMatch: true });
+    await fixture.route(versioned, { ...route, path: '/unversioned' });
+    const { paths } = await read();
+    const described = (path: string): readonly unknown[] => {
+      const { parameters, responses } = paths[path]?.['put'] ?? assert.fail();
+      return [
+        (parameters as { name: string }[]).map(({ name }) => name),
+        (responses as Record<string, unknown>)['412'],
+      ];
+    };
+    assert.deepEqual(described('/versioned'), [['If-Match'], { $ref: '#/components/responses/PreconditionFailed' }]);
+    assert.deepEqual(described('/unversioned'), [[], undefined]);
+    for (const path of ['/versioned', '/unversioned']) {
+      await fixture.request(path, { method: 'PUT', role: 'ops', headers: { 'if-match': '"3"' } });
+    }
+    assert.deepEqual(
+      versioned.inputs.map(({ headers }) => headers['if-match']),
+      ['"3"', undefined],
+    );
+  });
+
   it('is a page as well, which escapes what plugins say', async () => {
     const page = await fixture.request('/docs');
     assert.match(page.headers.get('content-type') ?? '', /^text\/html/);
