@@ -5,10 +5,13 @@ export type Coerce = (texts: Readonly<Record<string, string | readonly string[]>
 
 type CoerceText = (text: string) => unknown;
 
-const number = /^-?(?:0|[1-9]\d{0,15})(?:\.\d{1,15})?$/;
+/** As JSON writes numbers, and so every client: a small one may come with an exponent. */
+const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+/** `-1.7976931348623157e+308` has 24. */
+const numberLengthMax = 32;
 const integer = /^-?(?:0|[1-9]\d{0,15})$/;
 
-/** Stricter than ECMAScript's conversion: no spaces, no hexadecimal, no exponent, no `Infinity`. */
+/** Stricter than ECMAScript's conversion: no spaces, no hexadecimal, no `Infinity`. */
 export function compileCoercion(schema: JsonSchema | undefined): Coerce | undefined {
   const properties = (schema?.['properties'] ?? {}) as Readonly<Record<string, JsonSchema>>;
   const rules = new Map<string, { readonly coerce: CoerceText; readonly isList: boolean }>();
@@ -32,8 +35,14 @@ export function compileCoercion(schema: JsonSchema | undefined): Coerce | undefi
 
 function coercionOf(schema: JsonSchema | undefined): CoerceText | undefined {
   const types = [schema?.['type']].flat();
-  if (types.includes('number')) return (text) => (number.test(text) ? Number(text) : text);
+  if (types.includes('number')) return toNumber;
   if (types.includes('integer')) return (text) => (integer.test(text) ? Number(text) : text);
   if (types.includes('boolean')) return (text) => (text === 'true' ? true : text === 'false' ? false : text);
   return undefined;
+}
+
+function toNumber(text: string): unknown {
+  if (text.length > numberLengthMax || !number.test(text)) return text;
+  const value = Number(text);
+  return Number.isFinite(value) ? value : text;
 }
