@@ -12,11 +12,7 @@ export const notProvoked: Readonly<Record<string, string>> = {
 export const notYetSeen: readonly string[] = [
   'old-fixes',
   'many-users',
-  'pool-waiting',
   'node-held-still',
-  'ledger-unbalanced',
-  'nobody-on-shift',
-  'payment-differs',
   'driver-lost',
   'memory-high',
   'memory-nearly-gone',
