@@ -37,7 +37,7 @@ export function createPluginRun(options: PluginRunOptions): RouteDefinition['run
   const { target, handler, streamHandler, handleTimeoutMs: timeoutMs = options.timeoutMs } = options;
   return async (request, route) => {
     const { upload } = request;
-    const input: Omit<HttpRequest, 'signal'> = {
+    const input: Omit<HttpRequest, 'signal' | 'newId'> = {
       principal: request.principal,
       params: request.params,
       query: request.query,

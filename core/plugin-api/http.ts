@@ -54,7 +54,7 @@ export interface RouteOptions<
   /**
    * Whether the core does a POST once for each `Idempotency-Key` and repeats its answer, which it keeps for a day. `'own'`
    * where the handler sees to it, since what it answers may lie in no table: the core describes the header and checks its
-   * form. False where a repetition does no harm. A handler that creates something derives its id from the key in any case:
+   * form. False where a repetition does no harm. A handler that creates something gives it `request.newId()` in any case:
    * the core may end between the handler's commit and keeping the answer, and then the handler is run again.
    * @default true for a POST with roles, unless it has `streams` or answers a `password`, `secret` or `token`
    */
@@ -96,6 +96,11 @@ export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> 
   /** Lower-case names. `authorization` and `cookie` are never passed on. */
   readonly headers: Readonly<Record<string, string>>;
   readonly id: string;
+  /**
+   * A UUID for what this request makes: the same for each repetition with its `Idempotency-Key` by the same caller, so that
+   * one after a crash finds what the first one made; another at each call without a key, or without a caller's name.
+   */
+  newId(): string;
   /** Aborted when the client goes away or the deadline passes; with a stream, until its end. */
   readonly signal: AbortSignal;
 }

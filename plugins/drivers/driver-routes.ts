@@ -15,7 +15,6 @@ import {
 } from './driver.ts';
 import { cursorInvalid, driverNotFound, refuse } from './errors.ts';
 import { ifMatch, toEtag } from './etag.ts';
-import { idOf } from './idempotent-id.ts';
 import type { Settings } from './settings.ts';
 import { recordDocument } from './store/documents.ts';
 import {
@@ -133,7 +132,7 @@ async function register(
   if (!isOps && (body.autoAccept !== undefined || body.capacity !== undefined)) {
     return refuse('DRIVER_FIELD_FORBIDDEN', "'autoAccept' and 'capacity' are for ops to say");
   }
-  const driverId = isOps ? (body.driverId ?? idOf(request, 'POST /drivers')) : principal.id;
+  const driverId = isOps ? (body.driverId ?? request.newId()) : principal.id;
   if (body.driverId !== undefined && body.driverId !== driverId) return driverNotFound(body.driverId);
   if (reservedIds.includes(driverId) || !/^[A-Za-z0-9_-]{1,64}$/.test(driverId)) {
     return refuse('DRIVER_ID_RESERVED', `Cannot register the driver: '${driverId}' is no id for one`);

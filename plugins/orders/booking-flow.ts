@@ -1,9 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { Database, Metrics, Principal } from '#plugin-api';
 import { toActor } from './actor.ts';
 import { canonicalText, checkBooking, defaultPaymentMethod, ownershipOf } from './booking.ts';
 import type { Ownership } from './booking.ts';
-import { toNewId } from './derived-id.ts';
 import { toEventData } from './event-data.ts';
 import type { OrderErrorCode, Refusal } from './errors.ts';
 import type { Actor } from './lifecycle.ts';
@@ -33,8 +32,8 @@ export interface BookingDeps {
 export interface BookingRequest {
   readonly principal: Principal;
   readonly booking: NewOrder;
-  /** The order's id is made from it. Another route that books prefixes it with its own name. */
-  readonly idempotencyKey?: string | undefined;
+  /** The order's id, where the request's `Idempotency-Key` says it. */
+  readonly keyedId?: string | undefined;
   readonly traceId?: string | undefined;
   /** What the order's steps are to go on in the trace of. */
   readonly traceparent?: string | undefined;
@@ -56,14 +55,14 @@ export async function bookOrder(deps: BookingDeps, request: BookingRequest, nowM
 const metricOutcomes = { booked: 'accepted', repeated: 'repeated', refused: 'rejected' } as const;
 
 async function decide(deps: BookingDeps, request: BookingRequest, nowMs: number): Promise<BookingOutcome> {
-  const { booking, principal, idempotencyKey, traceId = null, traceparent = null } = request;
+  const { booking, principal, keyedId, traceId = null, traceparent = null } = request;
   const actor = toActor(principal);
   const owner = ownershipOf(booking, principal);
   if ('code' in owner) return { kind: 'refused', ...owner };
   const contentHash = createHash('sha256').update(canonicalText(booking)).digest('hex');
-  const orderId = toNewId({ actor, route: 'POST /orders', idempotencyKey });
+  const orderId = keyedId ?? randomUUIDv7();
   // Looked up before the window is checked: a retry that arrives after the window began is still a retry.
-  const key = { actor, reference: booking.reference, contentHash, orderId: idempotencyKey && orderId };
+  const key = { actor, reference: booking.reference, contentHash, orderId: keyedId };
   const known = await findRepeated(deps.db, key);
   if (known !== undefined) return known;
   const refusal = checkBooking(booking, nowMs);

@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import type { HttpReply, HttpRequest, PluginContext, Principal, ShareLink } from '#plugin-api';
-import { idOf } from './derived-id.ts';
 import { refuse } from './errors.ts';
 import { findWatchedOrder } from './store/orders.ts';
 import { createShare, listShares, revokeShare } from './store/shares.ts';
@@ -98,7 +97,7 @@ async function share(
   if (decision === 'hidden') return unknownOrder();
   if (decision === 'over') return refuse('ORDER_OVER', 'Cannot share a position: the order is over');
   // The same request again is the same link: the first answer may never have arrived, and who has its key has made it.
-  const shareId = idOf(request, `POST /tracking/orders/${orderId}/shares`);
+  const shareId = request.newId();
   const channel = channelOf(orderId);
   const issue = (seconds: number): Promise<ShareLink> =>
     ctx.live.issueLink(channel, { id: shareId, expiresInSeconds: seconds });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { HttpReply, HttpRequest, PluginContext, Transaction } from '#plugin-api';
-import { idOf } from './derived-id.ts';
 import { checkUrl, hostOf, resourceOf } from './endpoint-url.ts';
 import {
   eventTypesDefault,
@@ -55,7 +54,7 @@ export async function makeEndpoint(
   if (!secretBox.usable) return keyMissing();
   const refused = await refuseUrl(ctx, body.url, settings);
   if (refused !== undefined) return refused;
-  const endpointId = idOf(request, 'POST /webhooks/endpoints');
+  const endpointId = request.newId();
   return ctx.db.transaction(async (tx) => {
     await lockPartner(tx, partnerId);
     const known = await findEndpoint(tx, endpointId, partnerId);
@@ -113,7 +112,7 @@ export async function rotateSecret(
 ): Promise<HttpReply> {
   if (!secretBox.usable) return keyMissing();
   return changing(ctx, request, async (tx, endpointId) => {
-    const secretId = idOf(request, `POST /webhooks/endpoints/${endpointId}/rotate-secret`);
+    const secretId = request.newId();
     const known = await findSealed(tx, { secretId, endpointId });
     // The same request again: nothing is rotated twice.
     if (known !== undefined) {

@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import type { HttpReply, HttpRequest, PluginContext } from '#plugin-api';
-import { idOf } from './derived-id.ts';
 import { scopeOf } from './endpoint.ts';
 import { refuse } from './errors.ts';
 import { testEvent, toTestBody } from './payload.ts';
@@ -38,7 +37,7 @@ export function requestTest(
     if ((await countBacklog(tx, endpointId, settings.backlogMax)) >= settings.backlogMax) {
       return refuse('WEBHOOK_BACKLOG_FULL', `Cannot send a test: ${settings.backlogMax} deliveries wait already`);
     }
-    const messageId = `msg_${idOf(request, `POST /webhooks/endpoints/${endpointId}/test`)}`;
+    const messageId = `msg_${request.newId()}`;
     const body = toTestBody(endpointId, new Date());
     await insertTestMessage(tx, { messageId, partnerId: endpoint.partnerId, type: testEvent, body });
     const deliveryId = await queueTest(tx, { messageId, endpointId, retrySeconds: settings.retrySeconds });

@@ -74,11 +74,12 @@ export function registerOrderRoutes(deps: RouteDeps): void {
 
 async function book(
   { ctx, settings, now }: RouteDeps,
-  { principal, body, headers, id }: HttpRequest<unknown, unknown, NewOrder>,
+  asked: HttpRequest<unknown, unknown, NewOrder>,
 ): Promise<HttpReply> {
   const { db, metrics } = ctx;
-  const idempotencyKey = headers['idempotency-key'];
-  const request = { principal, booking: body, idempotencyKey, traceId: id, traceparent: ctx.traceparent() };
+  const { principal, body, headers, id } = asked;
+  const keyedId = headers['idempotency-key'] === undefined ? undefined : asked.newId();
+  const request = { principal, booking: body, keyedId, traceId: id, traceparent: ctx.traceparent() };
   const outcome = await bookOrder({ db, metrics, settings }, request, now());
   if (outcome.kind === 'refused') return refuse(outcome.code, outcome.detail, outcome.extensions);
   const reply = replyWith(outcome.stored, { location: `/orders/${outcome.stored.order.orderId}` });

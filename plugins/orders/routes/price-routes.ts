@@ -2,7 +2,6 @@ import { Type } from 'typebox';
 import type { HttpReply } from '#plugin-api';
 import { toActor } from '../actor.ts';
 import { checkPlace } from '../booking.ts';
-import { toNewId } from '../derived-id.ts';
 import { refuse } from '../errors.ts';
 import { expectedVersion, toETag } from '../etag.ts';
 import { checkPriceList, NewPriceList, PriceList } from '../price.ts';
@@ -35,7 +34,8 @@ export function registerPriceRoutes(deps: RouteDeps): void {
       body: NewQuote,
       response: { 201: Quote },
     },
-    async ({ principal, body, headers }): Promise<HttpReply> => {
+    async (request): Promise<HttpReply> => {
+      const { principal, body } = request;
       const nowMs = now();
       const refusal =
         checkPlace('pickup', body.pickup) ??
@@ -43,7 +43,7 @@ export function registerPriceRoutes(deps: RouteDeps): void {
         checkWindow(body.pickupWindow, nowMs);
       if (refusal !== undefined) return refuse(refusal.code, refusal.detail);
       const actor = toActor(principal);
-      const quoteId = toNewId({ actor, route: 'POST /orders/quotes', idempotencyKey: headers['idempotency-key'] });
+      const quoteId = request.newId();
       const { db, metrics } = ctx;
       return {
         status: 201,

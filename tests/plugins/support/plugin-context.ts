@@ -17,6 +17,7 @@ import type {
 } from '#plugin-api';
 import { compileSchema, type SchemaCheck } from '#core/http/schema-compiler.ts';
 import { assertSafeSchema } from '#core/http/schema-policy.ts';
+import { newIdOf } from '#core/plugin-host/child/context/new-id.ts';
 import { toEvent } from './database-adapter.ts';
 
 type RouteOptions = Parameters<PluginContext['http']['get']>[1];
@@ -204,7 +205,9 @@ export async function runPlugin(
     async request(key, request) {
       const { options, inputs, replies, handler } = get(routes, key);
       const { signal } = new AbortController();
-      const full = { params: {}, query: {}, headers: {}, id: 'r', signal, ...request } as HttpRequest;
+      const asked = { params: {}, query: {}, headers: {}, id: 'r', signal, ...request } as HttpRequest;
+      const [verb = '', template = ''] = key.split(' ');
+      const full: HttpRequest = { ...asked, newId: () => newIdOf(asked, verb, template) };
       assert.ok(
         options.roles === 'public' || options.roles.includes(full.principal.role as Role),
         `${key} is not for them`,

@@ -1,6 +1,7 @@
 import type { Http, HttpReply, HttpRequest, RegisterRoute, RouteOptions, StreamReply } from '#plugin-api';
 import type { HandlerCalls, PluginCalls } from '../../protocol/calls.ts';
 import type { CoreConnection, HandlerCall } from '../core-connection.ts';
+import { newIdOf } from './new-id.ts';
 import type { Registrations } from './registrations.ts';
 import { createReplyStreams } from './reply-streams.ts';
 import { createLines, readBytes, type FetchedBody } from './request-body.ts';
@@ -9,6 +10,8 @@ type Verb = keyof Http;
 type Run = (request: HttpRequest) => HttpReply | Promise<HttpReply>;
 type Route = [path: string, options: RouteOptions, run: Run];
 interface Handled {
+  readonly verb: Verb;
+  readonly path: string;
   readonly run: Run;
   readonly options: RouteOptions;
 }
@@ -25,9 +28,10 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
       return { bytes: '', done: true };
     }));
 
-  async function answer({ run, options }: Handled, input: Input, request: HandlerCall): Promise<Result> {
+  async function answer(handled: Handled, input: Input, request: HandlerCall): Promise<Result> {
+    const { run, options } = handled;
     const { body, fetched } = await takeBody(core, options.bodyAs, { sent: input.body, signal: request.signal });
-    const reply = await run({ ...input, body, signal: request.signal });
+    const reply = await run(toRequest(handled, { ...input, body }, request));
     // What else it may have answered is for the core to refuse.
     return options.streams === undefined || (reply as Partial<StreamReply> | undefined)?.stream === undefined
       ? reply
@@ -38,7 +42,7 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
   function toHandler(handled: Handled): (input: Input, call: HandlerCall) => Result | Promise<Result> {
     const { run, options } = handled;
     const isPlain = options.streams === undefined && options.bodyAs !== 'bytes' && options.bodyAs !== 'lines';
-    if (isPlain) return (input, call) => run({ ...input, signal: call.signal });
+    if (isPlain) return (input, call) => run(toRequest(handled, input, call));
     return (input, call) => answer(handled, input, call);
   }
 
@@ -48,12 +52,16 @@ export function createHttp(core: CoreConnection, registrations: Registrations): 
       path,
       ...toDeclaration(options),
       ...(options.streams === undefined ? {} : { streams: { contentTypes: options.streams, handler: nextPiece() } }),
-      handler: core.handler('http.route', toHandler({ run, options })),
+      handler: core.handler('http.route', toHandler({ verb, path, run, options })),
     }));
   }
 
   const on = (verb: Verb): RegisterRoute => ((...route: Route) => register(verb, route)) as RegisterRoute;
   return Object.freeze({ get: on('get'), post: on('post'), put: on('put'), patch: on('patch'), delete: on('delete') });
+}
+
+function toRequest({ verb, path }: Handled, input: Input, { signal }: HandlerCall): HttpRequest {
+  return { ...input, signal, newId: () => newIdOf(input, verb, path) };
 }
 
 type Declaration = Omit<PluginCalls['http.route']['args'], 'verb' | 'path' | 'streams' | 'handler'>;
