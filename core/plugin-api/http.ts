@@ -100,7 +100,7 @@ export interface HttpRequest<Params = unknown, Query = unknown, Body = unknown> 
    * A UUID for what this request makes: the same for each repetition with its `Idempotency-Key` by the same caller, so that
    * one after a crash finds what the first one made; another at each call without a key, or without a caller's name.
    */
-  newId(): string;
+  readonly newId: () => string;
   /** Aborted when the client goes away or the deadline passes; with a stream, until its end. */
   readonly signal: AbortSignal;
 }

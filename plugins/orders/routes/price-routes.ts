@@ -34,8 +34,7 @@ export function registerPriceRoutes(deps: RouteDeps): void {
       body: NewQuote,
       response: { 201: Quote },
     },
-    async (request): Promise<HttpReply> => {
-      const { principal, body } = request;
+    async ({ principal, body, newId }): Promise<HttpReply> => {
       const nowMs = now();
       const refusal =
         checkPlace('pickup', body.pickup) ??
@@ -43,7 +42,7 @@ export function registerPriceRoutes(deps: RouteDeps): void {
         checkWindow(body.pickupWindow, nowMs);
       if (refusal !== undefined) return refuse(refusal.code, refusal.detail);
       const actor = toActor(principal);
-      const quoteId = request.newId();
+      const quoteId = newId();
       const { db, metrics } = ctx;
       return {
         status: 201,
