@@ -54,8 +54,8 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
   let document: OpenApi;
   let check: OpenApiCheck;
   let tokens: Readonly<Record<string, string>>;
-  let device: string;
   const known = new Map<string, string[]>();
+  let phones = 0;
 
   before(async () => {
     process.env[webhookKey] = randomBytes(32).toString('base64');
@@ -67,21 +67,27 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
     const roles = Object.entries(subjects) as [Role, string][];
     const entries = roles.map(async ([role, subject]) => [role, await platform.token(role, subject, 86_400)] as const);
     tokens = Object.fromEntries(await Promise.all(entries));
-    device = await makeThings();
+    await makeThings();
   });
   after(async () => {
     await platform?.stop();
     Reflect.deleteProperty(process.env, webhookKey);
   });
 
-  /** Something of each kind that there is; what answers show of others is found by itself. @returns a device's header */
-  async function makeThings(): Promise<string> {
+  /** Something of each kind that there is; what answers show of others is found by itself. */
+  async function makeThings(): Promise<void> {
     const phone = await connectDriver(platform, subjects.driver);
     await phone.publish(near(placeOf(1), 2));
     await phone.client.publishAsync(`drivers/${phone.driverId}/location`, 'no position', { qos: 1 });
     const partner = await platform.as('partner', subjects.partner);
     const order = await book(partner, placeOf(1), { customerId: subjects.customer });
     learn(await orderReached(partner, order.orderId, 'assigned'));
+    await phone.close();
+  }
+
+  /** The header of a new driver's phone: of those that there are, a request may have taken the credentials away. */
+  async function newDevice(driverId: string): Promise<string> {
+    const phone = await connectDriver(platform, driverId);
     await phone.close();
     return `Basic ${Buffer.from(`${phone.username}:${phone.password}`).toString('base64')}`;
   }
@@ -104,8 +110,11 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
   }
 
   /** Mostly who may; sometimes nobody, or somebody who may not. */
-  function callersOf(roles: readonly string[]): readonly (string | undefined)[] {
-    if (roles.includes('device')) return [device, device, device, undefined, `Bearer ${tokens['ops']}`];
+  async function callersOf(roles: readonly string[]): Promise<readonly (string | undefined)[]> {
+    if (roles.includes('device')) {
+      const device = await newDevice(`fuzz-phone-${(phones += 1)}`);
+      return [device, device, device, undefined, `Bearer ${tokens['ops']}`];
+    }
     const admitted = (roles.includes('public') ? Object.keys(tokens) : roles).map((role) => `Bearer ${tokens[role]}`);
     return [
       ...admitted,
@@ -179,7 +188,7 @@ describe(`every route under ${numRuns} requests, seed ${seed}`, { timeout }, () 
       )) {
         await t.test(`${verb} ${template}`, async (route) => {
           const logged = platform.logs.length;
-          const callers = callersOf(operation['x-roles']);
+          const callers = await callersOf(operation['x-roles']);
           const requests = fuzzRequest({ template, operation, callers: callers.length, known });
           const outcomes: Outcome[] = [];
           await fc.assert(
