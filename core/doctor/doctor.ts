@@ -10,7 +10,10 @@ import { checkPlugins } from './check-plugins.ts';
 import { failed, type Finding } from './finding.ts';
 
 export interface DoctorOptions {
-  readonly config: Pick<Config, 'dataDir' | 'databaseUrl' | 'dbPoolMax' | 'mqttUrl' | 'pluginPaths'>;
+  readonly config: Pick<
+    Config,
+    'dataDir' | 'databaseUrl' | 'dbPoolMax' | 'environment' | 'mqttUrl' | 'pluginPaths' | 'plugins'
+  >;
   readonly projectDir: string;
   /** Names of the variables that are set. */
   readonly variables: readonly string[];
@@ -21,18 +24,22 @@ export interface DoctorOptions {
 /** Looks at everything that a node needs, and changes nothing. What cannot be looked at is a finding as well. */
 export async function examine(options: DoctorOptions): Promise<readonly Finding[]> {
   const { config, projectDir, variables, timeoutMs = 5000 } = options;
-  const { dataDir, pluginPaths, mqttUrl } = config;
+  const { dataDir, environment, pluginPaths, mqttUrl } = config;
   const folder = join(projectDir, 'plugins');
   const plugins = discoverPlugins({
     folders: [
       { source: 'project', path: folder },
       ...pluginPaths.map((path) => ({ source: 'external' as const, path })),
     ],
+    only: config.plugins,
   });
   const checks: readonly (readonly [string, () => Promise<readonly Finding[]>])[] = [
     ['configuration', () => Promise.resolve(checkConfiguration(variables))],
     ['data folder', () => checkDataFolder(dataDir)],
-    ['plugins', async () => checkPlugins(folder, await plugins)],
+    [
+      'plugins',
+      async () => checkPlugins({ folder, plugins: await plugins, development: environment === 'development' }),
+    ],
     ['core', () => checkCore(dataDir, timeoutMs)],
     ['database', async () => checkDatabase({ config, timeoutMs, plugins: await plugins })],
     ['broker', () => checkBroker({ url: mqttUrl, timeoutMs })],
