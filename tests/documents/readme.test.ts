@@ -94,6 +94,14 @@ describe('commands of README.md', () => {
     for (const line of commands) assertCommand(program, line.trim().split(/\s+/));
   });
 
+  it('exist where runbooks name them, with their options', () => {
+    const folder = join(root, 'alerts/runbooks');
+    for (const page of readdirSync(folder)) {
+      const commands = readFileSync(join(folder, page), 'utf8').matchAll(/npx returnit ([^\n`|)]*)/g);
+      for (const [, line = ''] of commands) assertCommand(program, line.trim().split(/\s+/));
+    }
+  });
+
   it('has every command of the command line', () => {
     const groups = program.commands.flatMap((command) =>
       command.commands.length === 0

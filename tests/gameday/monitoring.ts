@@ -21,6 +21,8 @@ export interface ActiveAlert {
 
 export interface Monitoring {
   readonly receiver: Receiver;
+  readonly prometheusUrl: string;
+  readonly alertmanagerUrl: string;
   /** What is pending or fires in Prometheus. */
   alerts(): Promise<readonly ActiveAlert[]>;
   /** The values of an expression. */
@@ -72,11 +74,12 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
   const addressed = routes().replaceAll(placeholder, (_whole, who: string) => receiver.urlOf(who));
   await writeFile(file('alertmanager.yml'), scaleRouting(addressed, factor));
   await writeConfiguration();
+  const toUrl = (port: number): string => `http://127.0.0.1:${port}`;
   const start = (port: number, command: readonly [string, ...string[]]): Promise<RunningProgram> =>
     startProgram({
       command: [...command, `--web.listen-address=127.0.0.1:${port}`],
       cwd: folder,
-      readyUrl: `http://127.0.0.1:${port}/-/ready`,
+      readyUrl: `${toUrl(port)}/-/ready`,
     });
   const [alertmanager, prometheus] = await Promise.all([
     start(alertmanagerPort, [
@@ -94,15 +97,17 @@ export async function startMonitoring(options: MonitoringOptions): Promise<Monit
       `--rules.alert.resend-delay=${scaled('1m')}`,
     ]),
   ]);
-  const url = `http://127.0.0.1:${prometheusPort}`;
+  const prometheusUrl = toUrl(prometheusPort);
   const ask = async <T>(path: string): Promise<T> => {
-    const response = await fetch(`${url}${path}`);
+    const response = await fetch(`${prometheusUrl}${path}`);
     if (!response.ok) throw new Error(`Prometheus answered ${response.status} to ${path}: ${await response.text()}`);
     return ((await response.json()) as { readonly data: T }).data;
   };
 
   return {
     receiver,
+    prometheusUrl,
+    alertmanagerUrl: toUrl(alertmanagerPort),
     alerts: async () => (await ask<{ alerts: ActiveAlert[] }>('/api/v1/alerts')).alerts,
     async query(expr) {
       const path = `/api/v1/query?query=${encodeURIComponent(expr)}`;

@@ -44,6 +44,8 @@ const night: Clock = { hour: 3, weekday: 1 };
 
 export interface System {
   readonly core: CoreProcess;
+  /** Where it was started: `data` is in it, and what Prometheus and Alertmanager were given. */
+  readonly folder: string;
   readonly monitoring: Monitoring;
   /** Calls the API as ops, whatever is answered. */
   readonly caller: Caller;
@@ -139,6 +141,7 @@ async function startParts(project: ProjectCopy, { factor, needs, cleanup }: Part
     get core() {
       return core;
     },
+    folder,
     monitoring,
     ops,
     caller,

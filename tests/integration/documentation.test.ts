@@ -1,19 +1,16 @@
 /** The documentation of a whole platform: its examples are right, its commands run. */
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { promisify } from 'node:util';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formatsPlugin from 'ajv-formats';
 import { roles } from '#core/http/authentication.ts';
 import { toPdf, toPng } from '../plugins/orders/files.ts';
 import type { OpenApi } from '../support/openapi-check.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
-
-const run = promisify(execFile);
+import { paste } from '../support/shell.ts';
 
 interface Example {
   readonly where: string;
@@ -119,17 +116,14 @@ describe('the documentation of a platform', { timeout: 300_000 }, () => {
     return unescape(/<code>(curl[^<]*)<\/code>/.exec(section)?.[1] ?? '');
   };
 
-  async function paste(operationId: string): Promise<{ readonly status: number; readonly text: string }> {
+  async function call(operationId: string): Promise<{ readonly status: number; readonly text: string }> {
     const tokens = await Promise.all(
       roles.map(async (role) => [`${role.toUpperCase()}_TOKEN`, await platform.token(role, 'd1')] as const),
     );
     const command = `${commandOf(operationId)} -w '\n%{http_code}'`;
-    const { stdout } = await run('bash', ['--norc', '-c', command], {
-      // With the files that the commands send.
-      cwd: files,
-      env: { PATH: process.env['PATH'] ?? '', ...Object.fromEntries(tokens) },
-      timeout: 60_000,
-    });
+    // With the files that the commands send.
+    const { code, stdout, stderr } = await paste(command, { cwd: files, environment: Object.fromEntries(tokens) });
+    assert.equal(code, 0, `${command}\n${stderr}`);
     const end = stdout.lastIndexOf('\n');
     return { status: Number(stdout.slice(end + 1)), text: stdout.slice(0, end) };
   }
@@ -153,7 +147,7 @@ describe('the documentation of a platform', { timeout: 300_000 }, () => {
       ['get_well_known_jwks_json', 200],
     ];
     for (const [operationId, status] of expected) {
-      const pasted = await paste(operationId);
+      const pasted = await call(operationId);
       assert.equal(pasted.status, status, `${commandOf(operationId)}\n${pasted.text}`);
     }
   });
@@ -165,7 +159,7 @@ describe('the documentation of a platform', { timeout: 300_000 }, () => {
     assert.ok(ids.length > 40);
     const malformed: string[] = [];
     for (const id of ids) {
-      const { status, text } = await paste(id);
+      const { status, text } = await call(id);
       // Nobody has granted this platform the example's host: it says so.
       if (text.includes('"WEBHOOK_URL_NOT_ALLOWED"')) continue;
       if ([400, 403, 405, 415, 422].includes(status) || status >= 500) {
