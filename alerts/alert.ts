@@ -13,6 +13,8 @@ export interface Firing {
 
 /** How an alert is proved. Each of these is run by promtool. */
 export interface AlertCases {
+  /** What these are of, where an alert is proved for more than one. */
+  readonly of?: string;
   /** Between samples. @default 1m */
   readonly step?: string;
   readonly fires: { readonly samples: Samples; readonly at: string; readonly alerts: readonly Firing[] };
@@ -40,9 +42,11 @@ export interface Alert {
   readonly summary: string;
   /** With the labels and the value that it fires with. */
   readonly description: string;
-  /** Undefined for what always fires. */
-  readonly cases: AlertCases | undefined;
+  /** More than one where it is about several things; undefined for what always fires. */
+  readonly cases: AlertCases | readonly AlertCases[] | undefined;
 }
+
+export const casesOf = ({ cases = [] }: Alert): readonly AlertCases[] => [cases].flat();
 
 /** A series that Prometheus computes, so that alerts and dashboards mean the same by it. */
 export interface Recording {

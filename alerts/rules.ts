@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Alert, AlertCases, Firing } from './alert.ts';
+import { casesOf, type Alert, type AlertCases, type Firing } from './alert.ts';
 import { business } from './business.ts';
 import { capacity } from './capacity.ts';
 import { dashboardLink, dashboardTemplate } from './dashboard-link.ts';
@@ -73,16 +73,17 @@ export function toRulesFile(only?: string): string {
 
 /** The file that `promtool test rules` runs: all cases of a group's alerts. */
 export function toTestFile(group: string, rulesFile: string): string {
-  const tests = (groups[group] ?? []).flatMap(testsOf);
+  const tests = (groups[group] ?? []).flatMap((alert) =>
+    casesOf(alert).flatMap((cases) => testsOf(alert, cases)),
+  );
   const evaluated = group in slo ? `${evaluationMinutes}m` : interval;
   return stringify({ rule_files: [rulesFile], evaluation_interval: evaluated, tests }, { lineWidth: 0 });
 }
 
-function testsOf(alert: Alert): object[] {
-  if (alert.cases === undefined) return [];
-  const { step = defaultStep, fires, quiet, boundary, resolves }: AlertCases = alert.cases;
+function testsOf(alert: Alert, cases: AlertCases): object[] {
+  const { of = '', step = defaultStep, fires, quiet, boundary, resolves } = cases;
   const test = (what: string, samples: object, checks: object): object => ({
-    name: `${alert.name} ${what}`,
+    name: `${alert.name} ${of} ${what}`,
     interval: step,
     input_series: Object.entries(samples).map(([series, values]) => ({ series, values })),
     ...checks,

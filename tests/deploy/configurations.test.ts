@@ -12,6 +12,7 @@ import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { createLogger } from '#core/telemetry/logger.ts';
 import { thresholds } from '#core/config/thresholds.ts';
+import { casesOf } from '../../alerts/alert.ts';
 import { meta } from '../../alerts/meta.ts';
 import { projectDir as root } from '../support/project-copy.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
@@ -55,7 +56,7 @@ describe('prometheus.yml', () => {
     // Whoever has no health check of its own is asked here, and missed by an alert.
     const watched = new Set(jobs.map(({ job_name: name }) => name));
     const alerts = meta.filter(({ name }) => name === 'TargetDown' || name === 'MonitoringDown');
-    const missed = alerts.flatMap(({ cases }) => cases?.fires.alerts.map(({ labels }) => labels['job'] ?? '') ?? []);
+    const missed = alerts.flatMap(casesOf).flatMap(({ fires }) => fires.alerts.map(({ labels }) => labels['job'] ?? ''));
     assert.deepEqual([...watched].toSorted(), missed.toSorted());
     for (const name of ['otel-collector', 'tempo', 'loki', 'alertmanager', 'grafana'])
       assert.ok(watched.has(name), name);
