@@ -73,9 +73,7 @@ export function toRulesFile(only?: string): string {
 
 /** The file that `promtool test rules` runs: all cases of a group's alerts. */
 export function toTestFile(group: string, rulesFile: string): string {
-  const tests = (groups[group] ?? []).flatMap((alert) =>
-    casesOf(alert).flatMap((cases) => testsOf(alert, cases)),
-  );
+  const tests = (groups[group] ?? []).flatMap((alert) => casesOf(alert).flatMap((cases) => testsOf(alert, cases)));
   const evaluated = group in slo ? `${evaluationMinutes}m` : interval;
   return stringify({ rule_files: [rulesFile], evaluation_interval: evaluated, tests }, { lineWidth: 0 });
 }

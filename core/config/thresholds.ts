@@ -46,6 +46,7 @@ export const thresholds = define({
   acknowledgement: { value: 2.5, unit: 's', meaning: 'from a message to its acknowledgement at p95' },
   pluginDeaths: { value: 3, unit: 'deaths', meaning: 'of one plugin in 10 minutes' },
   capacity: { value: 0.8, unit: 'ratio', meaning: 'of what the platform is laid out for' },
+  capacityCritical: { value: 1, unit: 'ratio', meaning: 'the same, when it is more than that' },
   users: { value: 1000, unit: 'users', meaning: 'at the same time: it is laid out for' },
   requestsPerMinute: { value: 10_000, unit: 'requests/min', meaning: 'it is laid out for' },
   liveConnections: { value: 500, unit: 'connections', meaning: 'it is laid out for' },

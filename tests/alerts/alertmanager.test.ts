@@ -250,6 +250,15 @@ describe('Alertmanager with it', { skip }, () => {
       { alertname: 'HeapRatioHigh', instance: 'h1' },
       { alertname: 'HeapRatioHigh', instance: 'h2' },
     ],
+    ...['Users', 'Requests', 'Live', 'Queries'].map(
+      (of, index, all) =>
+        [
+          { alertname: `Capacity${of}Exceeded`, job: `c${index}` },
+          { alertname: `Capacity${of}`, job: `c${index}` },
+          // Of one that is exceeded nothing follows for another.
+          { alertname: `Capacity${all.at(index - 1)}`, job: `c${index}` },
+        ] as const,
+    ),
     [
       { alertname: 'PoolExhausted', instance: 'p1', ...pool },
       { alertname: 'PoolWaiting', instance: 'p1', ...pool },

@@ -56,7 +56,9 @@ describe('prometheus.yml', () => {
     // Whoever has no health check of its own is asked here, and missed by an alert.
     const watched = new Set(jobs.map(({ job_name: name }) => name));
     const alerts = meta.filter(({ name }) => name === 'TargetDown' || name === 'MonitoringDown');
-    const missed = alerts.flatMap(casesOf).flatMap(({ fires }) => fires.alerts.map(({ labels }) => labels['job'] ?? ''));
+    const missed = alerts
+      .flatMap(casesOf)
+      .flatMap(({ fires }) => fires.alerts.map(({ labels }) => labels['job'] ?? ''));
     assert.deepEqual([...watched].toSorted(), missed.toSorted());
     for (const name of ['otel-collector', 'tempo', 'loki', 'alertmanager', 'grafana'])
       assert.ok(watched.has(name), name);

@@ -22,5 +22,9 @@ export const notYetSeen: readonly string[] = [
   'many-watchers',
   'many-statements',
   'many-requests',
+  'too-many-users',
+  'too-many-watchers',
+  'too-many-statements',
+  'too-many-requests',
   'budget-trickle',
 ];
