@@ -123,6 +123,19 @@ export const api: DashboardDefinition = {
           min: 0,
         },
         {
+          id: 16,
+          title: 'Size of answers, p95',
+          question: 'Which routes answer much? Of streams what was sent of them.',
+          unit: 'bytes',
+          queries: [
+            {
+              expr: `topk(8, ${quantile(0.95, 'http_server_response_body_size_bytes', { by: 'http_route, plugin', matchers: plugins })})`,
+              legend: '{{plugin}} {{http_route}}',
+            },
+          ],
+          min: 0,
+        },
+        {
           id: 9,
           title: 'Streams and uploads',
           question: 'How do streamed answers and uploads end, by plugin?',
@@ -216,6 +229,20 @@ export const api: DashboardDefinition = {
           ],
           min: 0,
           max: 1,
+        },
+        {
+          id: 17,
+          title: 'Caches, of what they may keep',
+          question:
+            'Are caches full? By the bytes that their limits count. Full, and few hits: larger ones would help.',
+          unit: 'percentunit',
+          queries: [
+            {
+              expr: `sum by (cache) (returnit_cache_size_bytes{${nodes}}) / sum by (cache) (returnit_cache_max_bytes{${nodes}})`,
+              legend: '{{cache}}',
+            },
+          ],
+          min: 0,
         },
       ],
     },

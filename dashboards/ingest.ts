@@ -138,6 +138,21 @@ export const ingest: DashboardDefinition = {
           min: 0,
         },
         {
+          id: 16,
+          title: 'Bytes held for messages',
+          question: 'What do messages take of memory? At the limit reading pauses. Unsent: devices do not read.',
+          unit: 'bytes',
+          queries: [
+            { expr: `sum(returnit_mqtt_inflight_bytes{${nodes}})`, legend: 'in flight' },
+            { expr: `sum(returnit_mqtt_inflight_max_bytes{${nodes}})`, legend: 'in flight at most' },
+            {
+              expr: `sum by (direction) (returnit_mqtt_buffered_bytes{${nodes}})`,
+              legend: 'with connections: {{direction}}',
+            },
+          ],
+          min: 0,
+        },
+        {
           id: 10,
           title: 'Fixes stored',
           question: 'How many are new, and how many were known?',

@@ -58,6 +58,7 @@ export interface Capabilities {
 export function createCapabilities(options: CapabilitiesOptions): Capabilities {
   const { admitted, routes, transport, telemetry, config, caches } = options;
   const manifests = admitted.plugins.map(({ manifest }) => manifest);
+  const hosts = new Map(manifests.map(({ name, permissions }) => [name, permissions.net?.hosts ?? []]));
   const callTimeouts = new Map(manifests.map(({ name, limits }) => [name, limits.callTimeoutMs]));
   const events = createEventsCapability({ ...options, invalidations: caches.invalidations });
   const cache = createCacheCapability({ config, metrics: telemetry.metrics });
@@ -75,7 +76,7 @@ export function createCapabilities(options: CapabilitiesOptions): Capabilities {
     createMqttCapability(options),
     createLiveCapability(options),
     cache,
-    createNetCapability({ config }),
+    createNetCapability({ config, metrics: telemetry.metrics, hostsOf: (plugin) => hosts.get(plugin) ?? [] }),
     createMailCapability({ config }),
     createLogCapability({ telemetry, config }),
     createMetricsCapability({ telemetry, plugins: manifests }),

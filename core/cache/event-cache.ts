@@ -48,6 +48,8 @@ export interface EventCache<Value> {
 
 interface Entry<Value> extends CacheSubject {
   readonly value: Value;
+  /** Of key and value. */
+  readonly bytes: number;
 }
 
 interface OpenFill {
@@ -101,7 +103,7 @@ export function createEventCache<Value extends object>(options: EventCacheOption
         store({ value, bytes, ttlMs = options.ttlMs }) {
           if (open.isStale || bytes > options.valueMaxBytes) return;
           const size = bytes + Buffer.byteLength(key);
-          entries.set(key, { value, plugin, rule }, { size, ttl: Math.min(ttlMs, options.ttlMs) });
+          entries.set(key, { value, bytes: size, plugin, rule }, { size, ttl: Math.min(ttlMs, options.ttlMs) });
         },
         end: () => void fills.delete(open),
       };
@@ -128,14 +130,22 @@ export function createEventCache<Value extends object>(options: EventCacheOption
 
 /** Every plugin that was ever seen, so that a gauge falls to 0. */
 function reportEntries(
-  { name: cache, entriesMax, metrics }: EventCacheOptions,
-  entries: { values(): Iterable<CacheSubject> },
+  { name: cache, entriesMax, maxBytes, metrics }: EventCacheOptions,
+  entries: { values(): Iterable<Pick<Entry<unknown>, 'plugin' | 'bytes'>> },
   plugins: ReadonlySet<string>,
 ): void {
   metrics.gauge('returnit_cache_entries_max').set({ cache, plugin: 'core' }, entriesMax);
+  metrics.gauge('returnit_cache_max_bytes').set({ cache, plugin: 'core' }, maxBytes);
   metrics.onCollect(() => {
-    const counts = new Map([...plugins].map((plugin) => [plugin, 0]));
-    for (const { plugin } of entries.values()) counts.set(plugin, (counts.get(plugin) ?? 0) + 1);
-    for (const [plugin, count] of counts) metrics.gauge('returnit_cache_entries').set({ cache, plugin }, count);
+    const kept = new Map([...plugins].map((plugin) => [plugin, { count: 0, bytes: 0 }]));
+    for (const { plugin, bytes } of entries.values()) {
+      const sum = kept.getOrInsertComputed(plugin, () => ({ count: 0, bytes: 0 }));
+      sum.count += 1;
+      sum.bytes += bytes;
+    }
+    for (const [plugin, { count, bytes }] of kept) {
+      metrics.gauge('returnit_cache_entries').set({ cache, plugin }, count);
+      metrics.gauge('returnit_cache_size_bytes').set({ cache, plugin }, bytes);
+    }
   });
 }

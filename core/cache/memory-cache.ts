@@ -35,8 +35,13 @@ export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
     },
   });
   const entries = metrics.gauge('returnit_cache_entries');
+  const size = metrics.gauge('returnit_cache_size_bytes');
   metrics.gauge('returnit_cache_entries_max').set(labels, options.entriesMax);
-  metrics.onCollect(() => entries.set(labels, cache.size));
+  metrics.gauge('returnit_cache_max_bytes').set(labels, options.maxBytes);
+  metrics.onCollect(() => {
+    entries.set(labels, cache.size);
+    size.set(labels, cache.calculatedSize);
+  });
   return {
     get(key) {
       const value = cache.get(key);

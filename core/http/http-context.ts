@@ -20,6 +20,8 @@ export interface HttpState {
   isCut: boolean;
   /** When a streamed answer began, on the clock of `performance.now()`: the rest of its time is the client's. */
   streamBeganAtMs: number | undefined;
+  /** Bytes of the answer's body that were given to the socket; undefined of an answer that did not leave. */
+  sentBytes: number | undefined;
   route: Route;
   principal: Principal;
   /** Of an API key: what it may. */

@@ -142,7 +142,7 @@ export interface Route {
   readonly run: RouteDefinition['run'];
   /** Problems that the plugin has answered here, by code. */
   readonly problems: Map<string, { readonly status: number; readonly title: string }>;
-  /** Label sets of this route's durations, made once for each status. */
+  /** Label sets of this route's metrics, made once for each status. */
   readonly labels: Map<string, Labels>;
 }
 

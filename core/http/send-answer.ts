@@ -41,9 +41,11 @@ export function sendAnswer(ctx: HttpContext, { status, text, contentType = json,
   if (!ctx.writable) return;
   ctx.respond = false;
   const all = answerHeaders(ctx, headers);
+  const bytes = text === undefined ? 0 : Buffer.byteLength(text);
+  ctx.state.sentBytes = ctx.method === 'HEAD' ? 0 : bytes;
   if (text !== undefined) {
     all['content-type'] = contentType;
-    all['content-length'] = Buffer.byteLength(text);
+    all['content-length'] = bytes;
   } else if (!withoutLength.has(status)) {
     all['content-length'] = 0;
   }

@@ -87,6 +87,7 @@ async function send(ctx: HttpContext, response: StreamedResponse, limits: SendLi
   if (!ctx.writable) throw gone();
   ctx.respond = false;
   ctx.state.streamBeganAtMs = performance.now();
+  ctx.state.sentBytes = 0;
   res.writeHead(response.status, {
     ...answerHeaders(ctx, response.headers),
     'content-type': response.contentType ?? 'application/octet-stream',
@@ -103,6 +104,7 @@ async function send(ctx: HttpContext, response: StreamedResponse, limits: SendLi
     sent += bytes.length;
     if (sent > limits.httpStreamMaxBytes) throw tooLarge(limits.httpStreamMaxBytes);
     limits.onSent(bytes.length);
+    ctx.state.sentBytes = sent;
     if (bytes.length > 0 && !res.write(bytes) && !mayRunAhead(ctx)) await taken(res, limits.httpStreamStallMs);
     piece = await next;
   }

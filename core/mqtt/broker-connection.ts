@@ -4,6 +4,7 @@ import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import { currentTraceparent } from '#core/telemetry/tracing.ts';
 import { toClientOptions, toShared } from './broker-client-options.ts';
 import { openBrokerStream } from './broker-stream.ts';
+import type { ConnectionBuffers } from './connection-buffers.ts';
 import type { InflightBudget } from './inflight-budget.ts';
 import type { PublishHead } from './frame.ts';
 import type { IncomingMessage } from './incoming-message.ts';
@@ -29,6 +30,7 @@ export interface BrokerConnectionOptions {
   readonly reconnectDelayMs: number;
   readonly keepaliveSeconds?: number;
   readonly budget: InflightBudget;
+  readonly buffers: ConnectionBuffers;
   readonly turn: ReadTurn;
   readonly router: MessageRouter;
   readonly dropped: Counter;
@@ -153,7 +155,7 @@ class Connection implements BrokerConnection {
   }
 
   #open(direct?: MessageConnectionOptions['direct']): MessageConnection {
-    const { url, packetMaxBytes, windowMax, budget, turn, router, dropped, ackDuration } = this.#options;
+    const { url, packetMaxBytes, windowMax, budget, buffers, turn, router, dropped, ackDuration } = this.#options;
     const isNew = this.#version === 5;
     return new MessageConnection({
       socket: openBrokerStream(url),
@@ -162,6 +164,7 @@ class Connection implements BrokerConnection {
       packetMaxBytes: isNew ? packetMaxBytes : packetMaxBytesOfOldBroker,
       windowMax: isNew ? null : windowMax,
       budget,
+      buffers,
       turn,
       router,
       dropped,

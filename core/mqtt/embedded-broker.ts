@@ -5,6 +5,7 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
+import { createConnectionBuffers, type ConnectionBuffers } from './connection-buffers.ts';
 import type { Credentials } from './credentials.ts';
 import { createDeviceAccess } from './device-access.ts';
 import { createDeviceSubscriptions } from './device-subscriptions.ts';
@@ -52,6 +53,7 @@ class EmbeddedBroker implements MqttTransport {
   readonly kind = 'embedded';
   readonly #options: EmbeddedBrokerOptions;
   readonly #budget: InflightBudget;
+  readonly #buffers: ConnectionBuffers;
   readonly #turn: ReadTurn;
   readonly #router: MessageRouter;
   readonly #directory: DeviceDirectory;
@@ -76,8 +78,9 @@ class EmbeddedBroker implements MqttTransport {
     this.#budget = createInflightBudget({
       messagesMax: config.mqttInflightMax,
       bytesMax: config.mqttInflightMaxBytes,
-      gauge: metrics.gauge('returnit_mqtt_inflight_messages'),
+      metrics,
     });
+    this.#buffers = createConnectionBuffers(metrics);
     this.#turn = new ReadTurn({ maxMs: config.mqttReadTurnMs });
     this.#router = createMessageRouter({ telemetry, waitingMax: Math.ceil(config.mqttInflightMax / 2) });
     this.#direct = createDirectDeviceMessages({ router: this.#router, watched: this.#subscriptions.topics });
@@ -184,6 +187,7 @@ class EmbeddedBroker implements MqttTransport {
       packetMaxBytes: config.mqttPacketMaxBytes,
       windowMax,
       budget: this.#budget,
+      buffers: this.#buffers,
       turn: this.#turn,
       router: this.#router,
       dropped: this.#dropped,

@@ -4,6 +4,7 @@ import type { Logger } from '#core/telemetry/logger.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { brokerFigureTopics, createBrokerFigures } from './broker-figures.ts';
 import { createBrokerConnection, type BrokerConnection, type BrokerConnectionOptions } from './broker-connection.ts';
+import { createConnectionBuffers, type ConnectionBuffers } from './connection-buffers.ts';
 import { createInflightBudget, type InflightBudget } from './inflight-budget.ts';
 import { createMessageRouter, type MessageRouter } from './message-router.ts';
 import { ReadTurn } from './read-turn.ts';
@@ -51,6 +52,7 @@ class ExternalClient implements MqttTransport {
   readonly #url: URL;
   readonly #log: Logger;
   readonly #budget: InflightBudget;
+  readonly #buffers: ConnectionBuffers;
   readonly #turn: ReadTurn;
   readonly #plugins = new Map<string, PluginConnection>();
   readonly #readyPlugins = new Set<string>();
@@ -69,8 +71,9 @@ class ExternalClient implements MqttTransport {
     this.#budget = createInflightBudget({
       messagesMax: config.mqttInflightMax,
       bytesMax: config.mqttInflightMaxBytes,
-      gauge: telemetry.metrics.gauge('returnit_mqtt_inflight_messages'),
+      metrics: telemetry.metrics,
     });
+    this.#buffers = createConnectionBuffers(telemetry.metrics);
     this.#turn = new ReadTurn({ maxMs: config.mqttReadTurnMs });
     this.#handover = options.sessions === undefined ? undefined : this.#createHandover(options.sessions);
   }
@@ -223,6 +226,7 @@ class ExternalClient implements MqttTransport {
       reconnectDelayMs,
       ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
       budget: this.#budget,
+      buffers: this.#buffers,
       turn: this.#turn,
       dropped: metrics.counter('returnit_mqtt_messages_dropped_total'),
       guardCopies: metrics.counter('returnit_mqtt_guard_copies_total'),

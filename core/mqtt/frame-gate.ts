@@ -91,6 +91,14 @@ export class FrameGate extends Duplex {
     return this.#waiting;
   }
 
+  /** Bytes received that the library has not read, and bytes for the peer that the system has not taken. */
+  get buffered(): { readonly received: number; readonly unsent: number } {
+    return {
+      received: this.#inbound.length + this.readableLength,
+      unsent: this.writableLength + this.#outbound.length + this.#options.socket.writableLength,
+    };
+  }
+
   release(messageId: number): void {
     this.#held.release(messageId);
   }

@@ -1,10 +1,9 @@
-import type { Gauge } from '#core/telemetry/metrics.ts';
+import type { Metrics } from '#core/telemetry/metrics.ts';
 
 export interface InflightBudgetOptions {
   readonly messagesMax: number;
   readonly bytesMax: number;
-  /** Shows the messages held. */
-  readonly gauge: Gauge;
+  readonly metrics: Pick<Metrics, 'gauge'>;
 }
 
 /** What is received and not yet acknowledged, of all connections together. */
@@ -21,6 +20,11 @@ export interface InflightBudget {
 }
 
 export function createInflightBudget(options: InflightBudgetOptions): InflightBudget {
+  const { metrics } = options;
+  const messagesHeld = metrics.gauge('returnit_mqtt_inflight_messages');
+  const bytesHeld = metrics.gauge('returnit_mqtt_inflight_bytes');
+  metrics.gauge('returnit_mqtt_inflight_messages_max').set({}, options.messagesMax);
+  metrics.gauge('returnit_mqtt_inflight_max_bytes').set({}, options.bytesMax);
   let messages = 0;
   let bytes = 0;
   let announced = false;
@@ -28,7 +32,8 @@ export function createInflightBudget(options: InflightBudgetOptions): InflightBu
 
   function announce(): void {
     announced = false;
-    options.gauge.set({}, messages);
+    messagesHeld.set({}, messages);
+    bytesHeld.set({}, bytes);
     for (const listener of listeners) listener();
   }
 

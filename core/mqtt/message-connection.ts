@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { Duplex } from 'node:stream';
 import type { Counter, Histogram } from '#core/telemetry/metrics.ts';
 import type { CredentialRecord } from './credential-store.ts';
+import type { ConnectionBuffers } from './connection-buffers.ts';
 import type { PublishHead } from './frame.ts';
 import { FrameGate, type Admission } from './frame-gate.ts';
 import type { InflightBudget } from './inflight-budget.ts';
@@ -24,6 +25,7 @@ export interface MessageConnectionOptions {
    */
   readonly windowMax: number | null;
   readonly budget: InflightBudget;
+  readonly buffers: ConnectionBuffers;
   /** Of all connections together. */
   readonly turn: ReadTurn;
   readonly router: MessageRouter;
@@ -85,6 +87,7 @@ export class MessageConnection {
       turn: options.turn,
       onRefused: (reason) => options.dropped.inc({ reason }),
     });
+    options.buffers.add(this.gate);
     this.#stopListening = options.budget.onRoom(() => {
       if (this.gate.waiting) this.gate.retry();
     });

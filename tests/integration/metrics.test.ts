@@ -18,7 +18,12 @@ const seriesMax = 10_000;
 
 /** Names that dashboards and alerts are built on, by what they tell of. */
 const promised = {
-  http: ['http_server_request_duration_seconds', 'http_server_active_requests', 'http_client_request_duration_seconds'],
+  http: [
+    'http_server_request_duration_seconds',
+    'http_server_response_body_size_bytes',
+    'http_server_active_requests',
+    'http_client_request_duration_seconds',
+  ],
   database: [
     'db_client_operation_duration_seconds',
     'db_client_connections',
@@ -45,12 +50,22 @@ const promised = {
     'returnit_mqtt_ack_duration_seconds',
     'returnit_mqtt_batch_size',
     'returnit_mqtt_inflight_messages',
+    'returnit_mqtt_inflight_messages_max',
+    'returnit_mqtt_inflight_bytes',
+    'returnit_mqtt_inflight_max_bytes',
+    'returnit_mqtt_buffered_bytes',
     'returnit_mqtt_connected',
     'returnit_mqtt_last_message_timestamp_seconds',
     'returnit_mqtt_reconnects_total',
   ],
   live: ['returnit_live_connections', 'returnit_live_connections_max'],
-  cache: ['returnit_cache_requests_total', 'returnit_cache_evictions_total', 'returnit_cache_entries'],
+  cache: [
+    'returnit_cache_requests_total',
+    'returnit_cache_evictions_total',
+    'returnit_cache_entries',
+    'returnit_cache_size_bytes',
+    'returnit_cache_max_bytes',
+  ],
   capabilities: ['returnit_plugin_capability_calls_total', 'returnit_plugin_capability_call_duration_seconds'],
   plugins: [
     'returnit_plugin_restarts_total',

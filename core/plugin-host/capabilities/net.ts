@@ -5,6 +5,7 @@ import { request, type Dispatcher } from 'undici';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { createPinnedAgent, portOf, type PinnedAgent } from '../egress/pinned-agent.ts';
+import { createRequestDurations, type Measure, type RequestDurationsOptions } from '../egress/request-durations.ts';
 import { readBody } from '../egress/response-body.ts';
 import { method, type Access, type Call, type Capability } from '../capability.ts';
 import type { PluginCalls } from '../protocol/calls.ts';
@@ -27,7 +28,7 @@ const FetchArgsSchema = Type.Object(
   { additionalProperties: false },
 );
 
-export interface NetCapabilityOptions {
+export interface NetCapabilityOptions extends RequestDurationsOptions {
   readonly config: Config;
   /** @default the system's resolver */
   readonly resolve?: (host: string) => Promise<readonly LookupAddress[]>;
@@ -55,6 +56,7 @@ const credentialHeaders = new Set(['authorization', 'cookie', 'proxy-authorizati
  */
 export function createNetCapability(options: NetCapabilityOptions): Capability {
   const { config } = options;
+  const measure = createRequestDurations(options);
   const agents = new Map<string, PinnedAgent>();
   const agentOf = (plugin: string): PinnedAgent =>
     agents.getOrInsertComputed(plugin, () =>
@@ -73,7 +75,7 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
         access: accessOf,
         async run(args, call) {
           try {
-            return await fetchFollowing(args, { call, agent: agentOf(call.instance.plugin.name), config });
+            return await fetchFollowing(args, { call, agent: agentOf(call.instance.plugin.name), measure, config });
           } catch (error) {
             if (error instanceof AppError) throw error;
             const { code } = error as { code?: unknown };
@@ -91,6 +93,7 @@ export function createNetCapability(options: NetCapabilityOptions): Capability {
 interface FetchDeps {
   readonly call: Call;
   readonly agent: PinnedAgent;
+  readonly measure: Measure;
   readonly config: Config;
 }
 
@@ -116,17 +119,19 @@ async function fetchFollowing(args: FetchArgs, deps: FetchDeps): Promise<FetchRe
   }
 }
 
-async function fetchOnce(hop: FetchArgs, { call, agent }: FetchDeps): Promise<Dispatcher.ResponseData> {
+function fetchOnce(hop: FetchArgs, { call, agent, measure }: FetchDeps): Promise<Dispatcher.ResponseData> {
   const url = new URL(hop.url);
-  await agent.pin(url, (address, port) => {
-    call.check({ permission: 'net', resource: `${isIPv6(address) ? `[${address}]` : address}:${port}` });
-  });
-  return request(url, {
-    dispatcher: agent.dispatcherOf(url),
-    method: hop.method,
-    headers: hop.headers.flatMap(([name, value]) => (ownHeaders.has(name.toLowerCase()) ? [] : [name, value])),
-    body: hop.body === undefined ? null : Buffer.from(hop.body, 'base64'),
-    signal: call.signal,
+  return measure({ plugin: call.instance.plugin.name, method: hop.method, url }, async () => {
+    await agent.pin(url, (address, port) => {
+      call.check({ permission: 'net', resource: `${isIPv6(address) ? `[${address}]` : address}:${port}` });
+    });
+    return request(url, {
+      dispatcher: agent.dispatcherOf(url),
+      method: hop.method,
+      headers: hop.headers.flatMap(([name, value]) => (ownHeaders.has(name.toLowerCase()) ? [] : [name, value])),
+      body: hop.body === undefined ? null : Buffer.from(hop.body, 'base64'),
+      signal: call.signal,
+    });
   });
 }
 

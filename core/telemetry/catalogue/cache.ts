@@ -36,6 +36,22 @@ export const cacheMetrics: readonly MetricDefinition[] = [
     owner: 'cache',
   },
   {
+    name: 'returnit_cache_size_bytes',
+    type: 'gauge',
+    help: 'Keys and values kept, as the limit counts them: text in UTF-8, and of query the values as Postgres sent them with the names of their columns. The heap holds more',
+    unit: 'bytes',
+    labels: ['cache', 'plugin'],
+    owner: 'cache',
+  },
+  {
+    name: 'returnit_cache_max_bytes',
+    type: 'gauge',
+    help: 'The same that may be kept; of the caches that all plugins share, under the plugin core',
+    unit: 'bytes',
+    labels: ['cache', 'plugin'],
+    owner: 'cache',
+  },
+  {
     name: 'returnit_cache_invalidated_entries_total',
     type: 'counter',
     help: 'Entries removed because an event said that they are no longer true',

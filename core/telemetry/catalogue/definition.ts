@@ -25,6 +25,9 @@ export interface MetricDefinition {
 /** OpenTelemetry's advice for `http.server.request.duration`; holds the slow-request threshold of 1 s. */
 export const httpSeconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
 
+/** Answers: from an error to a whole export. */
+export const bodyBytes = [100, 1000, 10_000, 100_000, 1_000_000, 10_000_000] as const;
+
 /** OpenTelemetry's advice for `db.client.operation.duration`; holds the slow-query threshold of 0.5 s. */
 export const databaseSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] as const;
 

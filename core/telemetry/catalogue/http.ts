@@ -1,6 +1,5 @@
-import { each, httpSeconds, type MetricDefinition } from './definition.ts';
-
-const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD', '_OTHER'];
+import { httpMethods, otherMethod } from '../http-method.ts';
+import { bodyBytes, each, httpSeconds, type MetricDefinition } from './definition.ts';
 
 export const httpMetrics: readonly MetricDefinition[] = [
   {
@@ -15,12 +14,23 @@ export const httpMetrics: readonly MetricDefinition[] = [
     owner: 'http',
   },
   {
+    name: 'http_server_response_body_size_bytes',
+    type: 'histogram',
+    help: 'Bodies of answers as they were sent, by route template; of streams what was sent of them',
+    unit: 'bytes',
+    // Of each status and method it would be as many series again as of the duration.
+    labels: ['http_route', 'plugin'],
+    buckets: bodyBytes,
+    partition: 'plugin',
+    owner: 'http',
+  },
+  {
     name: 'http_server_active_requests',
     type: 'gauge',
     help: 'HTTP requests being handled',
     unit: 'requests',
     labels: ['http_request_method'],
-    initial: each('http_request_method', methods),
+    initial: each('http_request_method', [...httpMethods, otherMethod]),
     owner: 'http',
   },
   {
@@ -200,7 +210,7 @@ export const httpMetrics: readonly MetricDefinition[] = [
   {
     name: 'http_client_request_duration_seconds',
     type: 'histogram',
-    help: "Duration of the plugins' outgoing HTTP requests, redirects apart",
+    help: "Duration of the plugins' outgoing HTTP requests until their answers begin, each redirect by itself; `other`: a host that the plugin's manifest does not name by itself",
     unit: 'seconds',
     labels: ['plugin', 'http_request_method', 'server_address', 'http_response_status_code', 'error_type'],
     buckets: httpSeconds,

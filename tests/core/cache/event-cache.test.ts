@@ -70,6 +70,11 @@ describe('createEventCache()', () => {
     assert.equal(await sample(requests, { cache: 'query', plugin: 'orders', result: 'hit' }), 1);
     assert.equal(await sample('returnit_cache_entries', { cache: 'query', plugin: 'orders' }), 1);
     assert.equal(await sample('returnit_cache_entries_max', { cache: 'query' }), 3);
+    put('bé', 50);
+    assert.equal(await sample('returnit_cache_size_bytes', { cache: 'query', plugin: 'orders' }), 2 + 53);
+    assert.equal(await sample('returnit_cache_max_bytes', { cache: 'query', plugin: 'core' }), 1000);
+    cache.clear();
+    assert.equal(await sample('returnit_cache_size_bytes', { cache: 'query', plugin: 'orders' }), 0);
   });
 
   it('is bounded in entries, in bytes, in the size of one value and in time', async () => {

@@ -32,8 +32,12 @@ describe('createMemoryCache()', () => {
     cache.set('__proto__', '3');
     assert.deepEqual([cache.get('a'), cache.get('__proto__'), cache.get('constructor')], ['2', '3', undefined]);
     assert.match(await text(), /returnit_cache_entries\{cache="object",plugin="orders"\} 2/);
+    // Keys and values; what was overwritten is gone.
+    assert.match(await text(), /returnit_cache_size_bytes\{cache="object",plugin="orders"\} 12$/m);
+    assert.match(await text(), /returnit_cache_max_bytes\{cache="object",plugin="orders"\} 1000$/m);
     cache.delete('a');
     cache.clear();
+    assert.match(await text(), /returnit_cache_size_bytes\{cache="object",plugin="orders"\} 0$/m);
     assert.equal(cache.get('__proto__'), undefined);
     assert.match(await text(), /returnit_cache_requests_total\{cache="object",plugin="orders",result="hit"\} 2/);
     assert.match(await text(), /returnit_cache_requests_total\{cache="object",plugin="orders",result="miss"\} 3/);

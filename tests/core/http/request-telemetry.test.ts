@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { currentTraceparent } from '#core/telemetry/tracing.ts';
+import { readSample } from '../../support/platform.ts';
 import { until } from '../../support/until.ts';
 import { createFakePlugin, startHttpFixture, type FakePlugin, type HttpFixture } from './http-fixture.ts';
 
@@ -86,6 +87,24 @@ describe('telemetry of a request', () => {
     assert.match(text, /http_route="\/orders\/\{orderId\}",http_response_status_code="405"/);
     assert.match(text, /^http_server_active_requests\{http_request_method="GET"\} 0$/m);
     assert.doesNotMatch(text, /nothing\/here|\/orders\/[ab]/);
+  });
+
+  it('is counted by the bytes of its answer, none of them for HEAD', async () => {
+    const sizes = createFakePlugin('sizes');
+    sizes.handler = () => ({ status: 200, body: { text: 'é'.repeat(1000) } });
+    await fixture.route(sizes, { path: '/sized/{size}', roles: 'public' });
+    const labels = { http_route: '/sized/{size}', plugin: 'sizes' };
+    const { length } = new Uint8Array(await (await fixture.request('/sized/1')).arrayBuffer());
+    assert.ok(length > 2000);
+    await (await fixture.request('/sized/1', { method: 'HEAD' })).text();
+    const name = 'http_server_response_body_size_bytes';
+    const text = await until('both are counted', async () => {
+      const metrics = await fixture.metrics();
+      return readSample(metrics, `${name}_count`, labels) === 2 && metrics;
+    });
+    assert.equal(readSample(text, `${name}_sum`, labels), length);
+    assert.equal(readSample(text, `${name}_bucket`, { ...labels, le: '1000' }), 1);
+    assert.equal(readSample(text, `${name}_bucket`, { ...labels, le: '10000' }), 2);
   });
 
   it('has failures and slow requests of each route at 0 before the first', async () => {

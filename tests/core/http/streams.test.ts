@@ -59,6 +59,8 @@ describe('a streamed answer', () => {
     await until('it is counted', async () => (await outcome('complete')) === 1);
     const text = await fixture.metrics();
     assert.equal(readSample(text, 'returnit_http_stream_bytes_total', { plugin: 'orders' }), 9);
+    const route = { http_route: '/tracks', plugin: 'orders' };
+    assert.equal(readSample(text, 'http_server_response_body_size_bytes_sum', route), 9);
     assert.equal(readSample(text, 'returnit_http_streams_open', { plugin: 'orders' }), 0);
   });
 

@@ -89,6 +89,28 @@ describe('limits of the embedded broker', () => {
     commit.open();
   });
 
+  it('tells what its connections hold, and of how much may be in flight', async () => {
+    fixture = await createFixture({ mqttInflightMax: 4 });
+    const commit = gate();
+    await fixture.subscribe('drivers/+/location', async (messages) => {
+      await commit.opened;
+      return acceptAll(messages);
+    });
+    const device = await fixture.device('d1');
+    const publishing = Array.from({ length: 20 }, () =>
+      device.publishAsync('drivers/d1/location', 'x'.repeat(1000), { qos: 1 }),
+    );
+    const held = (): Promise<number> => fixture.sample('returnit_mqtt_buffered_bytes{direction="received"}');
+    await until('what has no room stays with its connection', async () => (await held()) > 1000);
+    const { mqttInflightMax, mqttInflightMaxBytes } = fixture.config;
+    assert.equal(await fixture.sample('returnit_mqtt_inflight_messages_max'), mqttInflightMax);
+    assert.equal(await fixture.sample('returnit_mqtt_inflight_max_bytes'), mqttInflightMaxBytes);
+    commit.open();
+    await Promise.all(publishing);
+    await until('nothing is left', async () => (await held()) === 0);
+    assert.equal(await fixture.sample('returnit_mqtt_buffered_bytes{direction="unsent"}'), 0);
+  });
+
   it('forgets the unacknowledged messages of a device that is gone', async () => {
     fixture = await createFixture();
     const batcher = await fixture.subscribe('drivers/+/location', () => new Promise(() => undefined));
@@ -96,8 +118,10 @@ describe('limits of the embedded broker', () => {
     const device = await fixture.device('d1');
     for (let number = 0; number < 10; number += 1) device.publish('drivers/d1/location', String(number), { qos: 1 });
     await until('ten are in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 10);
+    assert.ok((await fixture.sample('returnit_mqtt_inflight_bytes')) >= 10 * 'drivers/d1/location0'.length);
     await device.endAsync(true);
     await until('none is in flight', async () => (await fixture.sample('returnit_mqtt_inflight_messages')) === 0);
+    assert.equal(await fixture.sample('returnit_mqtt_inflight_bytes'), 0);
     assert.equal(batcher.size, 0);
   });
 

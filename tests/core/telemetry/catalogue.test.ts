@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { catalogue } from '#core/telemetry/catalogue.ts';
 import { createMetrics } from '#core/telemetry/metrics.ts';
@@ -7,6 +9,7 @@ import { familyName } from '#core/telemetry/metric-name.ts';
 import { collectContainer } from '#core/telemetry/container-collector.ts';
 import { startRuntimeCollector } from '#core/telemetry/runtime-collector.ts';
 import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { projectDir } from '../../support/project-copy.ts';
 
 /** Semantic conventions without our prefix, and the names that every Prometheus dashboard knows. */
 const prefixes = /^(returnit|http_server|http_client|db_client|messaging|nodejs|process)_/;
@@ -46,6 +49,21 @@ describe('catalogue', () => {
       for (const labelSet of initial ?? []) assert.deepEqual(Object.keys(labelSet).toSorted(), labels.toSorted());
     });
   }
+
+  it('has no metric that nothing records', () => {
+    const core = join(projectDir, 'core');
+    const sources = readdirSync(core, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts') && !file.startsWith(join('telemetry', 'catalogue')))
+      .map((file) => readFileSync(join(core, file), 'utf8'));
+    // Of what Postgres says of itself the names are put together; its own test has all of them.
+    const silent = catalogue
+      .filter(({ name }) => !name.startsWith('returnit_postgres_'))
+      .filter(({ name }) => !sources.some((source) => source.includes(`'${name}'`)));
+    assert.deepEqual(
+      silent.map(({ name }) => name),
+      [],
+    );
+  });
 
   it('holds the thresholds of the requirements as bucket bounds', () => {
     const bucketsOf = (name: string): readonly number[] =>

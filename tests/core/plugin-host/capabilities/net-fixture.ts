@@ -61,6 +61,8 @@ export async function createFetch(
   const config = loadConfig({}, options.config);
   const capability = createNetCapability({
     config,
+    metrics: telemetry.metrics,
+    hostsOf: () => options.hosts,
     ...(options.resolve === undefined ? {} : { resolve: options.resolve }),
   });
   t.after(async () => {
@@ -81,6 +83,7 @@ export async function createFetch(
   });
   const instance = createFakeInstance('payments');
   return {
+    metrics: async () => (await telemetry.metrics.render()).body,
     denials: async () => (await readAudit({ dir, limit: 100 })).map(({ resource }) => resource),
     async fetch(
       url: string,
