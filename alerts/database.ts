@@ -77,6 +77,42 @@ and sum by (job, plugin) (increase(db_client_operation_duration_seconds_count[5m
     }),
   },
   {
+    name: 'QueriesTailSlow',
+    expr: `histogram_quantile(0.99, sum by (job, plugin, le) (rate(db_client_operation_duration_seconds_bucket[5m]))) > ${t.queryTail.value}
+and sum by (job, plugin) (increase(db_client_operation_duration_seconds_count[5m])) >= ${t.tailSamples.value}`,
+    for: '10m',
+    severity: 'info',
+    type: 'cause',
+    plugin: '{{ $labels.plugin }}',
+    summary: `One in a hundred statements of a plugin takes more than ${t.queryTail.value * 1000} ms`,
+    description: 'One in a hundred statements of {{ $labels.plugin }} takes {{ $value | humanizeDuration }} or more.',
+    cases: counterCases({
+      samples: (faulty) => ({
+        [`db_client_operation_duration_seconds_bucket{${operation},le="0.1"}`]: '0+970x60',
+        [`db_client_operation_duration_seconds_bucket{${operation},le="0.5"}`]: '0+990x60',
+        [`db_client_operation_duration_seconds_bucket{${operation},le="1"}`]: faulty(60),
+        [`db_client_operation_duration_seconds_bucket{${operation},le="+Inf"}`]: faulty(60),
+        [`db_client_operation_duration_seconds_count{${operation}}`]: faulty(60),
+        // Of fewer than a hundred in five minutes one in a hundred is any.
+        'db_client_operation_duration_seconds_bucket{job="returnit",plugin="webhooks",le="0.5"}': '0x60',
+        'db_client_operation_duration_seconds_bucket{job="returnit",plugin="webhooks",le="1"}': '0+19x60',
+        'db_client_operation_duration_seconds_bucket{job="returnit",plugin="webhooks",le="+Inf"}': '0+19x60',
+        'db_client_operation_duration_seconds_count{job="returnit",plugin="webhooks"}': '0+19x60',
+      }),
+      fires: [
+        {
+          labels: { job: 'returnit', plugin: 'orders', service: 'orders' },
+          description: 'One in a hundred statements of orders takes 896ms or more.',
+        },
+      ],
+      high: 1040,
+      low: 990,
+      limit: 1000,
+      window: 5,
+      for: 10,
+    }),
+  },
+  {
     name: 'PoolSaturated',
     expr: `instance:db_client_connections:utilization_ratio > ${t.pool.value}`,
     for: '5m',

@@ -21,6 +21,12 @@ const mebibytes = (values: string, total: string) => ({
   [`nodejs_heap_size_limit_bytes{${on}}`]: '400000000x60',
 });
 
+/** After a collection, of 400 MB. */
+const kept = (values: string) => ({
+  [`nodejs_heap_size_after_gc_bytes{${on}}`]: values,
+  [`nodejs_heap_size_limit_bytes{${on}}`]: '400000000x120',
+});
+
 /** The machine, the container, and the core's process. */
 export const node: readonly Alert[] = [
   {
@@ -127,6 +133,44 @@ and nodejs_heap_size_used_bytes / nodejs_heap_size_limit_bytes > ${t.heapOfLimit
       limit: 180_000_000,
       for: 5,
     }),
+  },
+  {
+    name: 'HeapLeakSuspected',
+    // A single jump is no leak: half an hour after it the heap does not grow.
+    expr: `predict_linear(nodejs_heap_size_after_gc_bytes[1h], ${t.heapFull.value}) > nodejs_heap_size_limit_bytes
+and nodejs_heap_size_after_gc_bytes / nodejs_heap_size_limit_bytes > ${t.heapKept.value}
+and deriv(nodejs_heap_size_after_gc_bytes[30m]) > 0`,
+    for: '30m',
+    severity: 'warning',
+    type: 'cause',
+    plugin: 'core',
+    summary: 'The core keeps more and more of its heap',
+    description:
+      'If it goes on like this, {{ $labels.instance }} keeps {{ $value | humanize1024 }}B of heap in four hours, more than it may have.',
+    cases: {
+      fires: {
+        samples: kept('200000000+2000000x120'),
+        at: '50m',
+        alerts: [
+          {
+            labels,
+            description: 'If it goes on like this, a keeps 743.9MiB of heap in four hours, more than it may have.',
+          },
+        ],
+      },
+      quiet: {
+        samples: {
+          ...kept(`${'300000000 304000000 298000000 '.repeat(40)}`.trim()),
+          // A small heap that grows is one that has just started.
+          [`nodejs_heap_size_after_gc_bytes{job="returnit",instance="b"}`]: '10000000+1500000x120',
+          [`nodejs_heap_size_limit_bytes{job="returnit",instance="b"}`]: '400000000x120',
+        },
+        at: '110m',
+      },
+      // It jumped, once.
+      boundary: { samples: kept('100000000x40 300000000x80'), at: '70m' },
+      resolves: { samples: kept('200000000+2000000x60 50000000x60'), firesAt: '55m', at: '65m' },
+    },
   },
   {
     name: 'HeapNearLimit',

@@ -12,6 +12,7 @@ import { node } from './node.ts';
 import { plugins } from './plugins.ts';
 import { recordings } from './recordings.ts';
 import { resources } from './resources.ts';
+import { storage } from './storage.ts';
 import { evaluationMinutes, slo } from './slo.ts';
 
 /** Rule groups, by name. */
@@ -25,6 +26,7 @@ export const groups: Readonly<Record<string, readonly Alert[]>> = {
   plugins,
   capacity,
   resources,
+  storage,
   business,
   meta,
 };
@@ -79,9 +81,9 @@ export function toTestFile(group: string, rulesFile: string): string {
 }
 
 function testsOf(alert: Alert, cases: AlertCases): object[] {
-  const { of = '', step = defaultStep, fires, quiet, boundary, resolves } = cases;
+  const { of, step = defaultStep, fires, quiet, boundary, resolves } = cases;
   const test = (what: string, samples: object, checks: object): object => ({
-    name: `${alert.name} ${of} ${what}`,
+    name: [alert.name, ...(of === undefined ? [] : [of]), what].join(' '),
     interval: step,
     input_series: Object.entries(samples).map(([series, values]) => ({ series, values })),
     ...checks,

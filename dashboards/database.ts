@@ -116,6 +116,16 @@ export const database: DashboardDefinition = {
           alerts: ['QueriesSlow'],
         },
         {
+          id: 22,
+          title: 'Tail by plugin, p99',
+          question: 'How long does one in a hundred statements of a plugin take? The mean does not show it.',
+          unit: 's',
+          queries: [{ expr: quantile(0.99, statements, { by: 'plugin', matchers: plugins }), legend: '{{plugin}}' }],
+          limits: { warning: t.queryTail.value },
+          min: 0,
+          alerts: ['QueriesTailSlow'],
+        },
+        {
           id: 8,
           title: 'Slowest statements, p95',
           question: 'Which statements are slow?',

@@ -111,7 +111,7 @@ export const node: DashboardDefinition = {
           ],
           limits: { critical: t.heapCritical.value },
           min: 0,
-          alerts: ['HeapNearLimit'],
+          alerts: ['HeapNearLimit', 'HeapLeakSuspected'],
         },
         {
           id: 9,
@@ -149,6 +149,22 @@ export const node: DashboardDefinition = {
           unit: 'percentunit',
           queries: [{ expr: `process_open_fds{${nodes}} / process_max_fds{${nodes}}`, legend: '{{instance}}' }],
           min: 0,
+        },
+        {
+          id: 17,
+          title: 'Disk, free',
+          question:
+            'How much of the volume of the data folder is free? Below the lines ops are told if it goes on falling.',
+          unit: 'percentunit',
+          queries: [
+            {
+              expr: `returnit_storage_free_bytes{${nodes}} / (returnit_storage_free_bytes{${nodes}} + returnit_storage_used_bytes{${nodes}})`,
+              legend: '{{instance}}',
+            },
+          ],
+          limits: { warning: t.diskFilling.value, critical: t.diskFillingCritical.value, below: true },
+          min: 0,
+          alerts: ['StorageFilling', 'StorageFullSoon'],
         },
         {
           id: 12,

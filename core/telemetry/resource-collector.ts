@@ -31,8 +31,10 @@ export function collectResources(metrics: Metrics, config: ResourceConfig, root 
   return metrics.onCollect(async () => {
     const sent = readSentBytes((await readText(join(root, 'proc/net/dev'))) ?? '');
     if (sent !== undefined) metrics.counter('returnit_network_sent_bytes_total').advanceTo({}, sent);
-    const { blocks, bfree, bsize } = await statfs(config.dataDir);
+    const { blocks, bfree, bavail, bsize } = await statfs(config.dataDir);
     metrics.gauge('returnit_storage_used_bytes').set({}, (blocks - bfree) * bsize);
+    // Not what is kept for root.
+    metrics.gauge('returnit_storage_free_bytes').set({}, bavail * bsize);
   });
 }
 

@@ -250,6 +250,11 @@ describe('Alertmanager with it', { skip }, () => {
       { alertname: 'HeapRatioHigh', instance: 'h1' },
       { alertname: 'HeapRatioHigh', instance: 'h2' },
     ],
+    [
+      { alertname: 'StorageFullSoon', instance: 's1' },
+      { alertname: 'StorageFilling', instance: 's1' },
+      { alertname: 'StorageFilling', instance: 's2' },
+    ],
     ...['Users', 'Requests', 'Live', 'Queries'].map(
       (of, index, all) =>
         [

@@ -8,6 +8,7 @@ import { ingestFaults } from './faults/ingest.ts';
 import { jobFaults } from './faults/jobs.ts';
 import { metaFaults } from './faults/meta.ts';
 import { pluginFaults } from './faults/plugins.ts';
+import { storageFaults } from './faults/storage.ts';
 
 /** All that is done to the system, one after another. */
 export const faults: readonly Fault[] = [
@@ -17,6 +18,7 @@ export const faults: readonly Fault[] = [
   ...jobFaults,
   ...ingestFaults,
   ...coreFaults,
+  ...storageFaults,
   ...capacityFaults,
   ...businessFaults,
   ...metaFaults,

@@ -110,9 +110,11 @@ describe("scaleRules(), of the project's rules", () => {
   it('shortens the ages that are named, each in its alert', () => {
     const exprOf = (groups: Rules['groups'], name: string): string =>
       groups.flatMap(({ rules }) => rules).find(({ alert }) => alert === name)?.expr ?? '';
+    // What is compared with it, or how far is looked ahead.
+    const holds = (age: number): RegExp => new RegExp(` > ${age}$|predict_linear\\([^,]+, ${age}\\)`);
     for (const [alert, [age = 0]] of Object.entries(agesOf)) {
-      assert.match(exprOf(before, alert), new RegExp(` > ${age}$`));
-      assert.match(exprOf(after, alert), new RegExp(` > ${age / 20}$`));
+      assert.match(exprOf(before, alert), holds(age));
+      assert.match(exprOf(after, alert), holds(age / 20));
     }
   });
 

@@ -12,6 +12,7 @@ import { createMosquitto, type Mosquitto, type MosquittoOptions } from '../core/
 import { skipWithout } from '../support/programs.ts';
 import { createCgroup, skipWithoutCgroups, type Cgroup } from './cgroup.ts';
 import { createCaller, type Caller } from './caller.ts';
+import { mountVolume, skipWithoutVolumes } from './volume.ts';
 import { startMonitoring, type Monitoring } from './monitoring.ts';
 import type { Clock } from './scale.ts';
 
@@ -24,6 +25,8 @@ export interface SystemNeeds {
   readonly externalPostgres?: boolean;
   /** Limits of a container for the core and all that it starts, by file: `memory.limit_in_bytes`. @default none */
   readonly container?: Readonly<Record<string, number>>;
+  /** A volume of this size for the data folder. @default the disk */
+  readonly volumeBytes?: number;
   /** A Mosquitto instead of the embedded broker. @default none */
   readonly mosquitto?: MosquittoOptions;
   /** @default a Monday at three at night: what is only wrong in business hours is in the way of nothing else */
@@ -31,12 +34,15 @@ export interface SystemNeeds {
 }
 
 /** Why there can be no such system on this machine, or false. */
-export function skipWithoutNeeds({ container, externalPostgres, mosquitto }: SystemNeeds = {}): string | false {
+export function skipWithoutNeeds({ container, volumeBytes, externalPostgres, mosquitto }: SystemNeeds = {}):
+  | string
+  | false {
   return (
     skipWithout(['prometheus', 'prometheus-alertmanager'], 'prometheus prometheus-alertmanager') ||
     (mosquitto !== undefined && skipWithout(['mosquitto'], 'mosquitto')) ||
     (externalPostgres === true && skipWithout(['postgres'], 'postgresql-15')) ||
-    (container !== undefined && skipWithoutCgroups())
+    (container !== undefined && skipWithoutCgroups()) ||
+    (volumeBytes !== undefined && skipWithoutVolumes())
   );
 }
 
@@ -56,6 +62,7 @@ export interface System {
   /** That the core is in. */
   readonly container: Cgroup | undefined;
   readonly mqttUrl: string;
+  readonly dataDir: string;
   readonly factor: number;
   /** A time of the rules, as it is here. */
   shortened(seconds: number): number;
@@ -96,6 +103,7 @@ async function startParts(project: ProjectCopy, { factor, needs, cleanup }: Part
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const dataDir = join(folder, 'data');
   await mkdir(dataDir);
+  if (needs.volumeBytes !== undefined) cleanup.defer(mountVolume(dataDir, needs.volumeBytes));
   const [httpPort, opsPort, mqttPort] = [await freePort(), await freePort(), await freePort()];
   const postgres = needs.externalPostgres === true ? await startExternalPostgres() : undefined;
   cleanup.defer(async () => postgres?.stop());
@@ -149,6 +157,7 @@ async function startParts(project: ProjectCopy, { factor, needs, cleanup }: Part
     mosquitto,
     container,
     mqttUrl: mosquitto?.url ?? `mqtt://127.0.0.1:${mqttPort}`,
+    dataDir,
     factor,
     shortened: (seconds) => seconds / factor,
     async withDatabase(work) {

@@ -3,10 +3,16 @@ import { thresholds, type Threshold } from '#core/config/thresholds.ts';
 
 type Name = keyof typeof thresholds;
 
-/** How long something has lasted: with shorter windows as much less of it is as bad. By the alert that compares. */
+/**
+ * How long something has lasted, or how far is looked ahead: with shorter windows as much less of it is as bad. By the alert
+ * that has it.
+ */
 export const scaledThresholds: Readonly<Record<string, Name>> = {
   JobQueueStalled: 'jobAge',
   OutboxStalled: 'outboxAge',
+  HeapLeakSuspected: 'heapFull',
+  StorageFilling: 'diskFull',
+  StorageFullSoon: 'diskFullCritical',
 };
 
 /** Left as they are, and why. */
@@ -14,6 +20,7 @@ export const unscaledThresholds: Readonly<Partial<Record<Name, string>>> = {
   slowRequestMs: 'how long one request takes does not depend on how long is looked at',
   eventLoopDelay: 'how late one timer is',
   queryMean: 'how long one statement takes',
+  queryTail: 'how long one statement takes',
   poolWait: 'how long one statement waits',
   eventLag: 'how late one event is; the histogram has no finer bounds there',
   acknowledgement: 'how long one message takes',

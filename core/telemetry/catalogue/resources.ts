@@ -34,4 +34,12 @@ export const resourceMetrics: readonly MetricDefinition[] = [
     labels: [],
     owner: 'telemetry',
   },
+  {
+    name: 'returnit_storage_free_bytes',
+    type: 'gauge',
+    help: 'What may still be written to that volume',
+    unit: 'bytes',
+    labels: [],
+    owner: 'telemetry',
+  },
 ];

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -34,7 +34,7 @@ describe('collectResources()', () => {
     return body.split('\n').filter((line) => /^returnit_(resource|network|storage)/.test(line));
   }
 
-  it('shows the budgets there are, and what is in use on the volume', async () => {
+  it('shows the budgets there are, and what is in use and free on the volume', async () => {
     const shown = await lines();
     assert.deepEqual(shown.filter((line) => line.startsWith('returnit_resource_limit')).toSorted(), [
       'returnit_resource_limit{resource="compute",unit="cores"} 2',
@@ -42,9 +42,12 @@ describe('collectResources()', () => {
       'returnit_resource_limit{resource="memory",unit="bytes"} 4000000000',
       'returnit_resource_limit{resource="storage",unit="bytes"} 50000000000',
     ]);
-    const [, used = '0'] =
-      /^returnit_storage_used_bytes (\d+)/.exec(shown.find((line) => line.includes('storage_used')) ?? '') ?? [];
-    assert.ok(Number(used) > 0);
+    const { blocks, bsize } = statfsSync(config.dataDir);
+    const [used, free] = ['used', 'free'].map((what) =>
+      Number(shown.find((line) => line.startsWith(`returnit_storage_${what}_bytes `))?.split(' ')[1]),
+    ) as [number, number];
+    assert.ok(used > 0 && free > 0);
+    assert.ok(used + free <= blocks * bsize, 'together no more than there is');
   });
 
   it('counts what all interfaces sent but the loopback', async () => {

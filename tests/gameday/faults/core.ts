@@ -20,10 +20,11 @@ const leaking = {
 /** It ends the leak; in shortened time it lasts as long as a minute. */
 const restarted = [{ alert: 'TargetDown', because: 'the leak ends with a restart' }];
 
+const heapInUse = 'nodejs_heap_size_used_bytes / nodejs_heap_size_limit_bytes';
+
 async function leakUntil(system: System, ratio: number): Promise<void> {
-  const used = 'nodejs_heap_size_used_bytes / nodejs_heap_size_limit_bytes';
   const isReached = async (): Promise<boolean> => {
-    const [now = 0] = await system.monitoring.query(used);
+    const [now = 0] = await system.monitoring.query(heapInUse);
     if (now > ratio) return true;
     process.kill(pidOf(system), 'SIGUSR2');
     await delay(system.shortened(30) * 1000);
@@ -120,6 +121,32 @@ export const coreFaults: readonly Fault[] = [
     async inject(system) {
       await leakUntil(system, 0.78);
       return () => system.startCore();
+    },
+  },
+  {
+    name: 'core-heap-kept',
+    what: "The core's heap fills slowly, and half of it is never given back",
+    needs: leaking,
+    consequences: [...restarted, { alert: 'HeapNearLimit', because: 'it is full when nobody looks for long' }],
+    leadSeconds: 90,
+    expects: [{ alert: 'HeapLeakSuspected', labels: core }],
+    async inject(system) {
+      await leakUntil(system, 0.55);
+      let isOver = false;
+      const growing = (async () => {
+        while (!isOver) {
+          // Where it can still be ended in an orderly way.
+          const [now = 1] = await system.monitoring.query(heapInUse);
+          if (now < 0.8) process.kill(pidOf(system), 'SIGUSR2');
+          await delay(system.shortened(180) * 1000);
+        }
+      })();
+      growing.catch(() => undefined);
+      return async () => {
+        isOver = true;
+        await growing;
+        await system.startCore();
+      };
     },
   },
   {

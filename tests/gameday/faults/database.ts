@@ -70,6 +70,19 @@ export const databaseFaults: readonly Fault[] = [
     },
   },
   {
+    name: 'slow-tail',
+    what: 'A lock is held for a moment every few seconds: most statements of a plugin are quick',
+    expects: [{ alert: 'QueriesTailSlow', labels: { ...saboteur, plugin: 'saboteur' } }],
+    async inject(system) {
+      const release = await holdLockOftenFor(system, table, { heldMs: 900, pauseMs: 3000 });
+      const load = asking(system, 4);
+      return async () => {
+        await release();
+        await load.stop();
+      };
+    },
+  },
+  {
     name: 'pool-saturated',
     what: 'As many statements as a plugin has connections wait for a lock, and nobody else',
     expects: [{ alert: 'PoolSaturated', labels: pool }],
