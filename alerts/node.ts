@@ -160,7 +160,7 @@ and deriv(nodejs_heap_size_after_gc_bytes[30m]) > 0`,
       },
       quiet: {
         samples: {
-          ...kept(`${'300000000 304000000 298000000 '.repeat(40)}`.trim()),
+          ...kept('300000000 304000000 298000000 '.repeat(40).trim()),
           // A small heap that grows is one that has just started.
           [`nodejs_heap_size_after_gc_bytes{job="returnit",instance="b"}`]: '10000000+1500000x120',
           [`nodejs_heap_size_limit_bytes{job="returnit",instance="b"}`]: '400000000x120',

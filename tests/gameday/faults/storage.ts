@@ -1,6 +1,7 @@
 /** The volume of the data folder is filled by somebody. */
 import { open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Fault } from '../fault.ts';
 
 const core = { service: 'core' };
@@ -25,17 +26,22 @@ const fill =
     };
     while (!(await isFilled())) await file.appendFile(piece);
     let isOver = false;
-    let writing: Promise<unknown> = Promise.resolve();
-    const timer = setInterval(() => {
-      writing = writing.then(() =>
-        isOver ? undefined : file.appendFile(piece.subarray(0, 1024 * kibibytesPerSecond)),
-      );
-    }, 1000);
+    const growing = (async () => {
+      while (!isOver) {
+        await file.appendFile(piece.subarray(0, 1024 * kibibytesPerSecond));
+        await delay(1000);
+      }
+    })();
+    // Whoever ends it hears of it.
+    growing.catch(() => undefined);
     return async () => {
       isOver = true;
-      clearInterval(timer);
-      await writing.finally(() => file.close());
-      await rm(path);
+      try {
+        await growing;
+      } finally {
+        await file.close();
+        await rm(path);
+      }
     };
   };
 
