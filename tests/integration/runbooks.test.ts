@@ -7,8 +7,8 @@ import { coreFlags } from '../../bin/core-flags.mjs';
 import { quoteForShell } from '#core/plugin-host/permissions/grant-command.ts';
 import { createShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import { copyForGameDay, startSystem, type System } from '../gameday/system.ts';
-import { readCompose } from '../support/compose.ts';
-import { book, connectDevice, placeOf, type Device } from '../support/journey.ts';
+import { parseCompose } from '../support/compose.ts';
+import { book, connectDevice, orderReached, placeOf, type Device } from '../support/journey.ts';
 import { patientEnvironment } from '../support/patient.ts';
 import { skipWithout } from '../support/programs.ts';
 import { projectDir, type ProjectCopy } from '../support/project-copy.ts';
@@ -78,7 +78,9 @@ describe('runbooks', { skip, timeout: timeoutMs }, () => {
   }
 
   async function registerDevice(): Promise<Device> {
-    await system.ops.ok('POST', '/drivers', { driverId: 'd1', name: 'The driver of the runbooks', vehicle: 'van' });
+    const driver = { driverId: 'd1', name: 'The driver of the runbooks', vehicle: 'van', autoAccept: true };
+    await system.ops.ok('POST', '/drivers', driver);
+    await system.ops.ok('POST', '/drivers/d1/shift', { onShift: true });
     const credentials = await system.ops.ok<{ username: string; password: string }>('POST', '/drivers/d1/devices', {
       deviceId: 'phone',
     });
@@ -111,7 +113,10 @@ describe('runbooks', { skip, timeout: timeoutMs }, () => {
     await device.publish(placeOf(1));
     await system.sabotage('poison');
     await system.sabotage('wait', 1100);
-    const order = await book(await core.as('customer', 'c1'), placeOf(1));
+    const customer = await core.as('customer', 'c1');
+    const order = await book(customer, placeOf(1));
+    // From then on ops may watch it.
+    await orderReached(customer, order.orderId, 'assigned');
     const letter = await until('the message is a dead letter', async () => {
       await device.client.publishAsync('drivers/d1/location', 'nonsense', { qos: 1 });
       const { letters } = await ops.ok<{ letters: { id: string }[] }>('GET', '/tracking/dead-letters');
@@ -212,7 +217,7 @@ describe('runbooks', { skip, timeout: timeoutMs }, () => {
   });
 
   it('ask for containers that the stack has', () => {
-    const { services } = readCompose({});
+    const { services } = parseCompose();
     for (const line of Object.keys(notRun)) {
       const names = /^docker compose logs (?:--\S+ \S+ )*(.*)$/.exec(line)?.[1] ?? '';
       for (const name of names.split(' ').filter(Boolean)) assert.ok(name in services, name);
