@@ -1,18 +1,18 @@
-/** A burst of fixes while no node is there, on the shipped Mosquitto. `BURST_FIXES=100000` is the nightly form. */
+/** A burst of fixes while no node is there, on the shipped Mosquitto. `RETURNIT_BURST_FIXES=100000` is the nightly form. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
 import { startExternalNode, type ExternalNode } from '../core/mqtt/external-node.ts';
 import { acceptAll } from '../core/mqtt/fixture.ts';
-import { createShippedMosquitto, skipWithoutMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import { until } from '../support/until.ts';
 
-const fixes = Number(process.env['BURST_FIXES'] ?? 20_000);
+const fixes = Number(process.env['RETURNIT_BURST_FIXES'] ?? 20_000);
 const connections = 20;
 /** Changes between two writes of its file: what a kill can cost, in deploy/mosquitto/mosquitto.conf. */
 const autosaveChanges = 1000;
 
-describe(`a burst of ${fixes} fixes at the shipped Mosquitto`, { skip: skipWithoutMosquitto }, () => {
+describe(`a burst of ${fixes} fixes at the shipped Mosquitto`, { skip: skipWithoutShippedMosquitto }, () => {
   let broker: ShippedMosquitto;
   let phones: MqttClient[];
   let seen: Map<string, number>;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
 import * as pg from 'pg';
-import { createShippedMosquitto, skipWithoutMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import { killCores, startCore, type CoreProcess } from '../support/core-process.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
@@ -61,7 +61,7 @@ class Device {
 }
 
 for (const count of [1, 2]) {
-  describe(`Mosquitto and ${count} of the nodes`, { skip: skipWithoutMosquitto }, () => {
+  describe(`Mosquitto and ${count} of the nodes`, { skip: skipWithoutShippedMosquitto }, () => {
     let database: TestDatabase;
     let pool: pg.Pool;
     let broker: ShippedMosquitto;

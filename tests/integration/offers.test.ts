@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
-import { createShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import type { Api } from '../support/api-client.ts';
 import { book, connectDevice, orderReached, placeOf, near, type Device, type Place } from '../support/journey.ts';
 import { startPlatform, type TestPlatform } from '../support/platform.ts';
-import { skipWithout } from '../support/programs.ts';
 import { until } from '../support/until.ts';
 
 interface OfferMessage {
@@ -26,7 +25,7 @@ const offerSeconds = 3;
 
 for (const broker of ['the embedded broker', 'Mosquitto'] as const) {
   const isExternal = broker === 'Mosquitto';
-  describe(`offers by ${broker}`, { skip: isExternal ? skipWithout(['mosquitto'], 'mosquitto') : false }, () => {
+  describe(`offers by ${broker}`, { skip: isExternal ? skipWithoutShippedMosquitto : false }, () => {
     let mosquitto: ShippedMosquitto | undefined;
     let platform: TestPlatform;
     let ops: Api;

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
-import { createShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto, type ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import { runCli } from '../support/cli.ts';
 import { parseEnvFile, readCompose, type Compose, type Environment } from '../support/compose.ts';
 import { killCores, startCore, type CoreProcess } from '../support/core-process.ts';
@@ -24,10 +24,9 @@ import { projectDir as root } from '../support/project-copy.ts';
 import { startProgram, type RunningProgram } from '../support/running-program.ts';
 import { until } from '../support/until.ts';
 
-const skip = skipWithout(
-  ['mosquitto', 'prometheus', 'prometheus-alertmanager'],
-  'mosquitto prometheus prometheus-alertmanager',
-);
+const skip =
+  skipWithoutShippedMosquitto ||
+  skipWithout(['prometheus', 'prometheus-alertmanager'], 'prometheus prometheus-alertmanager');
 
 interface Received {
   readonly path: string;

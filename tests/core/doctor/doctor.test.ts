@@ -17,8 +17,7 @@ import { freePort } from '../../support/external-postgres.ts';
 import { startPlatform, type TestPlatform } from '../../support/platform.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/postgres.ts';
 import { projectDir } from '../../support/project-copy.ts';
-import { createShippedMosquitto } from '../mqtt/mosquitto.ts';
-import { skipWithout } from '../../support/programs.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto } from '../mqtt/mosquitto.ts';
 
 const shown = (findings: readonly Finding[]): readonly string[] =>
   findings.map(({ check, verdict }) => `${check} ${verdict}`);
@@ -88,7 +87,7 @@ describe('checkClock()', () => {
   });
 });
 
-describe('checkBroker()', { skip: skipWithout(['mosquitto'], 'mosquitto') }, () => {
+describe('checkBroker()', { skip: skipWithoutShippedMosquitto }, () => {
   it('says whether an external broker lets a node in, and never its password', async () => {
     const mosquitto = await createShippedMosquitto();
     try {

@@ -6,9 +6,9 @@ import { createCredentials, type Credentials } from '#core/mqtt/credentials.ts';
 import { createDeviceSecrets } from '#core/mqtt/device-secrets.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { createMemoryStore, eventOf, until } from './fixture.ts';
-import { createShippedMosquitto, skipWithoutMosquitto, type ShippedMosquitto } from './mosquitto.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto, type ShippedMosquitto } from './mosquitto.ts';
 
-describe('devices at the shipped Mosquitto', { skip: skipWithoutMosquitto }, () => {
+describe('devices at the shipped Mosquitto', { skip: skipWithoutShippedMosquitto }, () => {
   let broker: ShippedMosquitto;
   let store: ReturnType<typeof createMemoryStore>;
   let node: { readonly sync: AccountSync; readonly credentials: Credentials };

@@ -5,7 +5,7 @@ import { createBrokerFigures } from '#core/mqtt/broker-figures.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { startExternalNode } from './external-node.ts';
 import { until } from './fixture.ts';
-import { createShippedMosquitto, skipWithoutMosquitto } from './mosquitto.ts';
+import { createShippedMosquitto, skipWithoutShippedMosquitto } from './mosquitto.ts';
 
 describe('createBrokerFigures()', () => {
   it('counts what the broker dropped, also over its restarts, and leaves other topics alone', async () => {
@@ -18,7 +18,7 @@ describe('createBrokerFigures()', () => {
   });
 });
 
-describe('the figures of Mosquitto', { skip: skipWithoutMosquitto }, () => {
+describe('the figures of Mosquitto', { skip: skipWithoutShippedMosquitto }, () => {
   it('are metrics of the node: dropped messages, clients, sessions, what it stores', async () => {
     const broker = await createShippedMosquitto({ max_queued_messages: '10', sys_interval: '1' });
     await broker.start();

@@ -9,6 +9,7 @@ import { createDynamicSecurityFile } from '#core/mqtt/dynamic-security-file.ts';
 import { freePort } from '../../support/external-postgres.ts';
 import { projectDir } from '../../support/project-copy.ts';
 import { until } from './fixture.ts';
+import { buildJournal, skipWithoutJournal } from './mosquitto-journal.ts';
 
 const isPresent = spawnSync('mosquitto', ['-h']).error === undefined;
 
@@ -16,9 +17,14 @@ const isPresent = spawnSync('mosquitto', ['-h']).error === undefined;
 export const skipWithoutMosquitto =
   isPresent || process.env['CI'] === 'true' ? false : 'mosquitto is not installed (apt-get install mosquitto)';
 
+/** The same for the shipped one, which has the journal. */
+export const skipWithoutShippedMosquitto = skipWithoutMosquitto || skipWithoutJournal;
+
 interface MosquittoProcess {
   /** Of the running broker. */
   readonly pid: number | undefined;
+  /** What it has logged since it was created. */
+  readonly log: string;
   start(): Promise<void>;
   /** SIGTERM lets it write its persistence; SIGKILL does not. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
@@ -62,6 +68,8 @@ export interface ShippedMosquitto extends MosquittoProcess {
   readonly nodeUrl: string;
   /** Where it keeps its accounts. */
   readonly accountsFile: string;
+  /** What was acknowledged since it has last written its state. */
+  readonly journalFile: string;
   /** As if its disk was new. */
   forgetAccounts(): void;
 }
@@ -81,6 +89,7 @@ export async function createShippedMosquitto(
   const accountsFile = join(folder, 'dynamic-security.json');
   let text = readFileSync(join(projectDir, 'deploy/mosquitto/mosquitto.conf'), 'utf8')
     .replaceAll('/var/lib/mosquitto/', `${folder}/`)
+    .replace('/usr/local/lib/mosquitto_journal.so', buildJournal())
     .replace('listener 1883', `listener ${devicePort} 127.0.0.1`)
     .replace('listener 1884', `listener ${nodePort} 127.0.0.1`);
   for (const [name, value] of Object.entries(settings)) {
@@ -92,6 +101,7 @@ export async function createShippedMosquitto(
     deviceUrl: `mqtt://127.0.0.1:${devicePort}`,
     nodeUrl: `mqtt://returnit:${encodeURIComponent(password)}@127.0.0.1:${nodePort}`,
     accountsFile,
+    journalFile: join(folder, 'journal'),
     forgetAccounts,
   });
 }
@@ -103,6 +113,7 @@ function createProcess(folder: string, port: number, settings: readonly string[]
   // As root it would change to the user of its package, who cannot write here.
   writeFileSync(file, `${[...settings, 'user root'].join('\n')}\n`);
   let child: ChildProcess | undefined;
+  let log = '';
 
   async function end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const ending = child;
@@ -117,9 +128,17 @@ function createProcess(folder: string, port: number, settings: readonly string[]
     get pid() {
       return child?.pid;
     },
+    get log() {
+      return log;
+    },
     async start() {
-      child = spawn('mosquitto', ['-c', file], { stdio: 'ignore' });
-      await until('mosquitto listens', () => isListening(port));
+      const starting = spawn('mosquitto', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
+      starting.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+      child = starting;
+      await until('mosquitto listens', () => {
+        if (starting.exitCode !== null) throw new Error(`Cannot start mosquitto: ${log}`);
+        return isListening(port);
+      });
     },
     end,
     async stop() {
