@@ -46,7 +46,7 @@ describe('compose.yaml', () => {
     for (const [name, { image, build }] of services) {
       const tag = image.split(':')[1] ?? '';
       if (build === undefined) assert.match(tag, /^v?\d+\.\d+(\.\d+)?(-[a-z]+)?$/, name);
-      else assert.equal(image, 'returnit:local');
+      else assert.equal(image, name === 'mosquitto' ? 'returnit-mosquitto:local' : 'returnit:local');
     }
   });
 

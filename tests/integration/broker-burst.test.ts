@@ -9,8 +9,6 @@ import { until } from '../support/until.ts';
 
 const fixes = Number(process.env['RETURNIT_BURST_FIXES'] ?? 20_000);
 const connections = 20;
-/** Changes between two writes of its file: what a kill can cost, in deploy/mosquitto/mosquitto.conf. */
-const autosaveChanges = 1000;
 
 describe(`a burst of ${fixes} fixes at the shipped Mosquitto`, { skip: skipWithoutShippedMosquitto }, () => {
   let broker: ShippedMosquitto;
@@ -47,33 +45,22 @@ describe(`a burst of ${fixes} fixes at the shipped Mosquitto`, { skip: skipWitho
   }
 
   /** Publishes as fast as the broker acknowledges. @returns what was acknowledged */
-  async function burst(killAfter = Infinity): Promise<string[]> {
+  async function burst(): Promise<string[]> {
     phones = await Promise.all(
       Array.from({ length: connections }, () => mqtt.connectAsync(broker.nodeUrl, { reconnectPeriod: 0 })),
     );
-    for (const phone of phones) phone.on('error', () => undefined);
     const acknowledged: string[] = [];
-    let killed: Promise<void> | undefined;
     let next = 0;
     async function send(phone: MqttClient, connection: number): Promise<void> {
-      while (next < fixes && killed === undefined) {
+      while (next < fixes) {
         const payload = `{"lat":52.52,"lon":13.405,"recordedAt":"2026-11-23T04:00:00.000Z","accuracyM":4,"n":${(next += 1)}}`;
-        try {
-          await phone.publishAsync(`drivers/d${connection}/location`, payload, { qos: 1 });
-        } catch {
-          return; // The broker was killed: it is not acknowledged.
-        }
+        await phone.publishAsync(`drivers/d${connection}/location`, payload, { qos: 1 });
         acknowledged.push(payload);
-        if (acknowledged.length === killAfter) killed = broker.end('SIGKILL');
       }
     }
-    const lanes = phones.flatMap((phone, connection) => Array.from({ length: 20 }, () => send(phone, connection)));
-    // A publish that the kill has cut off is told of by the close of its connection.
-    const closed = Promise.all(
-      phones.map((phone) => new Promise<void>((resolve) => phone.once('close', () => resolve()))),
+    await Promise.all(
+      phones.flatMap((phone, connection) => Array.from({ length: 20 }, () => send(phone, connection))),
     );
-    await Promise.race([Promise.all(lanes), closed]);
-    await killed;
     return acknowledged;
   }
 
@@ -89,17 +76,5 @@ describe(`a burst of ${fixes} fixes at the shipped Mosquitto`, { skip: skipWitho
     );
     assert.ok(acknowledged.every((payload) => seen.get(payload) === 1));
     assert.equal(await node.sample('returnit_mqtt_broker_dropped_total'), 0);
-  });
-
-  it('costs no more than one write of its file when the broker is killed in the middle', async (t) => {
-    const acknowledged = await burst(Math.floor(fixes / 2) + 567);
-    await broker.start();
-    const node = await startNode();
-    await until('the connection is back', () => node.transport.connected);
-    await node.transport.publish('drivers/d0/location', 'last', { qos: 1, retain: false });
-    await until('what it has has come', () => seen.has('last'), 120_000);
-    const lost = acknowledged.filter((payload) => !seen.has(payload)).length;
-    t.diagnostic(`${lost} of ${acknowledged.length} acknowledged were lost by kill -9`);
-    assert.ok(lost <= autosaveChanges + connections * 20, `${lost} lost`);
   });
 });

@@ -16,7 +16,7 @@ import { createRandom } from '../support/ingest/random.ts';
 import { untilRecovered } from '../support/ingest/until-recovered.ts';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.ts';
 
-const fixes = Number(process.env['RETURNIT_BURST_FIXES'] ?? 20_000);
+const fixes = Number(process.env['RETURNIT_BURST_FIXES'] ?? 10_000);
 const seed = Number(process.env['RETURNIT_BURST_SEED'] ?? 20_271);
 const kills = 3;
 const hourMs = 3_600_000;

@@ -14,8 +14,9 @@ export interface Stage {
   readonly instructions: readonly Instruction[];
 }
 
-export function readStages(): readonly Stage[] {
-  const lines = readFileSync(join(projectDir, 'Containerfile'), 'utf8')
+/** @param file - default the platform's own */
+export function readStages(file = 'Containerfile'): readonly Stage[] {
+  const lines = readFileSync(join(projectDir, file), 'utf8')
     .replaceAll(/^#.*\n/gm, '')
     .replaceAll(/\\\n\s*/g, '')
     .split('\n')

@@ -134,9 +134,11 @@ function createProcess(folder: string, port: number, settings: readonly string[]
     async start() {
       const starting = spawn('mosquitto', ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
       starting.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+      let isOver = false;
+      starting.once('close', () => (isOver = true));
       child = starting;
       await until('mosquitto listens', () => {
-        if (starting.exitCode !== null) throw new Error(`Cannot start mosquitto: ${log}`);
+        if (isOver) throw new Error(`Cannot start mosquitto: ${log}`);
         return isListening(port);
       });
     },

@@ -1,4 +1,5 @@
 /** A burst of numbered fixes from many connections, as fast as the broker acknowledges them, over lost connections too. */
+import { setTimeout as delay } from 'node:timers/promises';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { FixNumbers } from './fix-number.ts';
 
@@ -24,14 +25,23 @@ const windowMax = 20;
 export function startFixBurst({ url, numbers, fixes, connections = 20 }: FixBurstOptions): FixBurst {
   const acknowledged = new Set<number>();
   let next = 0;
+  let isClosed = false;
+
+  /** Until it has its PUBACK: what the client gives up with a connection is handed to it again. */
+  async function sendOne(client: MqttClient, driver: number, number: number): Promise<void> {
+    while (!isClosed) {
+      try {
+        await client.publishAsync(`drivers/burst-${driver}/location`, numbers.payloadOf(number), { qos: 1 });
+        acknowledged.add(number);
+        return;
+      } catch {
+        await delay(20);
+      }
+    }
+  }
 
   async function send(client: MqttClient, driver: number): Promise<void> {
-    while (next < fixes) {
-      const number = (next += 1);
-      // The client keeps it and sends it again after a connection was lost.
-      await client.publishAsync(`drivers/burst-${driver}/location`, numbers.payloadOf(number), { qos: 1 });
-      acknowledged.add(number);
-    }
+    while (next < fixes) await sendOne(client, driver, (next += 1));
   }
 
   const clients = Array.from({ length: connections }, (_, driver) => {
@@ -50,6 +60,7 @@ export function startFixBurst({ url, numbers, fixes, connections = 20 }: FixBurs
     acknowledged,
     done: Promise.all(lanes).then(() => undefined),
     async close() {
+      isClosed = true;
       next = fixes;
       await Promise.all(clients.map((client) => client.endAsync(true)));
     },
