@@ -78,20 +78,24 @@ describe('Containerfile', () => {
 describe('deploy/mosquitto/Containerfile', () => {
   const [build, broker] = readStages('deploy/mosquitto/Containerfile') as [Stage, Stage];
   const packagesOf = ({ instructions }: Stage): readonly string[] =>
-    instructions.flatMap(({ text }) => /apt-get install -y --no-install-recommends ([^&]*)/.exec(text)?.[1]?.trim().split(' ') ?? []);
+    instructions.flatMap(({ text }) => {
+      const [, packages = ''] = /apt-get install -y --no-install-recommends ([^&]*)/.exec(text) ?? [];
+      return packages.split(' ').filter((name) => name !== '');
+    });
 
   it('builds the journal beside the broker that it is for, both of the version that .ci/run tests', () => {
     assert.equal(build.image, broker.image);
     assert.match(build.image, /^debian:12\.\d+-slim$/);
     assert.deepEqual(packagesOf(broker), ["'mosquitto=2.0.11-*'"]);
-    assert.deepEqual(packagesOf(build), ['gcc', 'libc6-dev', "'mosquitto-dev=2.0.11-*'", "'libmosquitto-dev=2.0.11-*'"]);
+    const headers = ["'mosquitto-dev=2.0.11-*'", "'libmosquitto-dev=2.0.11-*'"];
+    assert.deepEqual(packagesOf(build), ['gcc', 'libc6-dev', ...headers]);
   });
 
   it('has it where the shipped configuration looks for it, runs as the user of its volume, and reads what is mounted', () => {
     const [copy] = readCopies(broker);
     const conf = readFileSync(join(root, 'deploy/mosquitto/mosquitto.conf'), 'utf8');
     assert.equal(copy?.from, build.alias);
-    assert.match(conf, new RegExp(`^plugin ${RegExp.escape(copy?.target ?? '')}$`, 'm'));
+    assert.ok(conf.split('\n').includes(`plugin ${copy?.target}`), copy?.target);
     const { mosquitto } = parseCompose().services;
     const textOfBroker = (name: string): string => broker.instructions.findLast((one) => one.name === name)?.text ?? '';
     assert.equal(textOfBroker('USER'), mosquitto?.user);

@@ -58,9 +58,7 @@ describe(`a burst of ${fixes} fixes at the shipped Mosquitto`, { skip: skipWitho
         acknowledged.push(payload);
       }
     }
-    await Promise.all(
-      phones.flatMap((phone, connection) => Array.from({ length: 20 }, () => send(phone, connection))),
-    );
+    await Promise.all(phones.flatMap((phone, connection) => Array.from({ length: 20 }, () => send(phone, connection))));
     return acknowledged;
   }
 

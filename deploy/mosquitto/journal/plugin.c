@@ -6,7 +6,8 @@
  *
  * The invariant: what is acknowledged is in `mosquitto.db` or in the journal. The broker has one thread, and handles a message
  * whole or not at all before it writes its state; so a `mosquitto.db` that is another file than at the last look holds all that
- * was appended before this look, and the journal is emptied. It is looked at before each append, and once each turn of the loop.
+ * was appended before this look, and the journal is emptied. It is looked at before each append, and once each turn of the loop
+ * (with `per_listener_settings false`: otherwise plugins are told of no turn).
  */
 #define _GNU_SOURCE
 #include <errno.h>

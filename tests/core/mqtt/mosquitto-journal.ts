@@ -1,7 +1,7 @@
 /** The journal of the shipped Mosquitto: it is in C, and built here from its sources, once for each version of them. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { skipWithout } from '../../support/programs.ts';
@@ -26,7 +26,6 @@ export function buildJournal(): string {
   for (const name of readdirSync(folder).toSorted()) hash.update(readFileSync(join(folder, name)));
   const built = join(tmpdir(), `returnit-journal-${hash.digest('hex').slice(0, 16)}.so`);
   if (existsSync(built)) return built;
-  mkdirSync(tmpdir(), { recursive: true });
   // Files of tests run at once: each builds its own, and the last one's stays.
   const own = `${built}.${process.pid}`;
   const { status, stderr, error } = spawnSync('sh', [join(folder, 'build.sh'), own], { encoding: 'utf8' });
