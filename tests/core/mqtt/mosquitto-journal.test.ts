@@ -99,6 +99,16 @@ describe('the journal of Mosquitto', { skip: skipWithoutShippedMosquitto }, () =
     });
   }
 
+  it('cuts off a torn record that stands alone: what is appended behind it can be read', async () => {
+    await subscribe();
+    await publish('torn!');
+    await kill(() => changeJournal((bytes) => bytes.subarray(0, -1)));
+    assert.match(broker.log, /Journal: 0 messages of 0 bytes are published again/);
+    await publish('two');
+    await kill();
+    assert.deepEqual(await receiveUntil('two'), ['two']);
+  });
+
   it('passes over zeros, as a loss of power leaves them behind', async () => {
     await subscribe();
     await publish('one');
