@@ -95,7 +95,7 @@ describe('deploy/mosquitto/Containerfile', () => {
     const [copy] = readCopies(broker);
     const conf = readFileSync(join(root, 'deploy/mosquitto/mosquitto.conf'), 'utf8');
     assert.equal(copy?.from, build.alias);
-    assert.ok(conf.split('\n').includes(`plugin ${copy?.target}`), copy?.target);
+    assert.ok(conf.split('\n').includes(`plugin ${copy?.target ?? ''}`));
     const { mosquitto } = parseCompose().services;
     const textOfBroker = (name: string): string => broker.instructions.findLast((one) => one.name === name)?.text ?? '';
     assert.equal(textOfBroker('USER'), mosquitto?.user);
