@@ -152,6 +152,8 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
     // A tracer's spans are what its sink takes; a span that records nothing has no status and has not failed.
     if (unit.hasFailed || this.#sink.isFailed(root as unknown as S)) return 'failed';
     if (waitedMs > this.#slowMs) return 'slow';
+    // Mostly none is, and a new text must be hashed to be looked for.
+    if (this.#followed.size === 0) return null;
     if (this.#followed.has(root.spanContext().traceId)) return 'followed';
     for (const traceId of unit.otherTraceIds ?? []) if (this.#followed.has(traceId)) return 'followed';
     return null;

@@ -18,6 +18,14 @@ describe('createActiveUsers()', () => {
     assert.equal(users.count(160), 0);
   });
 
+  it('notes who asks often once in a hundredth of that time', () => {
+    const users = createActiveUsers({ withinMs: 1000 });
+    for (const ms of [0, 9, 10, 15]) users.saw(customer('a'), ms);
+    // Noted at 0 and at 10: 15 is too soon.
+    assert.equal(users.count(1009), 1);
+    assert.equal(users.count(1010), 0);
+  });
+
   it('counts no device and nobody without a name', () => {
     const users = createActiveUsers({ withinMs: 100 });
     users.saw({ role: 'device', id: 'd1.phone' }, 0);
