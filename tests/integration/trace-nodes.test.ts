@@ -207,12 +207,13 @@ describe('the trace of an order on two nodes', { skip: skipWithoutMosquitto }, (
       return parent !== undefined && (parent.name === name || leadsBackTo(spans, name, parent));
     };
     const delivery = 'process event.notifications.order.completed';
-    const sending = await until('the mail about the completion is sent', () => {
+    // A job may be tried more than once: the one that sends it is meant.
+    await until('the mail about the completion is sent', () => {
       const spans = ofStory();
-      const jobs = spans.filter(({ name }) => name === 'process notifications.email');
+      const senders = new Set(spans.filter(({ name }) => name === 'mail.send').map((span) => span.parentSpanId));
+      const jobs = spans.filter(({ name, spanId }) => name === 'process notifications.email' && senders.has(spanId));
       return jobs.find((job) => leadsBackTo(spans, delivery, job));
     });
-    assert.ok(ofStory().some(({ name, parentSpanId }) => name === 'mail.send' && parentSpanId === sending.spanId));
     assert.equal(ofStory().filter(({ name }) => name === delivery).length, 1);
     assert.ok(mail.mails.some(({ to }) => to.includes('c1@example.com')));
   });
