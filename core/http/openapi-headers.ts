@@ -1,4 +1,5 @@
 import type { Route } from './route.ts';
+import type { JsonSchema } from './schema-policy.ts';
 
 const text = (description: string): Record<string, unknown> => ({ description, schema: { type: 'string' } });
 
@@ -28,4 +29,46 @@ export function headersOf(...names: readonly HeaderName[]): Record<string, unkno
 export function answerHeaders({ idempotency }: Pick<Route, 'idempotency'>): Record<string, unknown> {
   const own = idempotency === 'core' ? (['Idempotent-Replayed'] as const) : [];
   return headersOf('RateLimit-Policy', 'RateLimit', ...own);
+}
+
+/** A parameter of an operation. */
+export interface HeaderParameter {
+  readonly name: string;
+  readonly in: 'header';
+  readonly required: false;
+  readonly description: string;
+  readonly schema: JsonSchema;
+  readonly example?: string;
+}
+
+const idempotencyKey = (description: string): HeaderParameter => ({
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description,
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
+});
+
+const idempotencyKeys = {
+  core: idempotencyKey(
+    'A UUID, say. The same request with the same key is done once and answered the same for 24 hours; another request with it is refused.',
+  ),
+  own: idempotencyKey('A UUID, say. The same request with the same key is done once.'),
+};
+
+const ifMatch: HeaderParameter = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'The ETag of what was read: refused with 412 when it has changed since.',
+  schema: { type: 'string' },
+  example: '"1"',
+};
+
+/** What a route takes beside `Authorization`. */
+export function headerParameters({
+  idempotency,
+  ifMatch: compares,
+}: Pick<Route, 'idempotency' | 'ifMatch'>): readonly HeaderParameter[] {
+  return [...(idempotency === undefined ? [] : [idempotencyKeys[idempotency]]), ...(compares ? [ifMatch] : [])];
 }

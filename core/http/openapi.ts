@@ -2,7 +2,7 @@ import { apiKeyPrefix } from './api-keys/api-key.ts';
 import { scopeOf } from './api-keys/scopes.ts';
 import { credentialNames } from './device-credentials.ts';
 import { createOperationExample, type OperationExample } from './documentation/operation-example.ts';
-import { answerHeaders, headerComponents, headersOf } from './openapi-headers.ts';
+import { answerHeaders, headerComponents, headerParameters, headersOf } from './openapi-headers.ts';
 import type { Route, UploadForm } from './route.ts';
 import { isBinary } from './streamed-type.ts';
 import type { JsonSchema } from './schema-policy.ts';
@@ -113,40 +113,11 @@ function toOperation(route: Route, example: OperationExample): Record<string, un
     'x-roles': typeof route.roles === 'string' ? [route.roles] : route.roles,
     ...(takesApiKeys(route) ? { 'x-scope': scopeOf(route) } : {}),
     security: toSecurity(route),
-    parameters: [
-      ...pathParameters(route, example),
-      ...queryParameters(route, example),
-      ...(route.idempotency === undefined ? [] : [idempotencyKeys[route.idempotency]]),
-      ...(route.ifMatch ? [ifMatch] : []),
-    ],
+    parameters: [...pathParameters(route, example), ...queryParameters(route, example), ...headerParameters(route)],
     ...toRequestBody(route, example),
     responses: toResponses(route, example),
   };
 }
-
-const idempotencyKey = (description: string): Record<string, unknown> => ({
-  name: 'Idempotency-Key',
-  in: 'header',
-  required: false,
-  description,
-  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[\\x21-\\x7e]+$' },
-});
-
-const idempotencyKeys = {
-  core: idempotencyKey(
-    'A UUID, say. The same request with the same key is done once and answered the same for 24 hours; another request with it is refused.',
-  ),
-  own: idempotencyKey('A UUID, say. The same request with the same key is done once.'),
-};
-
-const ifMatch = {
-  name: 'If-Match',
-  in: 'header',
-  required: false,
-  description: 'The ETag of what was read: refused with 412 when it has changed since.',
-  schema: { type: 'string' },
-  example: '"1"',
-};
 
 const takesApiKeys = ({ roles }: Route): boolean => typeof roles !== 'string' && roles.includes('partner');
 

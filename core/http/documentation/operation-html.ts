@@ -1,5 +1,6 @@
 import { escapeHtml } from '../html-page.ts';
 import { operationId } from '../openapi.ts';
+import { headerParameters } from '../openapi-headers.ts';
 import type { Route } from '../route.ts';
 import type { SchemaCheck } from '../schema-compiler.ts';
 import type { JsonSchema } from '../schema-policy.ts';
@@ -30,6 +31,7 @@ export function toOperationHtml(route: Route, { nowMs, linesMaxBytes }: Operatio
     '</summary><div class="columns"><div class="facts">',
     toParametersHtml('In the path', route.params, example.params),
     toParametersHtml('In the query', route.query, example.query),
+    toHeadersHtml(route),
     toBodyHtml(route, linesMaxBytes),
     ...[...route.response].map(([status, check]) => toResponseHtml(status, check)),
     '</div><div class="examples">',
@@ -70,6 +72,14 @@ function toParametersHtml(title: string, check: SchemaCheck | undefined, example
     return `<li><code class="name">${escapeHtml(name)}</code> <span class="type">${typeText(schema)}${limitsText(schema)}</span>${required}${about}${shown}</li>`;
   });
   return rows.length === 0 ? '' : `<h4>${title}</h4><ul class="schema">${rows.join('')}</ul>`;
+}
+
+function toHeadersHtml(route: Route): string {
+  const rows = headerParameters(route).map(
+    ({ name, description }) =>
+      `<li><code class="name">${name}</code> <span class="about">${escapeHtml(description)}</span></li>`,
+  );
+  return rows.length === 0 ? '' : `<h4>In the header</h4><ul class="schema">${rows.join('')}</ul>`;
 }
 
 function toResponseHtml(status: number, check: SchemaCheck): string {

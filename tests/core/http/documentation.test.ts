@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
-import { quote } from '#core/http/documentation/curl-command.ts';
 import { createPatternExample } from '#core/http/documentation/pattern-example.ts';
 import { createExample } from '#core/http/documentation/schema-example.ts';
-import { toSizeText } from '#core/http/documentation/size-text.ts';
 import { compileSchema } from '#core/http/schema-compiler.ts';
 import { createFakePlugin, startHttpFixture, type HttpFixture } from './http-fixture.ts';
 
@@ -251,6 +249,23 @@ describe('/docs', () => {
     assert.ok(lines.includes('value="application/x-ndjson"'));
   });
 
+  it('names the headers that a route takes', async () => {
+    await fixture.route(createFakePlugin('notes'), {
+      verb: 'put',
+      path: '/notes',
+      body: { type: 'object' },
+      ifMatch: true,
+    });
+    const { text } = await page();
+    const headersOf = (id: string): string[] => {
+      const operation = text.slice(text.indexOf(`id="${id}"`)).split('</details>', 1)[0] ?? '';
+      const list = /<h4>In the header<\/h4><ul class="schema">(.*?)<\/ul>/.exec(operation)?.[1] ?? '';
+      return [...list.matchAll(/class="name">([^<]+)</g)].map(([, name = '']) => name);
+    };
+    assert.deepEqual(headersOf('post_orders_orderId_notes'), ['Idempotency-Key']);
+    assert.deepEqual(headersOf('put_notes'), ['If-Match']);
+  });
+
   it('says which answers are files', async () => {
     const contentTypes = ['text/csv', 'image/png', 'application/geo+json', 'application/pdf'];
     await fixture.route(createFakePlugin(), { path: '/orders/label', streams: { contentTypes, handler: 1 } });
@@ -273,28 +288,5 @@ describe('/docs', () => {
     const { headers } = await page();
     const again = await fixture.request('/docs', { headers: { 'if-none-match': headers.get('etag') ?? '' } });
     assert.equal(again.status, 304);
-  });
-});
-
-describe('toSizeText()', () => {
-  it('is in the largest unit of which it is a whole number', () => {
-    const sizes = [1, 1023, 1024, 1536, 5_000_000, 5_242_880, 67_108_864, 2_147_483_648];
-    assert.deepEqual(sizes.map(toSizeText), [
-      '1 bytes',
-      '1023 bytes',
-      '1 KiB',
-      '1536 bytes',
-      '5000000 bytes',
-      '5 MiB',
-      '64 MiB',
-      '2 GiB',
-    ]);
-  });
-});
-
-describe('quote()', () => {
-  it('is what a shell makes the same text of again', () => {
-    assert.equal(quote("it's"), String.raw`'it'\''s'`);
-    assert.equal(quote('$(ls) `ls` "x" \\'), String.raw`'$(ls) ` + '`ls` "x" ' + String.raw`\'`);
   });
 });
