@@ -1,11 +1,17 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { killCores } from '../support/core-process.ts';
-import type { Mosquitto } from '../core/mqtt/mosquitto.ts';
+import type { ShippedMosquitto } from '../core/mqtt/mosquitto.ts';
 import type { Rig } from '../support/ingest/rig.ts';
 import { numberFlag, textFlag } from './flags.ts';
 import { readCoreHealth, watchMemory, type CoreHealth } from './ingest/core-health.ts';
 import { measureFlatOut, measureLag, type FlatOut } from './ingest/side.ts';
-import { startBaselineSide, startMosquitto, startPlatformSide, type BenchRig } from './ingest/sides.ts';
+import {
+  startBaselineSide,
+  startOpenMosquitto,
+  startPlatformSide,
+  startShippedMosquitto,
+  type BenchRig,
+} from './ingest/sides.ts';
 import { startLoad } from './ingest/load-process.ts';
 import type { BenchResult } from './report.ts';
 
@@ -19,7 +25,8 @@ interface Measured {
 
 /**
  * QoS 1 fixes of 100 devices, each with credentials of its own, committed and acknowledged: with the embedded broker and
- * with Mosquitto, each against MQTT.js and an insert written by hand that runs right behind it.
+ * with the shipped Mosquitto, each against MQTT.js and an insert written by hand that runs right behind it, on a Mosquitto
+ * that asks nobody who he is and on the shipped one.
  * `--fixes=` of each measurement, `--seconds=` at half the rate, `--minutes=` flat out while memory is watched (10 is the
  * long form), `--brokers=embedded,mosquitto`.
  */
@@ -34,7 +41,7 @@ export async function benchIngest(): Promise<BenchResult> {
   try {
     if (brokers.includes('embedded')) compared.push(await compare('embedded', options));
     if (brokers.includes('mosquitto')) {
-      const mosquitto = await startMosquitto();
+      const mosquitto = await startShippedMosquitto();
       try {
         compared.push(await compare('mosquitto', options, mosquitto));
       } finally {
@@ -59,11 +66,11 @@ interface Extent {
   readonly minutes: number;
 }
 
-async function compare(name: string, extent: Extent, mosquitto?: Mosquitto): Promise<Compared> {
+async function compare(name: string, extent: Extent, mosquitto?: ShippedMosquitto): Promise<Compared> {
   const platform = await startPlatformSide(devices, mosquitto);
   try {
     const ours = await measure(platform, extent);
-    const baseline = await measureBaseline(platform.rig, extent.fixes);
+    const baseline = await measureBaseline(platform.rig, extent.fixes, mosquitto);
     if (extent.minutes > 0) await runLong(platform, extent.minutes);
     return { name, ours, baseline };
   } finally {
@@ -72,8 +79,8 @@ async function compare(name: string, extent: Extent, mosquitto?: Mosquitto): Pro
 }
 
 /** With a broker of its own: the platform's would keep each message for the platform too. */
-async function measureBaseline(rig: Rig, fixes: number): Promise<FlatOut> {
-  const mosquitto = await startMosquitto();
+async function measureBaseline(rig: Rig, fixes: number, shipped?: ShippedMosquitto): Promise<FlatOut> {
+  const mosquitto = await (shipped === undefined ? startOpenMosquitto() : startShippedMosquitto(shipped));
   const core = rig.core.child.pid ?? 0;
   // The platform stands still meanwhile, but for its Postgres.
   process.kill(core, 'SIGSTOP');

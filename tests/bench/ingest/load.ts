@@ -4,6 +4,8 @@ import type { LoadAnswer, LoadCounts, LoadRequest, LoadTotals } from './load-pro
 import { Sender } from './sender.ts';
 
 const tickMs = 4;
+/** A window is on its way for far longer. */
+const readEveryMs = 20;
 const latenciesKept = 2_000_000;
 
 const senders: Sender[] = [];
@@ -62,11 +64,12 @@ function flatOut(windowMax: number, perDevice = Infinity): void {
   // A quarter of the window at a time: a write for each fix would measure the sockets.
   timer = setInterval(() => {
     for (const [index, sender] of senders.entries()) {
+      sender.readTurn();
       const left = (begin[index] ?? 0) + perDevice - sender.sent;
       const room = Math.min(windowMax - sender.open, left);
       if (room >= Math.min(windowMax / 4, left) && room > 0) sender.send(room);
     }
-  }, tickMs);
+  }, readEveryMs);
 }
 
 function paced(perSecond: number): void {
@@ -109,7 +112,9 @@ async function handle(request: LoadRequest): Promise<void> {
       clock = request.clock;
       return paced(request.perSecond);
     case 'pause':
-      return clearInterval(timer);
+      clearInterval(timer);
+      for (const sender of senders) sender.readAlways();
+      return;
     case 'reset':
       latencies = [];
       return;

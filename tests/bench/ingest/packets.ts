@@ -19,32 +19,46 @@ export function writeConnect(device: {
     text(device.username),
     text(device.password),
   ]);
-  return Buffer.concat([Buffer.from([0x10]), lengthOf(body.length), body]);
+  const head = Buffer.alloc(headMax);
+  head[0] = 0x10;
+  return Buffer.concat([head.subarray(0, writeLength(head, 1, body.length)), body]);
 }
 
-export function writePublish(topic: Buffer, payload: string, messageId: number, duplicate: boolean): Buffer {
-  const payloadBytes = Buffer.byteLength(payload);
-  const rest = 2 + topic.length + 2 + payloadBytes;
-  const length = lengthOf(rest);
-  const packet = Buffer.allocUnsafe(1 + length.length + rest);
-  packet[0] = duplicate ? 0x3a : 0x32;
-  let at = 1 + length.copy(packet, 1);
-  at = packet.writeUInt16BE(topic.length, at);
-  at += topic.copy(packet, at);
-  at = packet.writeUInt16BE(messageId, at);
-  packet.write(payload, at);
-  return packet;
+export interface Publish {
+  readonly messageId: number;
+  /** ASCII. */
+  readonly payload: string;
+}
+
+/** Packets of one topic, one behind the other in one buffer. */
+export function writePublishes(topic: Buffer, messages: readonly Publish[], duplicate: boolean): Buffer {
+  const restOf = ({ payload }: Publish): number => 2 + topic.length + 2 + payload.length;
+  const packets = Buffer.allocUnsafe(messages.reduce((sum, message) => sum + headMax + restOf(message), 0));
+  let at = 0;
+  for (const message of messages) {
+    packets[at] = duplicate ? 0x3a : 0x32;
+    at = writeLength(packets, at + 1, restOf(message));
+    at = packets.writeUInt16BE(topic.length, at);
+    at += topic.copy(packets, at);
+    at = packets.writeUInt16BE(message.messageId, at);
+    at += packets.write(message.payload, at, 'latin1');
+  }
+  return packets.subarray(0, at);
 }
 
 export const disconnectPacket = Buffer.from([0xe0, 0]);
 export const pingPacket = Buffer.from([0xc0, 0]);
 
-function lengthOf(bytes: number): Buffer {
-  const digits: number[] = [];
-  for (let left = bytes; ; left >>= 7) {
-    if (left < 128) return Buffer.from([...digits, left]);
-    digits.push((left & 0x7f) | 0x80);
-  }
+/** The first byte and the longest length. */
+const headMax = 5;
+
+/** @returns where the next byte stands */
+function writeLength(packet: Buffer, at: number, bytes: number): number {
+  let next = at;
+  let left = bytes;
+  for (; left >= 128; left >>= 7) packet[next++] = (left & 0x7f) | 0x80;
+  packet[next++] = left;
+  return next;
 }
 
 export interface AcknowledgementHandlers {
@@ -66,6 +80,7 @@ export function createAcknowledgementReader(handlers: AcknowledgementHandlers): 
       else if (type === 2) handlers.onConnected(data[at + 3] ?? 255);
       at = end;
     }
-    rest = data.subarray(at);
+    // A copy: the next chunk may come in the same memory.
+    rest = Buffer.from(data.subarray(at));
   };
 }

@@ -1,5 +1,12 @@
 import { connect, type Socket } from 'node:net';
-import { createAcknowledgementReader, disconnectPacket, pingPacket, writeConnect, writePublish } from './packets.ts';
+import {
+  createAcknowledgementReader,
+  disconnectPacket,
+  pingPacket,
+  writeConnect,
+  writePublishes,
+  type Publish,
+} from './packets.ts';
 
 export interface SenderOptions {
   readonly url: string;
@@ -21,6 +28,7 @@ interface Open {
 const reconnectMs = 100;
 const pingMs = 20_000;
 const idsMax = 65_535;
+const readBytes = 16_384;
 
 /** One device's connection. What has no PUBACK is sent again after a reconnect, oldest first. */
 export class Sender {
@@ -31,6 +39,7 @@ export class Sender {
   #socket: Socket | undefined;
   #id = 0;
   #closed = false;
+  #readsInTurns = false;
   connected = false;
   sent = 0;
   reconnects = -1;
@@ -49,7 +58,7 @@ export class Sender {
   /** Sends so many new fixes in one write. */
   send(count: number): void {
     if (!this.connected) return;
-    const packets: Buffer[] = [];
+    const messages: Publish[] = [];
     const sentAtMs = performance.now();
     for (let left = count; left > 0; left -= 1) {
       this.#id = this.#freeId();
@@ -58,13 +67,29 @@ export class Sender {
       // About as long as what an app sends.
       const payload = `{"lat":${this.#options.latOf(timeMs)},"lon":11.5755,"recordedAt":"${recordedAt}","accuracyM":4.5,"speedMps":8.3,"headingDeg":271}`;
       this.#open.set(this.#id, { payload, sentAtMs });
-      packets.push(writePublish(this.#topic, payload, this.#id, false));
+      messages.push({ messageId: this.#id, payload });
     }
     this.sent += count;
-    this.#socket?.write(Buffer.concat(packets));
+    this.#socket?.write(writePublishes(this.#topic, messages, false));
+  }
+
+  /**
+   * From now on PUBACKs are read once for each call, not as they come: where a broker writes each by itself, to read each by
+   * itself would cost as much as to send the fix.
+   */
+  readTurn(): void {
+    this.#readsInTurns = true;
+    this.#socket?.resume();
+  }
+
+  /** As they come. */
+  readAlways(): void {
+    this.#readsInTurns = false;
+    this.#socket?.resume();
   }
 
   close(): void {
+    this.readAlways();
     this.#closed = true;
     clearInterval(this.#pinging);
     this.#socket?.end(disconnectPacket);
@@ -80,9 +105,6 @@ export class Sender {
   #connect(): void {
     const { url, username, password, onReady } = this.#options;
     const { hostname, port } = new URL(url);
-    const socket = connect({ host: hostname, port: Number(port), noDelay: true });
-    this.#socket = socket;
-    socket.on('connect', () => socket.write(writeConnect({ clientId: `bench-${username}`, username, password })));
     const read = createAcknowledgementReader({
       onConnected: (returnCode) => {
         if (returnCode !== 0) {
@@ -91,8 +113,8 @@ export class Sender {
         }
         this.connected = true;
         this.reconnects += 1;
-        const again = [...this.#open].map(([id, { payload }]) => writePublish(this.#topic, payload, id, true));
-        if (again.length > 0) socket.write(Buffer.concat(again));
+        const again = [...this.#open].map(([messageId, { payload }]) => ({ messageId, payload }));
+        if (again.length > 0) socket.write(writePublishes(this.#topic, again, true));
         onReady();
       },
       onAcknowledged: (id) => {
@@ -102,7 +124,15 @@ export class Sender {
         this.#options.onAcknowledged(performance.now() - open.sentAtMs);
       },
     });
-    socket.on('data', read);
+    // With a buffer of its own, a socket that is paused is not read: otherwise it is, into a queue.
+    const buffer = Buffer.alloc(readBytes);
+    const callback = (bytes: number): boolean => {
+      read(buffer.subarray(0, bytes));
+      return !this.#readsInTurns;
+    };
+    const socket = connect({ host: hostname, port: Number(port), noDelay: true, onread: { buffer, callback } });
+    this.#socket = socket;
+    socket.on('connect', () => socket.write(writeConnect({ clientId: `bench-${username}`, username, password })));
     // The broker may be killed: that is what a benchmark does to it.
     socket.on('error', () => undefined);
     socket.on('close', () => {

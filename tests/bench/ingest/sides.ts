@@ -1,8 +1,8 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { createMosquitto, type Mosquitto } from '../../core/mqtt/mosquitto.ts';
+import { createMosquitto, createShippedMosquitto, type ShippedMosquitto } from '../../core/mqtt/mosquitto.ts';
 import { faults } from '../../support/ingest/faults.ts';
 import { createRandom } from '../../support/ingest/random.ts';
 import { startRig, type Rig, type RigOptions } from '../../support/ingest/rig.ts';
@@ -25,20 +25,38 @@ function profileFlags(): readonly string[] {
   return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${path.resolve(folder)}`];
 }
 
+/** A running broker beside the platform. */
+export type BenchBroker = Pick<ShippedMosquitto, 'pid' | 'deviceUrl' | 'nodeUrl' | 'stop'>;
+
+/** As it is shipped. @param accountsOf - one that knows the devices */
+export async function startShippedMosquitto(accountsOf?: ShippedMosquitto): Promise<ShippedMosquitto> {
+  const mosquitto = await createShippedMosquitto();
+  if (accountsOf !== undefined) copyFileSync(accountsOf.accountsFile, mosquitto.accountsFile);
+  await mosquitto.start();
+  return mosquitto;
+}
+
+/** Asks nobody who he is. */
+export async function startOpenMosquitto(): Promise<BenchBroker> {
+  const mosquitto = await createMosquitto({ saveEachChange: false });
+  await mosquitto.start();
+  return Object.assign(mosquitto, { deviceUrl: mosquitto.url, nodeUrl: mosquitto.url });
+}
+
 export type PlatformSideOptions = Pick<RigOptions, 'plugins' | 'environment'>;
 
 /** The platform with the embedded broker, or with this Mosquitto. */
 export async function startPlatformSide(
   devices: number,
-  mosquitto?: Mosquitto,
+  mosquitto?: BenchBroker,
   options: PlatformSideOptions = {},
 ): Promise<BenchRig> {
-  const broker = mosquitto === undefined ? {} : { brokerUrl: mosquitto.url };
+  const accounts = mosquitto === undefined ? {} : { MQTT_ACCOUNTS: 'dynamic-security' };
   const rig = await startRig({
     ...options,
-    ...broker,
+    ...(mosquitto === undefined ? {} : { brokerUrl: mosquitto.nodeUrl }),
     devices,
-    environment: { ...environment, ...options.environment },
+    environment: { ...environment, ...accounts, ...options.environment },
     nodeFlags: profileFlags(),
   });
   await keepCommitTimes(rig);
@@ -46,7 +64,7 @@ export async function startPlatformSide(
     rig,
     side: {
       name: mosquitto === undefined ? 'embedded' : 'mosquitto',
-      url: rig.mqttUrl,
+      url: mosquitto?.deviceUrl ?? rig.mqttUrl,
       devices: rig.devices,
       rig,
       table: 'tracking.driver_location_pings',
@@ -63,10 +81,10 @@ export async function startPlatformSide(
 }
 
 /** The hand-written subscriber of the same broker, into a table of its own in the same Postgres. */
-export async function startBaselineSide(rig: Rig, mosquitto: Mosquitto): Promise<BenchRig> {
+export async function startBaselineSide(rig: Rig, mosquitto: BenchBroker): Promise<BenchRig> {
   const password = readFileSync(path.join(rig.dataDir, 'postgres.secret'), 'utf8').trim();
   const child: ChildProcess = fork(path.join(import.meta.dirname, 'baseline.ts'), [
-    mosquitto.url,
+    mosquitto.nodeUrl,
     path.join(rig.dataDir, 'postgres'),
     password,
   ]);
@@ -75,7 +93,7 @@ export async function startBaselineSide(rig: Rig, mosquitto: Mosquitto): Promise
     rig,
     side: {
       name: 'baseline',
-      url: mosquitto.url,
+      url: mosquitto.deviceUrl,
       devices: rig.devices,
       rig,
       table: 'bench.pings',
@@ -90,14 +108,8 @@ export async function startBaselineSide(rig: Rig, mosquitto: Mosquitto): Promise
   };
 }
 
-const brokerCpu = (mosquitto: Mosquitto | undefined): Readonly<Record<string, number>> =>
+const brokerCpu = (mosquitto: BenchBroker | undefined): Readonly<Record<string, number>> =>
   mosquitto?.pid === undefined ? {} : { broker: cpuOfTree(mosquitto.pid) };
-
-export const startMosquitto = async (): Promise<Mosquitto> => {
-  const mosquitto = await createMosquitto({ saveEachChange: false });
-  await mosquitto.start();
-  return mosquitto;
-};
 
 /** Postgres keeps when each transaction was committed: for both sides. */
 async function keepCommitTimes(rig: Rig): Promise<void> {
