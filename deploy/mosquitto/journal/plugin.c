@@ -25,6 +25,7 @@
 
 #include "file.h"
 #include "options.h"
+#include "subscriptions.h"
 
 #define UNUSED(name) (void)(name)
 
@@ -129,28 +130,23 @@ static int on_message(int event, void *data, void *user_data)
 	return MOSQ_ERR_SUCCESS;
 }
 
+/* One whose session outlives its connection. */
 static bool is_node(const struct mosquitto *client)
 {
 	const char *username = mosquitto_client_username(client);
-	return username != NULL && strcmp(username, options.node) == 0;
+	return username != NULL && strcmp(username, options.node) == 0 && !mosquitto_client_clean_session(client);
 }
 
-/* A session of a node that mosquitto.db does not have would be handed nothing; one that it should not have, everything. */
+/* A session that mosquitto.db does not have would be handed nothing; one that it should not have, everything. */
 static int on_acl_check(int event, void *data, void *user_data)
 {
 	UNUSED(event), UNUSED(user_data);
 	const struct mosquitto_evt_acl_check *check = data;
-	const int is_subscription = check->access & (MOSQ_ACL_SUBSCRIBE | MOSQ_ACL_UNSUBSCRIBE);
-	if (is_subscription && is_node(check->client)) ask_for_save();
+	const int is_change = check->access & (MOSQ_ACL_SUBSCRIBE | MOSQ_ACL_UNSUBSCRIBE);
+	if (!is_change || !is_node(check->client)) return MOSQ_ERR_PLUGIN_DEFER;
+	const char *client_id = mosquitto_client_id(check->client);
+	if (subscriptions_note(client_id, check->topic, check->access == MOSQ_ACL_SUBSCRIBE)) ask_for_save();
 	return MOSQ_ERR_PLUGIN_DEFER;
-}
-
-static int on_disconnect(int event, void *data, void *user_data)
-{
-	UNUSED(event), UNUSED(user_data);
-	const struct mosquitto_evt_disconnect *disconnect = data;
-	if (is_node(disconnect->client)) ask_for_save();
-	return MOSQ_ERR_SUCCESS;
 }
 
 static int on_tick(int event, void *data, void *user_data)
@@ -219,7 +215,6 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **user_data, struct mo
 	int rc = open_journal();
 	if (rc == MOSQ_ERR_SUCCESS) rc = mosquitto_callback_register(id, MOSQ_EVT_MESSAGE, on_message, NULL, NULL);
 	if (rc == MOSQ_ERR_SUCCESS) rc = mosquitto_callback_register(id, MOSQ_EVT_ACL_CHECK, on_acl_check, NULL, NULL);
-	if (rc == MOSQ_ERR_SUCCESS) rc = mosquitto_callback_register(id, MOSQ_EVT_DISCONNECT, on_disconnect, NULL, NULL);
 	if (rc == MOSQ_ERR_SUCCESS) rc = mosquitto_callback_register(id, MOSQ_EVT_TICK, on_tick, NULL, NULL);
 	return rc;
 }
@@ -229,6 +224,7 @@ int mosquitto_plugin_cleanup(void *user_data, struct mosquitto_opt *given, int c
 	UNUSED(user_data), UNUSED(given), UNUSED(count);
 	/* An orderly end has written the state. */
 	look_at_state();
+	subscriptions_forget_all();
 	journal_close(&journal);
 	return MOSQ_ERR_SUCCESS;
 }

@@ -130,6 +130,27 @@ describe('the journal of Mosquitto', { skip: skipWithoutShippedMosquitto }, () =
     assert.deepEqual(await receiveUntil('after'), ['after']);
   });
 
+  it('has the state written for what a node changes, not for a node that comes back and asks for what it has', async () => {
+    await subscribe();
+    await publish('one');
+    const node = await connect('node-1', false);
+    await node.subscribeAsync('#', { qos: 1 });
+    await node.endAsync();
+    await publish('two', 'three');
+    assert.match(readFileSync(broker.journalFile, 'latin1'), /one.*two.*three/s);
+    const leaving = await connect('node-1', false);
+    await leaving.unsubscribeAsync('#');
+    await until('the state is written', () => journalBytes() === 0);
+  });
+
+  it('takes a client of a node without a session of its own for none', async () => {
+    await publish('one');
+    const node = await connect('listener');
+    await node.subscribeAsync('#', { qos: 1 });
+    await publish('two');
+    assert.match(readFileSync(broker.journalFile, 'latin1'), /one.*two/s);
+  });
+
   it('keeps what devices send at quality of service 1, retained as they say, and nothing else', async () => {
     const phone = await connect();
     await phone.publishAsync(topic, 'at most once', { qos: 0 });

@@ -1,29 +1,16 @@
 /** What customers wait for, and money. */
-import { book, orderReached, type Device } from '../../support/journey.ts';
-import { addDriver, drivingPlace } from '../devices.ts';
+import { book, type Device } from '../../support/journey.ts';
+import { drivingPlace } from '../devices.ts';
 import type { Fault } from '../fault.ts';
+import { assignOne, bookOne, orderPlugins as plugins } from '../orders.ts';
 import type { System } from '../system.ts';
 
-const plugins = ['orders', 'payments', 'drivers', 'tracking'];
 const drivers = { service: 'drivers' };
 const payments = { service: 'payments' };
 
-async function bookOne({ core }: System): Promise<string> {
-  const customer = await core.as('customer', 'customer-1');
-  const { orderId } = await book(customer, drivingPlace);
-  await orderReached(customer, orderId, 'scheduled');
-  return orderId;
-}
-
 /** The order is with a driver who has picked it up; its phone is still connected. */
 async function pickUp(system: System): Promise<Device> {
-  const device = await addDriver(system, 'driver-1');
-  const driver = await system.core.as('driver', 'driver-1');
-  await driver.ok('POST', '/drivers/driver-1/shift', { onShift: true });
-  await device.publish(drivingPlace);
-  const orderId = await bookOne(system);
-  // A driver does not see it before it is theirs.
-  await orderReached(system.ops, orderId, 'assigned');
+  const { orderId, driver, device } = await assignOne(system);
   for (const step of ['start', 'arrive', 'pickup']) await driver.ok('POST', `/orders/${orderId}/${step}`);
   return device;
 }

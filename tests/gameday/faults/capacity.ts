@@ -1,8 +1,7 @@
 /** As much as the platform is laid out for, nearly, and more than that. */
 import { watchBySocket, type LiveClient } from '../../support/live-client.ts';
-import { book, orderReached } from '../../support/journey.ts';
-import { drivingPlace } from '../devices.ts';
 import type { Fault } from '../fault.ts';
+import { assignOne, orderPlugins } from '../orders.ts';
 import type { SystemNeeds } from '../system.ts';
 
 const core = { service: 'core' };
@@ -41,22 +40,25 @@ const statements =
   };
 
 const watchersNeed: SystemNeeds = {
-  plugins: ['orders', 'payments', 'drivers', 'tracking'],
+  plugins: orderPlugins,
   environment: { LIVE_CONNECTIONS_PER_PRINCIPAL_MAX: '1000', HTTP_READS_PER_MINUTE: '1000000' },
 };
 
 const watchers =
   (count: number): Inject =>
-  async ({ core: { as, addresses }, ops }) => {
-    const customer = await as('customer', 'customer-1');
-    const { orderId } = await book(customer, drivingPlace);
-    await orderReached(customer, orderId, 'scheduled');
+  async (system) => {
+    const { orderId, device } = await assignOne(system);
     const watch = (): Promise<LiveClient> =>
-      watchBySocket({ url: addresses.api, token: ops.token ?? '', channel: `orders/${orderId}/position` });
+      watchBySocket({
+        url: system.core.addresses.api,
+        token: system.ops.token ?? '',
+        channel: `orders/${orderId}/position`,
+      });
     const clients: LiveClient[] = [];
     while (clients.length < count) clients.push(...(await Promise.all(Array.from({ length: 20 }, watch))));
     return async () => {
       for (const client of clients) client.close();
+      await device.close();
     };
   };
 
