@@ -7,6 +7,7 @@ import { openBrokerStream } from './broker-stream.ts';
 import type { ConnectionBuffers } from './connection-buffers.ts';
 import type { InflightBudget } from './inflight-budget.ts';
 import type { PublishHead } from './frame.ts';
+import { keepWhileHeard } from './heard-broker.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import { MessageConnection, type DirectMessage, type MessageConnectionOptions } from './message-connection.ts';
 import type { MessageRouter } from './message-router.ts';
@@ -97,6 +98,7 @@ class Connection implements BrokerConnection {
     this.#client.on('connect', () => this.#onConnect());
     this.#client.on('close', () => this.#onClose());
     this.#client.on('error', (error) => this.#onError(error));
+    keepWhileHeard(this.#client, () => this.#connection?.gate);
   }
 
   get connected(): boolean {
@@ -162,7 +164,8 @@ class Connection implements BrokerConnection {
       address: url.host,
       side: 'client',
       packetMaxBytes: isNew ? packetMaxBytes : packetMaxBytesOfOldBroker,
-      windowMax: isNew ? null : windowMax,
+      windowMax,
+      toldWindow: isNew,
       budget,
       buffers,
       turn,

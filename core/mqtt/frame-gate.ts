@@ -54,7 +54,7 @@ export class FrameGate extends Duplex {
   #connected: boolean;
   readonly #now: () => number;
   #keepalive: NodeJS.Timeout | undefined;
-  #newestFrameAtMs = 0;
+  #newestFrameAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: FrameGateOptions) {
     super();
@@ -112,13 +112,22 @@ export class FrameGate extends Duplex {
     if (seconds === 0 || this.destroyed) return;
     const silentMaxMs = seconds * keepaliveGraceMs;
     const check = (): void => {
-      if (this.#waiting || !this.#wanted) this.#newestFrameAtMs = this.#now();
+      if (this.#isFull) this.#newestFrameAtMs = this.#now();
       const leftMs = this.#newestFrameAtMs + silentMaxMs - this.#now();
       if (leftMs > 0) this.#keepalive = setTimeout(check, Math.ceil(leftMs));
       else this.destroy(new Error('keep alive timeout'));
     };
     this.#newestFrameAtMs = this.#now();
     this.#keepalive = setTimeout(check, silentMaxMs);
+  }
+
+  /** Whether a packet has come within that time. A peer whose packets wait here is not silent. */
+  hasHeard(withinMs: number): boolean {
+    return this.#isFull || this.#now() - this.#newestFrameAtMs <= withinMs;
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting || !this.#wanted;
   }
 
   /** Asks again for a packet that had to wait. */

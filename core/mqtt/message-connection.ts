@@ -19,11 +19,14 @@ export interface MessageConnectionOptions {
   /** `server`: the peer is a device at the embedded broker. `client`: the peer is an external broker. */
   readonly side: 'server' | 'client';
   readonly packetMaxBytes: number;
+  /** Messages in flight on this connection; what the peer sends beyond stays in its socket. */
+  readonly windowMax: number;
   /**
-   * Messages in flight on this connection; what the peer sends beyond stays in its socket. Null when the peer itself keeps
-   * to a window (MQTT 5's Receive Maximum): then its messages are always taken, and its pings never wait.
+   * The peer was told of the window (MQTT 5's Receive Maximum): its messages are taken whatever other connections hold, and
+   * while it keeps to the window its pings never wait. Mosquitto 2.0.11 keeps to it until the first acknowledgement.
+   * @default false
    */
-  readonly windowMax: number | null;
+  readonly toldWindow?: boolean;
   readonly budget: InflightBudget;
   readonly buffers: ConnectionBuffers;
   /** Of all connections together. */
@@ -95,7 +98,7 @@ export class MessageConnection {
   }
 
   #admit(head: PublishHead, mayTake: boolean): Admission {
-    const { budget, router, windowMax, dropped } = this.#options;
+    const { budget, router, windowMax, toldWindow = false, dropped } = this.#options;
     if (head.qos === 0) {
       if (!router.hasRoom(head.topic) || !budget.reserve(head.bytes)) {
         dropped.inc({ reason: 'no-room' });
@@ -104,9 +107,9 @@ export class MessageConnection {
       this.#unparsed.push(head.bytes);
       return 'pass';
     }
-    if (windowMax === null) budget.exceed(head.bytes);
-    else if (this.gate.held >= windowMax || !router.hasRoom(head.topic, this.#share) || !budget.reserve(head.bytes))
-      return 'wait';
+    if (this.gate.held >= windowMax) return 'wait';
+    if (toldWindow) budget.exceed(head.bytes);
+    else if (!router.hasRoom(head.topic, this.#share) || !budget.reserve(head.bytes)) return 'wait';
     this.#direct = mayTake && head.qos === 1 ? this.#options.direct?.(head, this) : undefined;
     if (this.#direct !== undefined) return 'take';
     this.#reservations.set(head.messageId, head.bytes);

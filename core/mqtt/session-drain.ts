@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { IPublishPacket, MqttClient } from 'mqtt';
+import { keepWhileHeard } from './heard-broker.ts';
 import type { MessageConnection } from './message-connection.ts';
 
 /** `drained`: empty and removed at the broker. `lost`: the connection ended before, by its own node's return perhaps. */
@@ -39,6 +40,7 @@ export function startSessionDrain(options: SessionDrainOptions): SessionDrain {
   let stopped = false;
   let isEmpty = false;
 
+  keepWhileHeard(client, () => connection()?.gate);
   client.on('message', (_topic, _payload, packet) => {
     messages += 1;
     receive(packet);
