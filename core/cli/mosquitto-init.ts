@@ -9,7 +9,7 @@ export interface MosquittoInitCommandOptions {
   readonly write: (text: string) => void;
 }
 
-/** `MQTT_URL=mqtt://returnit:secret@broker:1884 returnit mosquitto-init dynamic-security.json` */
+/** `MQTT_URL=ws://returnit:secret@broker:1884 returnit mosquitto-init dynamic-security.json` */
 export function createMosquittoInitCommand(options: MosquittoInitCommandOptions): Command {
   return new Command('mosquitto-init')
     .description("Write the first accounts file of Mosquitto's dynamic security: the user of MQTT_URL and nobody else")

@@ -23,7 +23,7 @@ export interface MessageConnectionOptions {
   readonly windowMax: number;
   /**
    * The peer was told of the window (MQTT 5's Receive Maximum): its messages are taken whatever other connections hold, and
-   * while it keeps to the window its pings never wait. Mosquitto 2.0.11 keeps to it until the first acknowledgement.
+   * while it keeps to the window its pings never wait. Mosquitto 2.0.11 does not, on a plain connection.
    * @default false
    */
   readonly toldWindow?: boolean;

@@ -89,11 +89,11 @@ describe('runbooks', { skip, timeout: timeoutMs }, () => {
 
   async function addresses(): Promise<Replacements> {
     const { core, monitoring, folder } = system;
-    const { username, password, port } = new URL(mosquitto.nodeUrl);
+    const { username, password } = new URL(mosquitto.nodeUrl);
     const devicePort = new URL(mosquitto.deviceUrl).port;
     const nodeAccount = `-u ${username} -P ${quoteForShell(decodeURIComponent(password))}`;
     return [
-      ['-h <broker> -p 1884 -u returnit -P <password>', `-h 127.0.0.1 -p ${port} ${nodeAccount}`],
+      ['-h <broker> -p 1883 -u returnit -P <password>', `-h 127.0.0.1 -p ${devicePort} ${nodeAccount}`],
       ['-u d1.phone -P <password>', `-p ${devicePort} -u d1.phone -P ${quoteForShell(device.password)}`],
       ['-p 1883', `-p ${devicePort}`],
       ['http://127.0.0.1:8080', core.addresses.api],

@@ -99,7 +99,7 @@ export async function createShippedMosquitto(
   forgetAccounts();
   return Object.assign(createProcess(folder, nodePort, text.trimEnd().split('\n')), {
     deviceUrl: `mqtt://127.0.0.1:${devicePort}`,
-    nodeUrl: `mqtt://returnit:${encodeURIComponent(password)}@127.0.0.1:${nodePort}`,
+    nodeUrl: `ws://returnit:${encodeURIComponent(password)}@127.0.0.1:${nodePort}`,
     accountsFile,
     journalFile: join(folder, 'journal'),
     forgetAccounts,
