@@ -103,7 +103,7 @@ export class Sender {
   }
 
   #connect(): void {
-    const { url, username, password, onReady } = this.#options;
+    const { url, driverId, username, password, onReady } = this.#options;
     const { hostname, port } = new URL(url);
     const read = createAcknowledgementReader({
       onConnected: (returnCode) => {
@@ -132,7 +132,7 @@ export class Sender {
     };
     const socket = connect({ host: hostname, port: Number(port), noDelay: true, onread: { buffer, callback } });
     this.#socket = socket;
-    socket.on('connect', () => socket.write(writeConnect({ clientId: `bench-${username}`, username, password })));
+    socket.on('connect', () => socket.write(writeConnect({ clientId: `bench-${driverId}`, username, password })));
     // The broker may be killed: that is what a benchmark does to it.
     socket.on('error', () => undefined);
     socket.on('close', () => {
