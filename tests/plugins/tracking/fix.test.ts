@@ -150,6 +150,15 @@ describe('parseMessage()', () => {
     });
   }
 
+  it('takes what lies on a border: of the tolerance, of the age that is kept, and of what exists', () => {
+    for (const ms of [now + futureToleranceMs, now - ageMaxMs]) {
+      assert.equal(fixOf({ ...right, recordedAt: ms / 1000 }).recordedAt, new Date(ms).toISOString());
+    }
+    for (const changes of [{ lat: 90 }, { lat: -90 }, { lon: 180 }, { lon: -180 }, { lat: 0 }, { speedMps: 0 }]) {
+      fixOf({ ...right, ...changes });
+    }
+  });
+
   it('flags a fix whose accuracy is known to be bad, and takes it', () => {
     assert.deepEqual(fixOf({ ...right, accuracyM: 200 }).flags, []);
     assert.deepEqual(fixOf({ ...right, accuracyM: 200.1 }).flags, ['inaccurate']);
