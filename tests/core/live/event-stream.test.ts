@@ -51,6 +51,9 @@ describe('live by server-sent events', { timeout: 60_000 }, () => {
         `id: 1\nevent: change\ndata: {"channel":"${channel}","version":1,"data":{"n":1}}\n\n` +
         `event: closed\ndata: {"channel":"${channel}","reason":"delivered"}\n\n`,
     );
+    // What was published twice was sent once.
+    assert.equal(await server.sample('returnit_live_messages_sent_total{transport="sse"}'), 2);
+    assert.equal(await server.sample('returnit_live_messages_dropped_total{transport="sse",reason="stale"}'), 1);
     await until('it is gone', async () => (await server.sample('returnit_live_connections{transport="sse"}')) === 0);
   });
 
