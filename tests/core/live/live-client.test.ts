@@ -144,6 +144,40 @@ describe('createLiveClient()', () => {
     assert.throws(() => followed.client.watch(channelOf('a'), { onValue: () => undefined }), /it is watched already$/);
   });
 
+  it('comes back after pauses that double up to the longest, at once when asked to, and anew after a value', async (t) => {
+    const server = await startLiveServer(
+      t,
+      {},
+      // Its end, a moment later, comes with the server's wish: at once.
+      { verify: (id) => Promise.resolve({ principal: { role: 'customer', id }, expiresAtMs: Date.now() + 300 }) },
+    );
+    server.hub.declare('orders/{orderId}/position', { plugin: 'tracking', authorize: allow });
+    // The longest of the random pauses.
+    t.mock.method(Math, 'random', () => 1);
+    const timers = t.mock.method(globalThis, 'setTimeout');
+    const pauses: unknown[] = [];
+    let tokens = 0;
+    const followed = follow(
+      t,
+      server.url,
+      {
+        transport: 'ws',
+        delayMs: 1,
+        delayMaxMs: 16,
+        token() {
+          tokens += 1;
+          if (tokens !== 8) throw new Error('there is no token');
+          return 'kim';
+        },
+        onState: (state: string) => state === 'waiting' && pauses.push(timers.mock.calls.at(-1)?.arguments[1]),
+      },
+      ['a'],
+    );
+    await until('it has lost its connection', () => pauses.length >= 10);
+    assert.deepEqual(followed.seen['a']?.values, [0]);
+    assert.deepEqual(pauses.slice(0, 10), [1, 2, 4, 8, 16, 16, 16, 0, 2, 4]);
+  });
+
   it('stops for good', async (t) => {
     const server = await start(t);
     const followed = follow(t, server.url, {}, ['a']);
