@@ -4,6 +4,7 @@ import type { Queryable, SqlValue, Statement } from '#plugin-api';
 import type { Fix } from '../../../plugins/tracking/fix.ts';
 import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
 import { listEarlierPlaces } from '../../../plugins/tracking/store/pace.ts';
+import { readTrace } from '../../../plugins/tracking/store/trace.ts';
 import { readTrack } from '../../../plugins/tracking/store/track.ts';
 import { nodesOf, type Plan } from '../support/plan.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
@@ -90,6 +91,19 @@ describe('plans of the queries on driver_location_pings', () => {
       );
       assert.match(String(scans[0]?.['Index Cond']), /track_key = .*ROW\(.* > ROW\(/);
       assert.equal(scans[0]?.['Actual Rows'], 100);
+    }
+  });
+
+  it('reads what is exported and thinned from the same index', async () => {
+    const range = { driverId: 'd1', fromMs: firstDayMs + dayMs / 2, toMs: firstDayMs + 3 * dayMs, limit: 100 };
+    for (const plan of await plans((db) => readTrace(db, range))) {
+      const scans = scansOf(plan);
+      // One more than is asked for tells that there is more.
+      assert.deepEqual(
+        scans.map((scan) => [scan['Node Type'], scan['Relation Name'], scan['Actual Rows']]),
+        [['Index Scan', 'driver_location_pings_20260501', 101]],
+      );
+      assert.match(String(scans[0]?.['Index Cond']), /track_key = .*ROW\(.* > ROW\(/);
     }
   });
 
