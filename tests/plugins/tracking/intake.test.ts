@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
-import type { Database, MqttMessage, Verdict } from '#plugin-api';
+import type { Database, MqttMessage, Plugin, Verdict } from '#plugin-api';
 import { plugin } from '../../../plugins/tracking/plugin.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 import { runPlugin, type RunningPlugin } from '../support/plugin-context.ts';
@@ -157,6 +157,54 @@ describe('intake of messages', () => {
     assert.deepEqual(await receive(...messages), ['accepted', { rejected: 'schema' }, 'accepted', 'accepted']);
     assert.equal(rejected('schema'), 1);
   }
+
+  it('judges by its settings', async () => {
+    const messages = (): MqttMessage[] => [
+      toMessage(-60),
+      toMessage(2 * 86_400 + 60),
+      toMessage(9, { accuracyM: 21 }),
+      toMessage(8),
+      // 75 m a second, when what is not known of either place is taken off.
+      toMessage(6, { lat: 48.1 + 250 / 111_195 }),
+    ];
+    assert.deepEqual(
+      await receive(...messages()),
+      messages().map(() => 'accepted'),
+    );
+    const flagged = (flag: string) => running.counted('returnit_tracking_flagged_total', { flag });
+    assert.deepEqual([flagged('inaccurate'), flagged('impossible_speed')], [0, 0]);
+    await data.sql('truncate newest_positions');
+    running = await runPlugin(plugin, data.db, {
+      TRACKING_FUTURE_TOLERANCE_SECONDS: '30',
+      TRACKING_RETENTION_DAYS: '2',
+      TRACKING_ACCURACY_MAX_M: '20',
+      TRACKING_SPEED_MAX_MPS: '50',
+    });
+    assert.deepEqual(await receive(...messages()), [
+      { rejected: 'future' },
+      { rejected: 'too_old' },
+      'accepted',
+      'accepted',
+      'accepted',
+    ]);
+    assert.deepEqual([flagged('inaccurate'), flagged('impossible_speed')], [1, 1]);
+  });
+
+  it('takes fixes while nobody can be told of them, and counts it', async () => {
+    const silenced: Plugin = {
+      setup(ctx) {
+        const publish = (): Promise<never> => Promise.reject(new Error('the live hub is away'));
+        return plugin.setup({ ...ctx, live: { ...ctx.live, publish }, events: { ...ctx.events, publish } });
+      },
+    };
+    running = await runPlugin(silenced, data.db);
+    await running.deliver('order.assigned', { orderId: 'o1', driverId: 'd1' });
+    assert.deepEqual(await receive(toMessage(9)), ['accepted']);
+    assert.equal((await rows()).length, 1);
+    // The position of the order, and that the driver is located.
+    assert.equal(running.counted('returnit_tracking_publishes_total', { outcome: 'failed' }), 2);
+    assert.equal(running.counted('returnit_tracking_publishes_total', { outcome: 'done' }), 0);
+  });
 
   it('shows how far the newest and the oldest fix of a batch were behind, and how long it took to commit', async () => {
     const early = new Date(Date.now() - 5000).toISOString();
