@@ -104,6 +104,7 @@ describe('dead letters', () => {
     assert.equal(rows.length, 10);
     assert.ok(Number(rows[0]?.['id']) > 20);
     assert.deepEqual([count('kept'), count('dropped')], [35, 25]);
+    assert.equal(running.shown('returnit_tracking_dead_letters_kept'), 10);
   });
 
   it('are bounded by bytes, whatever one batch brings', async () => {
@@ -114,6 +115,7 @@ describe('dead letters', () => {
         'select sum(stored_bytes)::int as bytes, count(*)::int as letters from dead_letters',
       );
       assert.ok(Number(row?.['bytes']) <= 65_536 && Number(row?.['letters']) > 0);
+      assert.equal(running.shown('returnit_tracking_dead_letters_kept_bytes'), row?.['bytes']);
     }
     const kept = (await letters()).length;
     assert.equal(count('dropped'), 48 - kept);
