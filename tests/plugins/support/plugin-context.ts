@@ -73,6 +73,8 @@ export interface Recorded {
 export interface RunningPlugin {
   readonly recorded: Recorded;
   readonly queues: readonly string[];
+  /** When a queue's job comes by itself, in cron's form. */
+  readonly schedules: ReadonlyMap<string, string>;
   /** Whether the platform delivers such an event. */
   wants(event: string, data: object): boolean;
   request(route: string, request: Partial<HttpRequest>): Promise<Reply>;
@@ -107,6 +109,7 @@ export async function runPlugin(
   const events = new Map<string, EventHandler>();
   const wanted = new Map<string, string>();
   const workers = new Map<string, JobHandler>();
+  const schedules = new Map<string, string>();
   const repeated = new Map<string, RepeatedWork>();
   const subscribers = new Map<string, Subscriber>();
   const channels = new Map<string, Watch>();
@@ -147,7 +150,7 @@ export async function runPlugin(
     jobs: {
       send: () => Promise.resolve(),
       work: (queue: string, handler: JobHandler) => void workers.set(queue, handler),
-      schedule: () => undefined,
+      schedule: (queue: string, cron: string) => void schedules.set(queue, cron),
     },
     events: {
       publish: (name: string, data: object) => Promise.resolve(void recorded.published.push({ name, data })),
@@ -198,6 +201,7 @@ export async function runPlugin(
   return {
     recorded,
     queues: [...workers.keys()],
+    schedules,
     wants(name, data) {
       const having = wanted.get(name);
       return events.has(name) && (having === undefined || (Reflect.get(data, having) ?? null) !== null);

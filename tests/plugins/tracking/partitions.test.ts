@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import type { Fix } from '../../../plugins/tracking/fix.ts';
 import { keepPartitions } from '../../../plugins/tracking/partition-keeping.ts';
+import { plugin } from '../../../plugins/tracking/plugin.ts';
 import { daysToMake, oldestDayToKeep } from '../../../plugins/tracking/retention.ts';
 import { storeFixes } from '../../../plugins/tracking/store/fixes.ts';
 import { countPartitions, dropOldestPartition, makePartitions } from '../../../plugins/tracking/store/partitions.ts';
+import { runPlugin } from '../support/plugin-context.ts';
 import { createPluginDatabase, type PluginDatabase } from '../support/plugin-database.ts';
 
 const dayMs = 86_400_000;
@@ -220,5 +222,32 @@ describe('keepPartitions()', () => {
       const nowMs = Date.parse('2026-03-29T00:00:00Z') + hour * 3_600_000;
       assert.ok(oldestDayToKeep(nowMs, retentionMs) <= new Date(nowMs - retentionMs).toISOString().slice(0, 10));
     }
+  });
+});
+
+describe('the job tracking.partitions', () => {
+  it('comes each hour, and keeps fixes and what is over as long as is set', async (t) => {
+    const data = await createPluginDatabase('tracking', 'orders');
+    t.after(() => data.stop());
+    const nowMs = Date.parse('2026-10-05T00:30:00.000Z');
+    t.mock.timers.enable({ apis: ['Date'], now: nowMs });
+    for (const day of ['2026-08-31', '2026-09-01', '2026-10-01', '2026-10-02', '2026-10-04'])
+      await storeFixes(data.db, [toFix(`${day}T08:00:00.000Z`)]);
+    await data.sql(`insert into tracked_orders (order_id, status, updated_at) values ('over', 'closed', $1)`, [
+      new Date(nowMs - 35 * dayMs),
+    ]);
+    const days = async (): Promise<unknown[]> =>
+      (await data.sql(`select to_char(day, 'MM-DD') as day from ping_partitions order by 1`)).map(({ day }) => day);
+    const byDefault = await runPlugin(plugin, data.db);
+    assert.match(byDefault.schedules.get('tracking.partitions') ?? '', /^\d+ \* \* \* \*$/);
+    await byDefault.work('tracking.partitions', {});
+    const ahead = ['10-05', '10-06', '10-07', '10-08'];
+    assert.deepEqual(await days(), ['10-01', '10-02', '10-04', ...ahead]);
+    assert.deepEqual(await data.sql('select from tracked_orders'), []);
+    assert.equal(byDefault.counted('returnit_tracking_orders_forgotten_total', {}), 1);
+    const forTwoDays = await runPlugin(plugin, data.db, { TRACKING_RETENTION_DAYS: '2' });
+    await forTwoDays.work('tracking.partitions', {});
+    assert.deepEqual(await days(), ['10-02', '10-04', ...ahead]);
+    assert.equal(forTwoDays.counted('returnit_tracking_partitions_dropped_total', {}), 1);
   });
 });
