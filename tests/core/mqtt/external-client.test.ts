@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it, type TestContext } from 'node:test';
 import { Aedes } from 'aedes';
 import mqtt, { type MqttClient } from 'mqtt';
 import type { Config } from '#core/config/settings.ts';
@@ -160,20 +160,23 @@ describe('createExternalClient() with Mosquitto', { skip: skipWithoutMosquitto }
     assert.ok((await node.sample('returnit_mqtt_reconnects_total')) >= 1);
   });
 
-  it('does not get what is retained when it subscribes', async () => {
-    await device.publishAsync('drivers/d1/location', 'retained', { qos: 1, retain: true });
-    const node = await startNode(broker.url, 'n1');
-    const seen: string[] = [];
-    await node.subscribe('drivers/+/location', async (messages) => {
-      for (const { payload } of messages) seen.push(payload);
-      return acceptAll(messages);
+  // With and without the plain subscription that is there unless told otherwise.
+  for (const mqttShareGuard of ['none', 'plain'] as const) {
+    it(`does not get what is retained when it subscribes, with the guard '${mqttShareGuard}'`, async () => {
+      await device.publishAsync('drivers/d1/location', 'retained', { qos: 1, retain: true });
+      const node = await startNode(broker.url, 'n1', { mqttShareGuard });
+      const seen: string[] = [];
+      await node.subscribe('drivers/+/location', async (messages) => {
+        for (const { payload } of messages) seen.push(payload);
+        return acceptAll(messages);
+      });
+      await until('it is subscribed', async () => {
+        await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+        return seen.includes('probe');
+      });
+      assert.ok(!seen.includes('retained'));
     });
-    await until('it is subscribed', async () => {
-      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
-      return seen.includes('probe');
-    });
-    assert.ok(!seen.includes('retained'));
-  });
+  }
 
   it('is back after the broker was killed', async () => {
     const node = await startNode(broker.url, 'n1');
@@ -236,7 +239,8 @@ describe('createExternalClient()', () => {
     await fixture.stop();
   });
 
-  it('hands over what is retained, marked as that, where a broker without MQTT 5 sends it', async (t) => {
+  /** A broker that speaks MQTT 3.1.1 alone, and a device at it. */
+  async function startOldBroker(t: TestContext): Promise<{ old: Aedes; url: string; device: MqttClient }> {
     const old = new Aedes();
     await old.listen();
     const server = createServer((socket) => old.handle(socket)).listen(0, '127.0.0.1');
@@ -249,6 +253,40 @@ describe('createExternalClient()', () => {
       await new Promise<void>((resolve) => old.close(() => resolve()));
       server.close();
     });
+    return { old, url, device };
+  }
+
+  it('reads no more than the window where a broker without MQTT 5 cannot be told of it, and stays connected', async (t) => {
+    const { old, url, device } = await startOldBroker(t);
+    const node = await startExternalNode({ url, nodeId: 'n1', config: { mqttInflightMax: 40 }, keepaliveSeconds: 1 });
+    nodes.push(node);
+    const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
+    const seen = new Set<string>();
+    const fixes = await node.subscribe('drivers/+/location', async (messages) => {
+      await committed;
+      for (const { payload } of messages) seen.add(payload);
+      return acceptAll(messages);
+    });
+    await until('it is subscribed', async () => {
+      await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
+      return fixes.size > 0;
+    });
+    const numbers = Array.from({ length: 300 }, (_, number) => String(number));
+    await Promise.all(numbers.map((number) => device.publishAsync('drivers/d1/location', number, { qos: 1 })));
+    await until('the window is full', () => fixes.size === 20);
+    // Longer than after which either side would give a silent connection up.
+    let pings = 0;
+    old.on('ping', (_packet, { id }) => void (pings += Number(id === 'returnit-n1-tracking')));
+    await until('it has pinged', () => pings >= 6);
+    assert.equal(fixes.size, 20);
+    assert.equal(await node.sample('returnit_mqtt_inflight_messages'), 20);
+    assert.equal(await node.sample('returnit_mqtt_reconnects_total'), 0);
+    commit();
+    await until('the rest has come', () => numbers.every((number) => seen.has(number)));
+  });
+
+  it('hands over what is retained, marked as that, where a broker without MQTT 5 sends it', async (t) => {
+    const { url, device } = await startOldBroker(t);
     await device.publishAsync('drivers/d1/location', 'kept', { qos: 1, retain: true });
     const node = await startNode(url, 'n1');
     const seen: string[] = [];
