@@ -14,6 +14,8 @@ export interface ScriptedBroker {
   readonly subscribed: string[];
   /** Pings of the plugin's connections; none is answered. */
   readonly pings: number;
+  /** What the plugin's connections have said of their window (MQTT 5 §3.1.2.11.3), in order. */
+  readonly windows: (number | undefined)[];
 }
 
 /** Speaks as much MQTT 5 as a node needs, and answers each of the plugin's SUBSCRIBEs as told. */
@@ -21,7 +23,13 @@ export async function startScriptedBroker(
   t: TestContext,
   answer: (attempt: number) => 'granted' | 'refused' | 'garbage' | 'nothing',
 ): Promise<ScriptedBroker> {
-  const broker = { url: '', connections: [] as Socket[], subscribed: [] as string[], pings: 0 };
+  const broker = {
+    url: '',
+    connections: [] as Socket[],
+    subscribed: [] as string[],
+    pings: 0,
+    windows: [] as (number | undefined)[],
+  };
   const sockets: Socket[] = [];
   const server = createServer((socket) => {
     sockets.push(socket);
@@ -32,7 +40,10 @@ export async function startScriptedBroker(
     parser.on('packet', (packet) => {
       if (packet.cmd === 'connect') {
         isPlugin = packet.clientId.endsWith('-tracking');
-        if (isPlugin) broker.connections.push(socket);
+        if (isPlugin) {
+          broker.connections.push(socket);
+          broker.windows.push(packet.properties?.receiveMaximum);
+        }
         send({ cmd: 'connack', sessionPresent: false, reasonCode: 0 });
       } else if (packet.cmd === 'subscribe') {
         const messageId = packet.messageId ?? 0;
