@@ -135,6 +135,9 @@ describe('devices at the shipped Mosquitto', { skip: skipWithoutShippedMosquitto
     const options = await issue('d1');
     const phone = await device(options);
     await assert.rejects(device({}));
+    const { host } = new URL(broker.nodeUrl);
+    await assert.rejects(connect(`ws://${host}`, {}));
+    await assert.rejects(connect(`ws://returnit:wrong@${host}`, {}));
     await assert.rejects(device({ ...options, password: 'wrong' }));
     const gone = eventOf(phone, 'close');
     await node.credentials.revoke('drivers', 'd1.phone');
