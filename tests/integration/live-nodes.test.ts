@@ -107,6 +107,7 @@ describe('live streams of two nodes', { skip }, () => {
       clients.push(await watchByEvents({ url, token: link, channel }));
     }
     for (const client of clients) await client.next('snapshot');
+    for (const node of [first, second]) await assertRevoked(orderId, node);
     const startMs = Date.now() + 1000;
     for (let step = 1; step <= 20; step += 1) {
       await device.publish(near(place, 2 + step), new Date(startMs + step * 100));
@@ -125,6 +126,24 @@ describe('live streams of two nodes', { skip }, () => {
     for (const step of ['pickup', 'deliver', 'complete']) await driver.ok('POST', `/orders/${orderId}/${step}`);
     for (const client of clients) assert.equal((await client.next('closed')).reason, 'the order is completed');
   });
+
+  /** A share link that is revoked at this node ends what it has opened at each. */
+  async function assertRevoked(orderId: string, at: TestPlatform): Promise<void> {
+    const customer = await at.as('customer', 'both');
+    const shares = `/tracking/orders/${orderId}/shares`;
+    const { shareId, token } = await customer.ok<{ shareId: string; token: string }>('POST', shares, {});
+    const watching: LiveClient[] = [];
+    for (const node of nodes) {
+      const options = { url: node.app.addresses.api, token, channel: `orders/${orderId}/position` };
+      watching.push(await watchBySocket(options), await watchByEvents(options));
+    }
+    for (const client of watching) await client.next('snapshot');
+    await customer.ok('DELETE', `${shares}/${shareId}`);
+    for (const client of watching) {
+      assert.equal((await client.next('closed')).reason, 'the link has expired or was revoked');
+      client.close();
+    }
+  }
 
   it('make up for what a broker that was away has lost', async () => {
     const [first, second] = nodes;
