@@ -92,4 +92,53 @@ describe('the live position of an order', () => {
     );
     assert.ok(!JSON.stringify(audit).includes(kept.token));
   });
+
+  it('is shown to the partner who booked it, its driver and ops from the assignment on, and never to others', async () => {
+    const place = placeOf(2);
+    const [buyer, partner, driver] = await Promise.all([
+      platform.as('customer', 'buyer'),
+      platform.as('partner', 'shop'),
+      platform.as('driver', 'private-driver'),
+    ]);
+    await device.publish(near(place, 2));
+    const { orderId } = await book(partner, place, { customerId: 'buyer' });
+    const [seeing, refused]: [LiveClient[], LiveClient[]] = [[], []];
+    const watch = async (token: string, into: LiveClient[]): Promise<readonly LiveClient[]> => {
+      const options = { url: platform.app.addresses.api, token, channel: `orders/${orderId}/position` };
+      const opened = [await watchBySocket(options), await watchByEvents(options)];
+      into.push(...opened);
+      return opened;
+    };
+    const assertShown = async (token = ''): Promise<void> => {
+      for (const client of await watch(token, seeing)) await client.next('snapshot');
+    };
+    const assertHidden = async (token = '', reason = /no order of yours/): Promise<void> => {
+      for (const client of await watch(token, refused)) {
+        assert.match((await client.next('refused')).reason ?? '', reason);
+      }
+    };
+    const strangers = await Promise.all([
+      platform.token('partner', 'other-shop'),
+      platform.token('partner', 'buyer'),
+      platform.token('customer', 'shop'),
+      platform.token('driver', 'other-driver'),
+    ]);
+
+    await orderReached(partner, orderId, 'assigned');
+    for (const { token } of [partner, driver, await platform.as('ops', 'dispatcher')]) await assertShown(token);
+    await assertHidden(buyer.token, /from 'on the way'/);
+    for (const token of strangers) await assertHidden(token);
+
+    await driver.ok('POST', `/orders/${orderId}/start`);
+    await assertShown(buyer.token);
+    for (const token of strangers) await assertHidden(token);
+    await device.publish(near(place, 1));
+    for (const client of seeing) await client.next(({ data }) => data?.lat === near(place, 1).lat);
+
+    for (const step of ['pickup', 'deliver', 'complete']) await driver.ok('POST', `/orders/${orderId}/${step}`);
+    for (const client of seeing) assert.equal((await client.next('closed')).reason, 'the order is completed');
+    for (const { token } of [partner, driver, buyer]) await assertHidden(token, /the order is 'completed'/);
+    for (const client of refused) assert.ok(client.values.every(({ type }) => type === 'refused'));
+    for (const client of [...seeing, ...refused]) client.close();
+  });
 });
