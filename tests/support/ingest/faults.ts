@@ -1,4 +1,5 @@
 /** What happens to a platform while fixes come in. Each resolves when it was done; recovering is the platform's part. */
+import assert from 'node:assert/strict';
 import { until } from '../until.ts';
 import type { Phone } from './phone.ts';
 import type { Random } from './random.ts';
@@ -22,6 +23,12 @@ export type RigFault = (context: RigContext) => Promise<void>;
 /** `kill -9`, and a start on the same data folder. */
 export const killCore: RigFault = async ({ rig }) => {
   await rig.killCore();
+  await rig.startCore();
+};
+
+/** In order: what is in hand is stored and acknowledged, or comes again. The embedded broker is restarted with it. */
+const restartCore: RigFault = async ({ rig }) => {
+  assert.equal(await rig.core.end('SIGTERM'), 0);
   await rig.startCore();
 };
 
@@ -84,6 +91,7 @@ const fillDeadLetters: Fault = async ({ rig, phones, random }) => {
 
 export const faults: Readonly<Record<string, Fault>> = {
   'kill -9 of the core': killCore,
+  'restart of the core': restartCore,
   'kill -9 of the plugin': killPlugin('tracking'),
   'fast restart of Postgres': endPostgres('SIGINT'),
   'immediate restart of Postgres': endPostgres('SIGQUIT'),
