@@ -1,26 +1,18 @@
 import assert from 'node:assert/strict';
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { json } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import type { Alert } from '../../alerts/alert.ts';
 import { groups } from '../../alerts/rules.ts';
-import { freePort } from '../support/external-postgres.ts';
 import { findProgram, skipWithout } from '../support/programs.ts';
-import { projectDir as root } from '../support/project-copy.ts';
 import { until } from '../support/until.ts';
 import { inhibitions, type Labels } from './inhibitions.ts';
+import { fill, placeholder, startAlertmanager, template, type RunningAlertmanager } from './running-alertmanager.ts';
 
-const template = readFileSync(join(root, 'alerts/alertmanager.yml'), 'utf8');
-const placeholder = /\$\{(ALERT_[A-Z_]+_URL)\}/g;
-const fill = (urlOf: (variable: string) => string): string =>
-  template.replaceAll(placeholder, (_whole, variable: string) => urlOf(variable));
+const variables = [...template.matchAll(placeholder)].map(([, variable]) => variable ?? '');
 const alerts = Object.values(groups).flat();
 const skip = skipWithout(['amtool', 'prometheus-alertmanager'], 'prometheus-alertmanager');
 
@@ -70,7 +62,6 @@ describe('alertmanager.yml', () => {
 
   it('is taken when every address is filled in, and refused when one is left empty', { skip }, () => {
     assert.equal(amtool('check-config', file).status, 0);
-    const variables = [...template.matchAll(placeholder)].map(([, variable]) => variable ?? '');
     assert.equal(variables.length, 9);
     for (const empty of variables) {
       const lacking = join(folder, 'lacking.yml');
@@ -143,78 +134,14 @@ function splitAlternatives(pattern: string): readonly string[] {
 }
 
 describe('Alertmanager with it', { skip }, () => {
-  let folder: string;
-  let receiver: Server;
-  let child: ChildProcess;
-  let api: string;
-  const told: { readonly path: string; readonly names: readonly string[] }[] = [];
-
-  async function receive(request: IncomingMessage): Promise<void> {
-    const body = (await json(request)) as { readonly alerts: readonly { readonly labels: { alertname: string } }[] };
-    told.push({ path: request.url ?? '', names: body.alerts.map(({ labels }) => labels.alertname) });
-  }
-
+  let alertmanager: RunningAlertmanager;
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'returnit-alertmanager-'));
-    receiver = createServer((request, response) => {
-      void receive(request).finally(() => response.end());
-    }).listen(0, '127.0.0.1');
-    await once(receiver, 'listening');
-    const { port: receiverPort } = receiver.address() as AddressInfo;
-    const file = join(folder, 'alertmanager.yml');
-    // Who is to be told at once would else wait for others of its group.
-    const quick = fill((variable) => `http://127.0.0.1:${receiverPort}/${variable}`).replaceAll(
-      /group_wait: \d+s/g,
-      'group_wait: 1s',
-    );
-    writeFileSync(file, quick);
-    const port = await freePort();
-    api = `http://127.0.0.1:${port}/api/v2`;
-    child = spawn(
-      findProgram('prometheus-alertmanager'),
-      [
-        `--config.file=${file}`,
-        `--storage.path=${folder}`,
-        `--web.listen-address=127.0.0.1:${port}`,
-        '--cluster.listen-address=',
-      ],
-      { stdio: 'ignore' },
-    );
-    await until('Alertmanager is ready', () =>
-      fetch(`${api}/status`).then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    );
+    alertmanager = await startAlertmanager();
   });
-  after(async () => {
-    child?.kill('SIGKILL');
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'exit');
-    receiver?.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  const find = (name: string): Alert => {
-    const alert = alerts.find((each) => each.name === name);
-    assert.ok(alert, name);
-    return alert;
-  };
-
-  async function fire(all: readonly Labels[]): Promise<void> {
-    const body = all.map((labels) => ({
-      labels: { job: 'returnit', severity: find(labels['alertname'] ?? '').severity, service: 'core', ...labels },
-      annotations: {},
-    }));
-    const { ok } = await fetch(`${api}/alerts`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    assert.ok(ok);
-  }
+  after(() => alertmanager?.stop());
 
   async function isInhibited(wanted: Labels): Promise<boolean | undefined> {
-    const found = (await (await fetch(`${api}/alerts`)).json()) as {
+    const found = (await (await fetch(`${alertmanager.url}/alerts`)).json()) as {
       readonly labels: Labels;
       readonly status: { readonly inhibitedBy: readonly string[] };
     }[];
@@ -224,7 +151,7 @@ describe('Alertmanager with it', { skip }, () => {
 
   it('holds back what the worse one says as well, and nothing else', async () => {
     assert.equal(inhibitions.length, settings.inhibit_rules.length, 'one for each rule');
-    await fire(inhibitions.flat());
+    await alertmanager.fire(inhibitions.flat());
     for (const [source, held, told] of inhibitions) {
       await until(`${held['alertname']} is held back by ${source['alertname']}`, () => isInhibited(held));
       assert.equal(await isInhibited(told), false, `${told['alertname']} beside ${source['alertname']}`);
@@ -232,13 +159,59 @@ describe('Alertmanager with it', { skip }, () => {
   });
 
   it('calls somebody for what is critical, gives its heartbeat, and tells nobody of what is held back', async () => {
-    await fire([{ alertname: 'Watchdog' }, { alertname: 'PluginDenied', plugin: 'drivers' }]);
-    const sentTo = (variable: string): readonly string[] =>
-      told.filter(({ path }) => path === `/${variable}`).flatMap(({ names }) => names);
+    await alertmanager.fire([{ alertname: 'Watchdog' }, { alertname: 'PluginDenied', plugin: 'drivers' }]);
+    const { sentTo } = alertmanager;
     await until('the heartbeat comes', () => sentTo('ALERT_HEARTBEAT_URL').includes('Watchdog'));
     await until('somebody is called', () => sentTo('ALERT_ON_CALL_URL').includes('TargetDown'));
-    assert.ok(!told.some(({ names }) => names.includes('PluginDenied')));
+    assert.ok(!variables.some((variable) => sentTo(variable).includes('PluginDenied')));
     // For a quarter of an hour it is the first one's.
     assert.deepEqual(sentTo('ALERT_INFRASTRUCTURE_LEAD_URL'), []);
+  });
+});
+
+describe('Alertmanager in and out of business hours', { skip }, () => {
+  /** Of the week that are neither today, nor yesterday or tomorrow, which it may be in New York. */
+  const otherDay = (new Date().getUTCDay() + 3) % 7;
+  const withHours = (days: string, times: string): Promise<RunningAlertmanager> =>
+    startAlertmanager((text) => {
+      const changed = text
+        .replace("weekdays: ['monday:friday']", `weekdays: ['${days}']`)
+        .replace("start_time: '09:00', end_time: '18:00'", times);
+      assert.ok(changed.includes(days) && changed.includes(times));
+      return changed;
+    });
+  const all = "start_time: '00:00', end_time: '24:00'";
+  const weekdays = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
+  /** Warnings of those who have a desk, and who is told of them. */
+  const warnings: readonly (readonly [Labels, string])[] = [
+    [{ alertname: 'CpuHigh', service: 'core' }, 'ALERT_OPS_URL'],
+    [{ alertname: 'QueriesSlow', service: 'orders' }, 'ALERT_OPERATIONS_DESK_URL'],
+    [{ alertname: 'PaymentsUnreconciled', service: 'payments' }, 'ALERT_FINANCE_URL'],
+  ];
+
+  it('tells of a warning in them', async () => {
+    const alertmanager = await withHours('sunday:saturday', all);
+    try {
+      await alertmanager.fire(warnings.map(([labels]) => labels));
+      for (const [{ alertname = '' }, variable] of warnings)
+        await until(`${variable} is told`, () => alertmanager.sentTo(variable).includes(alertname));
+    } finally {
+      await alertmanager.stop();
+    }
+  });
+
+  it('calls for what is critical out of them, and tells nobody of a warning', async () => {
+    const alertmanager = await withHours(weekdays[otherDay] ?? '', all);
+    try {
+      await alertmanager.fire(warnings.map(([labels]) => labels));
+      // The second is sent when the warnings would have been.
+      for (const alertname of ['OutboxForged', 'LedgerImbalance']) {
+        await alertmanager.fire([{ alertname }]);
+        await until('somebody is called', () => alertmanager.sentTo('ALERT_ON_CALL_URL').includes(alertname));
+      }
+      for (const [, variable] of warnings) assert.deepEqual(alertmanager.sentTo(variable), []);
+    } finally {
+      await alertmanager.stop();
+    }
   });
 });
