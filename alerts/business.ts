@@ -166,7 +166,8 @@ and on () (newyork:clock:weekday > 0 and newyork:clock:weekday < 6)`,
         at: '15h',
         alerts: [{ labels: { job: 'returnit' }, description: '0 orders were booked in the last half hour.' }],
       },
-      quiet: { samples: booked('0+2x2000'), at: '15h' },
+      // At the same time on Saturday.
+      quiet: { samples: booked('0+2x2600 5200x1400'), at: '63h' },
       // The day is over, though nobody has booked for ten hours.
       boundary: { samples: booked('0+2x780 1560x1000'), at: '23h1m' },
       resolves: { samples: booked('0+2x780 1560x160 1562+2x200'), firesAt: '15h', at: '16h30m' },

@@ -4,13 +4,19 @@ import { counterCases, gaugeCases } from './cases.ts';
 
 const pool = 'job="returnit",instance="a",db_client_connection_pool_name="orders"';
 const labels = { job: 'returnit', instance: 'a', db_client_connection_pool_name: 'orders' };
-const connections = (used: string, pending: string) => ({
+const connections = (used: string, pending: string, gaveUp = '0x60') => ({
   [`db_client_connections{${pool},db_client_connection_state="used"}`]: used,
   [`db_client_connections{${pool},db_client_connection_state="idle"}`]: '0x60',
   [`db_client_connection_max{${pool}}`]: '10x60',
   [`db_client_connection_pending_requests{${pool}}`]: pending,
-  [`db_client_connection_timeouts_total{${pool}}`]: '0x60',
+  [`db_client_connection_timeouts_total{${pool}}`]: gaveUp,
 });
+const exhausted = [
+  {
+    labels: { ...labels, service: 'orders' },
+    description: 'All connections of orders on a are in use, and others wait or have given up (value 1).',
+  },
+];
 const readings = (failed: string, read: string) => ({
   'returnit_postgres_reads_total{job="returnit",instance="a",reading="tables",outcome="error"}': failed,
   'returnit_postgres_reads_total{job="returnit",instance="b",reading="tables",outcome="ok"}': read,
@@ -173,22 +179,25 @@ or increase(db_client_connection_timeouts_total[5m]) > 0`,
     summary: 'A pool of connections is used up, and others wait',
     description:
       'All connections of {{ $labels.db_client_connection_pool_name }} on {{ $labels.instance }} are in use, and others wait or have given up (value {{ $value | humanize }}).',
-    cases: {
-      fires: {
-        samples: connections('2 10x10', '0 3x10'),
-        at: '5m',
-        alerts: [
-          {
-            labels: { ...labels, service: 'orders' },
-            description: 'All connections of orders on a are in use, and others wait or have given up (value 1).',
-          },
-        ],
+    cases: [
+      {
+        of: 'waiting',
+        fires: { samples: connections('2 10x10', '0 3x10'), at: '5m', alerts: exhausted },
+        quiet: { samples: connections('9x20', '0x20'), at: '15m' },
+        // All in use, and nobody waits.
+        boundary: { samples: connections('10x20', '0x20'), at: '15m' },
+        resolves: { samples: connections('10x6 2x20', '3x6 0x20'), firesAt: '5m', at: '9m' },
       },
-      quiet: { samples: connections('9x20', '0x20'), at: '15m' },
-      // All in use, and nobody waits.
-      boundary: { samples: connections('10x20', '0x20'), at: '15m' },
-      resolves: { samples: connections('10x6 2x20', '3x6 0x20'), firesAt: '5m', at: '9m' },
-    },
+      {
+        of: 'giving up',
+        // One, after 4 minutes.
+        fires: { samples: connections('2x20', '0x20', '0x3 1x20'), at: '6m', alerts: exhausted },
+        // Before anybody looked.
+        quiet: { samples: connections('2x20', '0x20', '3x20'), at: '15m' },
+        boundary: { samples: connections('2x20', '0x20', '0x3 1x20'), at: '4m30s' },
+        resolves: { samples: connections('2x20', '0x20', '0x3 1x20'), firesAt: '6m', at: '11m' },
+      },
+    ],
   },
   {
     name: 'StatisticsFailing',

@@ -52,6 +52,10 @@ export const http: readonly Alert[] = [
         [`returnit_http_failed_requests_total{${route}}`]: faulty(60),
         [`${requests}{${route},http_response_status_code="500"}`]: faulty(60),
         [`${requests}{${route},http_response_status_code="200"}`]: '0+48x60',
+        // All of few is no share.
+        'returnit_http_failed_requests_total{job="returnit",http_route="/seldom",plugin="webhooks"}': '0+3x60',
+        [`${requests}{job="returnit",http_route="/seldom",plugin="webhooks",http_response_status_code="500"}`]:
+          '0+3x60',
       }),
       fires: [
         {

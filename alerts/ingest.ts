@@ -8,6 +8,18 @@ const received = (growth: string) => ({
 });
 const labels = { job: 'returnit', instance: 'a' };
 
+/** Batches of a job, of which some have a fix that is younger than half a minute, and all one of a minute. */
+function lag(job: string, { prompt, all }: { readonly prompt: string; readonly all: string }) {
+  const fixes = `job="${job}",instance="a",plugin="tracking",fix="newest"`;
+  const name = 'returnit_tracking_receipt_lag_seconds';
+  return {
+    [`${name}_bucket{${fixes},le="30"}`]: prompt,
+    [`${name}_bucket{${fixes},le="60"}`]: all,
+    [`${name}_bucket{${fixes},le="+Inf"}`]: all,
+    [`${name}_count{${fixes}}`]: all,
+  };
+}
+
 /** What devices send. */
 export const ingest: readonly Alert[] = [
   {
@@ -70,6 +82,9 @@ and sum by (job) (rate(returnit_mqtt_messages_received_total[1h] offset ${t.inge
       samples: (faulty) => ({
         [`returnit_mqtt_messages_rejected_total{job="returnit",${template},qos="1",reason="unusable"}`]: faulty(60),
         ...received('0+256x60'),
+        // All of few is no share.
+        'returnit_mqtt_messages_rejected_total{job="returnit",plugin="drivers",reason="unusable"}': '0+3x60',
+        'returnit_mqtt_messages_received_total{job="returnit",plugin="drivers"}': '0+3x60',
       }),
       fires: [
         {
@@ -119,15 +134,11 @@ and on (job, plugin) sum by (job, plugin) (increase(returnit_tracking_receipt_la
     summary: 'Positions are old when they come',
     description: 'One batch in twenty has no fix that is younger than {{ $value | humanizeDuration }} when it comes.',
     cases: counterCases({
-      samples: (faulty) => {
-        const fixes = 'job="returnit",instance="a",plugin="tracking",fix="newest"';
-        return {
-          [`returnit_tracking_receipt_lag_seconds_bucket{${fixes},le="30"}`]: '0+95x60',
-          [`returnit_tracking_receipt_lag_seconds_bucket{${fixes},le="60"}`]: faulty(60),
-          [`returnit_tracking_receipt_lag_seconds_bucket{${fixes},le="+Inf"}`]: faulty(60),
-          [`returnit_tracking_receipt_lag_seconds_count{${fixes}}`]: faulty(60),
-        };
-      },
+      samples: (faulty) => ({
+        ...lag('returnit', { prompt: '0+95x60', all: faulty(60) }),
+        // Of few the one in twenty is any.
+        ...lag('other', { prompt: '0x60', all: '0+3x60' }),
+      }),
       fires: [
         {
           labels: { job: 'returnit', plugin: 'tracking' },

@@ -50,6 +50,8 @@ export const jobs: readonly Alert[] = [
       samples: (faulty) => ({
         [`returnit_jobs_total{job="returnit",plugin="payments",${queue},outcome="retried"}`]: faulty(90),
         [`returnit_jobs_total{job="returnit",plugin="payments",${queue},outcome="completed"}`]: '0+24x90',
+        // All of few is no share.
+        'returnit_jobs_total{job="returnit",plugin="webhooks",queue="webhooks.prune",outcome="retried"}': '0+1x90',
       }),
       fires: [
         {

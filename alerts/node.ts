@@ -47,7 +47,8 @@ export const node: readonly Alert[] = [
         at: '5m',
         alerts: [{ labels, description: 'a uses 90% of its processors.' }],
       },
-      quiet: { samples: cpu(() => '0+15x60'), at: '12m' },
+      // 80 %, and no more.
+      quiet: { samples: cpu(() => '0+24x60'), at: '12m' },
       // Above it for a minute and a half.
       boundary: { samples: cpu(() => '0+15x8 135+27x6 303+6x50'), at: '5m' },
       resolves: { samples: cpu(() => '0+27x24 651+3x100'), firesAt: '9m', at: '13m' },
@@ -126,6 +127,10 @@ and nodejs_heap_size_used_bytes / nodejs_heap_size_limit_bytes > ${t.heapOfLimit
         [`nodejs_heap_size_used_bytes{job="returnit",instance="b"}`]: '60000000x60',
         [`nodejs_heap_size_total_bytes{job="returnit",instance="b"}`]: '61000000x60',
         [`nodejs_heap_size_limit_bytes{job="returnit",instance="b"}`]: '200000000x60',
+        // Of what it may have it is little.
+        [`nodejs_heap_size_used_bytes{job="returnit",instance="c"}`]: '95000000x60',
+        [`nodejs_heap_size_total_bytes{job="returnit",instance="c"}`]: '100000000x60',
+        [`nodejs_heap_size_limit_bytes{job="returnit",instance="c"}`]: '400000000x60',
       }),
       fires: [{ labels, description: 'a uses 95% of its committed heap.' }],
       high: 190_000_000,

@@ -40,10 +40,14 @@ const minutesOf: Readonly<Record<(typeof budgetWindows)[number], number>> = {
 };
 
 /** In the cases, which last for days; samples come more often. */
-export const evaluationMinutes = 15;
+export const evaluationMinutes = 10;
 const toEvaluation = (minutes: number): number => Math.ceil(minutes / evaluationMinutes) * evaluationMinutes;
 const stepMinutes = 2;
-const okPerStep = 1000;
+const okPerStep = 100_000;
+/** Of the limit: nearly too many. */
+const nearly = 0.98;
+/** In the long window at most: too few to be told of. */
+const fewFailures = t.budgetSamples.value - 1;
 
 function toBurnAlert(slo: Objective, burn: Burn): Alert {
   const { long, short, factor, pace } = burn;
@@ -71,11 +75,13 @@ interface Wording {
   readonly description: (failed: string) => string;
 }
 
-function toCases(slo: Objective, { long, short }: Burn, { limit, description }: Wording): AlertCases {
-  const firesAt = toEvaluation(minutesOf[long] + minutesOf[short] + 200);
-  const resolvedAt = toEvaluation(firesAt + minutesOf[short] + 70);
+function toCases(slo: Objective, burn: Burn, { limit, description }: Wording): AlertCases {
+  const [long, short] = [minutesOf[burn.long], minutesOf[burn.short]];
+  const firesAt = toEvaluation(long + short + 200);
   /** Samples until the fault ends, and in all. */
   const turn = Math.ceil(firesAt / stepMinutes) + 5;
+  // The long window still has the most of it.
+  const resolvedAt = toEvaluation(turn * stepMinutes + short + 5);
   const all = Math.ceil(resolvedAt / stepMinutes) + 5;
   const series = (failed: string, ok: string): Samples => ({
     ...(slo === 'availability'
@@ -97,18 +103,25 @@ function toCases(slo: Objective, { long, short }: Burn, { limit, description }: 
       at: `${firesAt}m`,
       alerts: [{ labels: { job: 'returnit', slo }, description: description(failed) }],
     },
-    quiet: { samples: series(`0x${all}`, well), at: `${firesAt}m` },
-    // Three in all, however large a share they are of what was asked.
-    boundary: {
-      samples: series(`0x${turn - 8} 1+1x2 3x20`, `0x${turn - 8} 1+1x3 4x20`),
-      at: `${firesAt}m`,
-    },
+    quiet: fewCases(series, { long, minutes: Number.parseInt(burn.for, 10) * (burn.for.endsWith('h') ? 60 : 1) }),
+    boundary: { samples: series(`0+${Math.floor(nearly * limit * okPerStep)}x${all}`, well), at: `${firesAt}m` },
     resolves: {
       samples: series(`0+${broken}x${turn} ${broken * turn}x${all - turn}`, well),
       firesAt: `${firesAt}m`,
       at: `${resolvedAt}m`,
     },
   };
+}
+
+/** Half of what is asked fails, or all is slow, and it is little: few in the long window, one in the short for long enough. */
+function fewCases(
+  series: (failed: string, ok: string) => Samples,
+  { long, minutes }: { readonly long: number; readonly minutes: number },
+): AlertCases['quiet'] {
+  const gap = toEvaluation(long / fewFailures);
+  const count = 14;
+  const failed = Array.from({ length: count }, (_, index) => `${index}x${gap / stepMinutes - 1}`).join(' ');
+  return { samples: series(failed, failed), at: `${gap * (count - 2) + toEvaluation(minutes)}m` };
 }
 
 /** By objective. */
