@@ -37,6 +37,9 @@ export const liveMetrics: readonly MetricDefinition[] = [
     help: 'Live connections that ended: client (by itself), expired, idle, stopping, dead (no answer, or nothing taken), protocol (a message of another form)',
     unit: 'connections',
     labels: ['transport', 'reason'],
+    initial: ['client', 'expired', 'idle', 'stopping', 'dead', 'protocol'].flatMap((reason) =>
+      clientTransports.map((set) => ({ ...set, reason })),
+    ),
     owner: 'live',
   },
   {

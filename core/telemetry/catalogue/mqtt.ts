@@ -35,6 +35,7 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     help: 'Messages lost or refused before a plugin saw them, by reason; more than 0 is an incident',
     unit: 'messages',
     labels: ['reason'],
+    initial: each('reason', ['no-room', 'packet-too-large', 'malformed', 'too-many-connections']),
     owner: 'mqtt',
   },
   {
@@ -254,6 +255,10 @@ export const mqttMetrics: readonly MetricDefinition[] = [
     help: 'Messages between nodes through the external broker, by direction (sent, received) and outcome: ok, dropped (the broker is slow), unreachable, failed',
     unit: 'messages',
     labels: ['direction', 'outcome'],
+    initial: [
+      { direction: 'received', outcome: 'ok' },
+      ...each('outcome', ['ok', 'dropped', 'unreachable', 'failed']).map((set) => ({ direction: 'sent', ...set })),
+    ],
     owner: 'mqtt',
   },
 ];
