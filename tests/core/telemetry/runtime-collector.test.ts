@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { constants, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
 import { startRuntimeCollector } from '#core/telemetry/runtime-collector.ts';
 import { until } from '../../support/until.ts';
@@ -68,6 +70,27 @@ describe('startRuntimeCollector()', () => {
     const counted = (await scrape(metrics))('nodejs_gc_duration_seconds_count{kind="minor"}');
     stop();
     assert.ok(counted >= happened, `${counted} of ${happened}`);
+  });
+
+  it('shows what is left of the heap after a major collection', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const metrics = createMetrics({ labelSetsMax: 10 });
+    const stop = startRuntimeCollector(metrics);
+    const kept = Array.from({ length: 2_000_000 }, (_, index) => [index]);
+    collect();
+    const read = (body: string): number => Number(/^nodejs_heap_size_after_gc_bytes (\d+)$/m.exec(body)?.[1] ?? 0);
+    const full = await until('it is known', async () => read((await metrics.render()).body) || undefined);
+    assert.ok(kept.length > 0 && full > 32_000_000, `${full} with what is kept`);
+    kept.length = 0;
+    collect();
+    const empty = await until('it is less', async () => {
+      const left = read((await metrics.render()).body);
+      return left < full - 16_000_000 && left;
+    });
+    const value = await scrape(metrics);
+    stop();
+    assert.ok(empty > 0 && empty < value('nodejs_heap_size_limit_bytes'));
   });
 
   it('sees a blocked loop as delay', async () => {
