@@ -64,7 +64,7 @@ export const jobs: DashboardDefinition = {
           queries: [
             {
               expr: shareGoneWrong(
-                `sum by (plugin, queue) (rate(returnit_jobs_total{${plugins},outcome=~"retried|dead_letter|expired"}[$__rate_interval]))`,
+                `sum by (plugin, queue) (rate(returnit_jobs_total{${plugins},outcome=~"retried|dead_letter"}[$__rate_interval]))`,
                 rate('returnit_jobs_total', 'plugin, queue', plugins),
               ),
               legend: '{{queue}}',

@@ -38,6 +38,9 @@ export interface JobSource extends JobLogSource {
   readonly handle: (job: WorkedJob) => Promise<Readonly<Record<string, unknown>> | void>;
 }
 
+/** How an attempt ends, as it is counted. */
+export const jobOutcomes = ['completed', 'retried', 'dead_letter'] as const;
+
 export interface Claim {
   readonly job: ClaimedJob;
   /** Called when the handler has ended, however it did. */
@@ -68,7 +71,7 @@ export async function runJob(deps: WorkerDeps, source: JobSource, claim: Claim):
     );
   if (claim.isAbandoned()) return log('abandoned');
   const settled = { id: job.id, retryCount: job.retryCount };
-  let outcome = 'completed';
+  let outcome: (typeof jobOutcomes)[number] = 'completed';
   if (failure === undefined) {
     await claim.complete(settled);
     metrics.gauge('returnit_job_last_success_timestamp_seconds').set({ queue }, Date.now() / 1000);

@@ -6,7 +6,7 @@
 import { context, ROOT_CONTEXT } from '@opentelemetry/api';
 import type { Logger } from '#core/telemetry/logger.ts';
 import { createCompletion, type Completion } from './completion.ts';
-import { giveBack, runJob, type ClaimedJob, type JobSource, type WorkerDeps } from './job-run.ts';
+import { giveBack, jobOutcomes, runJob, type ClaimedJob, type JobSource, type WorkerDeps } from './job-run.ts';
 import type { Slots } from './slots.ts';
 
 export interface WorkerOptions extends JobSource {
@@ -77,6 +77,9 @@ class QueueWorker implements Worker {
     this.#deps = deps;
     this.#options = options;
     this.#logger = deps.telemetry.logger.child({ component: 'worker', queue: options.queue });
+    const ends = deps.telemetry.metrics.counter('returnit_jobs_total');
+    // The first failure must be visible to `increase()`.
+    for (const outcome of jobOutcomes) ends.inc({ plugin: options.plugin, queue: options.queue, outcome }, 0);
     this.#completion = createCompletion({ boss: deps.boss, queue: options.queue, waitMs: deps.config.jobBatchWaitMs });
     this.#unsubscribe = options.slots.onFree(() => this.#onFree());
     const beatMs = (1000 * deps.config.jobHeartbeatSeconds) / beatsPerHeartbeat;

@@ -42,7 +42,7 @@ export const jobMetrics: readonly MetricDefinition[] = [
   {
     name: 'returnit_jobs_total',
     type: 'counter',
-    help: 'Attempts of jobs, by end: completed, failed, retried, expired, dead_letter',
+    help: 'Attempts of jobs, by end: completed, retried, dead_letter; of each queue from the start',
     unit: 'jobs',
     labels: ['plugin', 'queue', 'outcome'],
     partition: 'plugin',

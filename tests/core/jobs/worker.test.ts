@@ -39,6 +39,14 @@ describe('createWorker()', () => {
     return rows;
   };
 
+  it('has each end of its attempts at 0 before the first', async () => {
+    const instance = await work('sender.idle', () => undefined);
+    const { body } = await fixture.telemetry.metrics.render();
+    for (const outcome of ['completed', 'retried', 'dead_letter'])
+      assert.ok(body.includes(`\nreturnit_jobs_total{plugin="sender",queue="sender.idle",outcome="${outcome}"} 0\n`));
+    instance.die();
+  });
+
   it('hands over id, queue, data and attempt, and completes the job', async () => {
     const inputs: Input[] = [];
     const instance = await work('sender.simple', (input) => inputs.push(input));
