@@ -44,7 +44,12 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
         match.kind === 'none' ? method : `${method} ${template}`,
         {
           kind: SpanKind.SERVER,
-          attributes: { 'http.request.method': method, 'http.route': template, 'url.scheme': 'http' },
+          attributes: {
+            'http.request.method': method,
+            'http.route': template,
+            'url.scheme': 'http',
+            'returnit.plugin': ownerOf(ctx),
+          },
           ...(typeof inbound === 'string' ? callersTrace(match, inbound) : {}),
           waitedMs: () => (ctx.state.streamBeganAtMs === undefined ? undefined : ctx.state.streamBeganAtMs - startMs),
         },

@@ -38,6 +38,7 @@ describe('telemetry of a request', () => {
     assert.equal(span?.kind, 'server');
     assert.equal(span?.attributes['http.route'], '/orders/{orderId}');
     assert.equal(span?.attributes['http.response.status_code'], 200);
+    assert.equal(span?.attributes['returnit.plugin'], 'orders', 'panels of a plugin link to its traces');
     assert.match(inside ?? '', new RegExp(`^00-${traceId}-`));
     assert.doesNotMatch(JSON.stringify(span), /secret-id/);
   });
