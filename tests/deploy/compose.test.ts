@@ -6,9 +6,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Ajv } from 'ajv';
+import * as pg from 'pg';
 import { loadConfig } from '#core/config/config.ts';
 import { settings } from '#core/config/settings.ts';
+import { connectionsBeside } from '#core/database/connection-budget.ts';
 import { parseCompose, parseEnvFile, readCompose, type Environment } from '../support/compose.ts';
+import { startExternalPostgres } from '../support/external-postgres.ts';
+import { skipWithout } from '../support/programs.ts';
 import { projectDir as root } from '../support/project-copy.ts';
 
 const raw = parseCompose();
@@ -117,6 +121,34 @@ describe('compose.yaml', () => {
     );
     assert.ok(raw.networks['data']?.internal === true && raw.networks['telemetry']?.internal === true);
   });
+
+  it(
+    'gives Postgres flags that it takes, and room for a node',
+    { skip: skipWithout(['initdb'], 'postgresql-15') },
+    async () => {
+      const [program, ...flags] = raw.services['postgres']?.command ?? [];
+      assert.equal(program, 'postgres');
+      const postgres = await startExternalPostgres(flags);
+      const client = new pg.Client({ connectionString: postgres.url });
+      try {
+        await client.connect();
+        for (const flag of flags) {
+          const [, name = '', wanted] = /^-c([a-z_.]+)=(.*)$/.exec(flag) ?? assert.fail(flag);
+          const { rows } = await client.query<{ is: string }>('select current_setting($1) as is', [name]);
+          // What it compresses with stands where it was switched on.
+          assert.equal(name === 'wal_compression' && rows[0]?.is === 'pglz' ? 'on' : rows[0]?.is, wanted, name);
+        }
+        await client.query('create extension pg_stat_statements');
+        const { rows } = await client.query<{ free: number }>(
+          `select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int as free`,
+        );
+        assert.ok((rows[0]?.free ?? 0) >= loadConfig({}).dbPoolMax + connectionsBeside);
+      } finally {
+        await client.end();
+        await postgres.stop();
+      }
+    },
+  );
 
   it('mounts what there is, to read only, and volumes that are declared and used', () => {
     const used = new Set<string>();

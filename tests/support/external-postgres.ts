@@ -37,7 +37,8 @@ function accountOf(): { readonly uid?: number; readonly gid?: number } {
   return { uid: idOf('-u'), gid: idOf('-g') };
 }
 
-export async function startExternalPostgres(): Promise<ExternalPostgres> {
+/** @param flags as Postgres takes them on its command line */
+export async function startExternalPostgres(flags: readonly string[] = []): Promise<ExternalPostgres> {
   const folder = mkdtempSync(join(tmpdir(), 'returnit-postgres15-'));
   const account = accountOf();
   if (account.uid !== undefined && account.gid !== undefined) chownSync(folder, account.uid, account.gid);
@@ -56,7 +57,7 @@ export async function startExternalPostgres(): Promise<ExternalPostgres> {
   );
   const port = await freePort();
   const settings = { listen_addresses: '127.0.0.1', port, unix_socket_directories: folder, fsync: 'off' };
-  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  const args = [...flags, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];
   const url = `postgres://admin:${password}@127.0.0.1:${port}/postgres`;
   let server: ChildProcess | undefined;
 
