@@ -7,6 +7,11 @@ export interface Target {
   readonly exemplar?: boolean;
 }
 
+export interface Link {
+  readonly title: string;
+  readonly url: string;
+}
+
 export interface Panel {
   readonly id: number;
   readonly type: string;
@@ -15,7 +20,7 @@ export interface Panel {
   readonly datasource?: { readonly uid?: string };
   readonly targets?: readonly Target[];
   readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string } };
+  readonly fieldConfig?: { readonly defaults: { readonly unit?: string; readonly links?: readonly Link[] } };
   readonly options?: { readonly legend?: object };
 }
 

@@ -10,6 +10,7 @@ import { dashboards } from '../../dashboards/all.ts';
 import { toFile } from '../../dashboards/file.ts';
 import { projectDir as root } from '../support/project-copy.ts';
 import type { Dashboard, Panel } from './dashboard.ts';
+import { empty } from './empty.ts';
 import { lint, rules } from './lint.ts';
 import { readSelectors } from './promql.ts';
 
@@ -79,6 +80,16 @@ describe('dashboards', () => {
     });
   }
 
+  it('have the panels that may be empty in a run', () => {
+    const names = dashboards.flatMap(({ uid, rows }) =>
+      rows.flatMap(({ panels }) => panels.map(({ id }) => `${uid} ${id}`)),
+    );
+    assert.deepEqual(
+      Object.keys(empty).filter((name) => !names.includes(name)),
+      [],
+    );
+  });
+
   it('show what each alert is about, in one panel', () => {
     const shown = dashboards.flatMap(({ rows }) =>
       rows.flatMap(({ panels }) => panels.flatMap(({ alerts = [] }) => alerts)),
@@ -134,6 +145,19 @@ describe('lint()', () => {
     'schema-version': { ...well, schemaVersion: 41 },
     'one-legend': withPanel({ type: 'timeseries', options: { legend: { displayMode: 'list' } } }),
     'legends-named': withPanel({ targets: (first.targets ?? []).map((target) => ({ ...target, legendFormat: '' })) }),
+    'points-to-traces': withPanel({
+      type: 'timeseries',
+      targets: [
+        {
+          refId: 'A',
+          expr: `histogram_quantile(0.95, sum by (le) (rate(returnit_job_wait_seconds_bucket{${nodes}}[5m])))`,
+        },
+      ],
+    }),
+    'lines-to-logs-and-traces': withPanel({
+      type: 'timeseries',
+      fieldConfig: { defaults: { unit: 's', links: [{ title: 'Traces', url: '/explore' }] } },
+    }),
     'no-overlap': withPanel({ gridPos: { x: 0, y: 0, w: 24, h: 9 } }),
   };
 

@@ -132,6 +132,16 @@ export const rules: Readonly<Record<string, Rule>> = {
         '{"displayMode":"table","placement":"bottom","showLegend":true,"calcs":["mean","max","lastNotNull"]}',
   ),
   'legends-named': eachTarget(({ legendFormat = '' }) => legendFormat === ''),
+  'points-to-traces': eachPanel(
+    (panel) =>
+      panel.type === 'timeseries' &&
+      targetsOf(panel).some(({ expr, exemplar }) => expr.includes('_bucket{') && exemplar !== true),
+  ),
+  'lines-to-logs-and-traces': eachPanel(
+    ({ type, fieldConfig }) =>
+      type === 'timeseries' &&
+      !['Log lines', 'Traces'].every((title) => fieldConfig?.defaults.links?.some((link) => link.title === title)),
+  ),
   'no-overlap': ({ panels }) =>
     panels.flatMap((panel, index) =>
       panels

@@ -1,10 +1,20 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { catalogue } from '#core/telemetry/catalogue.ts';
+import { drawn, type Dashboard } from '../dashboards/dashboard.ts';
 import { projectDir as root } from '../support/project-copy.ts';
 import { assertReachable, mountOf, read } from './deployed.ts';
+
+/** Of Grafana's Explore. */
+interface Pane {
+  readonly datasource: string;
+  readonly queries: readonly [
+    { readonly datasource: { readonly type: string }; readonly expr?: string; readonly query?: string },
+  ];
+  readonly range: object;
+}
 
 describe('provisioning of Grafana', () => {
   const { datasources } = read('grafana/provisioning/datasources/datasources.yml');
@@ -19,6 +29,28 @@ describe('provisioning of Grafana', () => {
       assertReachable('grafana', url);
     }
     assert.equal(datasources.filter((source: { isDefault?: boolean }) => source.isDefault === true).length, 1);
+  });
+
+  it('has the sources that the links of panels lead to, with a query that can be read', () => {
+    const folder = join(root, 'dashboards/json');
+    const links = readdirSync(folder)
+      .map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as Dashboard)
+      .flatMap(drawn)
+      .flatMap(({ fieldConfig }) => fieldConfig?.defaults.links ?? []);
+    assert.ok(links.length > 100);
+    const led = new Set<string>();
+    for (const { url } of links) {
+      const { pathname, searchParams } = new URL(url, 'http://grafana:3000');
+      assert.equal(pathname, '/explore');
+      const { a } = JSON.parse(searchParams.get('panes') ?? '') as Record<string, Pane>;
+      assert.equal(byUid.get(a?.datasource ?? '')?.type, a?.queries[0]?.datasource.type);
+      // Grafana puts these in, and leaves all else as it is.
+      assert.deepEqual(a?.range, { from: '${__from}', to: '${__to}' });
+      const { expr, query } = a?.queries[0] ?? {};
+      assert.match(expr ?? query ?? '', /"returnit".*=~ ?"\$\{__field\.labels\.plugin\}\.\*"/);
+      led.add(a?.datasource ?? '');
+    }
+    assert.deepEqual([...led].toSorted(), ['loki', 'tempo']);
   });
 
   it('leads from an exemplar to its trace, from there to log lines and metrics, and back', () => {
