@@ -53,7 +53,10 @@ export function startDepthCollector(options: DepthCollectorOptions): () => void 
     }
     for (const depth of depths.map(toReported)) {
       const { queue, state, jobs, oldestSeconds } = depth;
-      if (!seen.has(queue)) seen.set(queue, new Set());
+      if (!seen.has(queue)) {
+        seen.set(queue, new Set());
+        metrics.gauge('returnit_job_oldest_age_seconds').set({ queue }, 0);
+      }
       seen.get(queue)?.add(state);
       metrics.gauge('returnit_job_queue_depth').set({ queue, state }, jobs);
       if (state === 'queued') metrics.gauge('returnit_job_oldest_age_seconds').set({ queue }, oldestSeconds ?? 0);

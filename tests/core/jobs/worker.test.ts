@@ -40,10 +40,10 @@ describe('createWorker()', () => {
   };
 
   it('has each end of its attempts at 0 before the first', async () => {
-    const instance = await work('sender.idle', () => undefined);
+    const instance = await work('sender.new', () => undefined);
     const { body } = await fixture.telemetry.metrics.render();
     for (const outcome of ['completed', 'retried', 'dead_letter'])
-      assert.ok(body.includes(`\nreturnit_jobs_total{plugin="sender",queue="sender.idle",outcome="${outcome}"} 0\n`));
+      assert.ok(body.includes(`\nreturnit_jobs_total{plugin="sender",queue="sender.new",outcome="${outcome}"} 0\n`));
     instance.die();
   });
 
@@ -216,12 +216,15 @@ describe('createWorker()', () => {
   });
 
   it('reports depths and ages of queues before a scrape', async () => {
+    await send('sender.later', 1, { startAfterSeconds: 3600 });
     await send('sender.idle', 1);
     await send('sender.idle', 2, { startAfterSeconds: 3600 });
     const third = await createFixtureScrape();
     assert.match(third, /returnit_job_queue_depth\{queue="sender.idle",state="queued"\} 1/);
     assert.match(third, /returnit_job_queue_depth\{queue="sender.idle",state="deferred"\} 1/);
     assert.match(third, /returnit_job_oldest_age_seconds\{queue="sender.idle"\} \d/);
+    // Of what may not run yet none is old.
+    assert.match(third, /returnit_job_oldest_age_seconds\{queue="sender.later"\} 0\n/);
     assert.match(third, /returnit_outbox_depth 0/);
   });
 
