@@ -26,6 +26,7 @@ export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
   const { labels, metrics, valueMaxBytes } = options;
   const requests = metrics.counter('returnit_cache_requests_total');
   const evictions = metrics.counter('returnit_cache_evictions_total');
+  for (const reason of ['evict', 'expire']) evictions.inc({ ...labels, reason }, 0);
   const cache = new LRUCache<string, string>({
     max: options.entriesMax,
     maxSize: options.maxBytes,

@@ -56,8 +56,10 @@ describe('createMemoryCache()', () => {
       ['a', 'b', 'c'].map((key) => small.cache.get(key) !== undefined),
       [false, true, true],
     );
-    for (const { body } of [{ body: await text() }, { body: await small.text() }])
+    for (const { body } of [{ body: await text() }, { body: await small.text() }]) {
       assert.match(body, /returnit_cache_evictions_total\{cache="object",plugin="orders",reason="evict"\} 1/);
+      assert.match(body, /returnit_cache_evictions_total\{cache="object",plugin="orders",reason="expire"\} 0/);
+    }
   });
 
   it('refuses a value that is too large, in bytes and not in characters', () => {
