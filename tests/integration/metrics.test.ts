@@ -16,6 +16,13 @@ import { projectDir } from '../support/project-copy.ts';
 /** Series that one process may export. */
 const seriesMax = 10_000;
 
+/** What is promised all the same, and why it has no sample in this run. */
+const silent: Readonly<Record<string, string>> = {
+  http_client_request_duration_seconds: 'nothing of the demo calls another host',
+  returnit_mqtt_messages_rejected_total: 'nothing that it sends is bad',
+  returnit_cache_evictions_total: 'no plugin of it has a cache of its own, and the shared ones are not full',
+};
+
 /** Names that dashboards and alerts are built on, by what they tell of. */
 const promised = {
   http: [
@@ -137,11 +144,12 @@ describe('/metrics of a platform with demo drivers', () => {
     await platform?.stop();
   });
 
-  it('has every name that is promised', () => {
-    const names = new Set(page.matchAll(/^# TYPE (\S+) /gm).map(([, name]) => name));
+  it('has a sample of everything that is promised', () => {
+    // What nobody has recorded has a name here, and no more.
+    const names = new Set(page.matchAll(/^([a-z_]+?)(?:_(?:bucket|sum|count))?[{ ]/gm).map(([, name]) => name));
     const missing = Object.values(promised)
       .flat()
-      .filter((name) => !names.has(name));
+      .filter((name) => !names.has(name) && !(name in silent));
     assert.deepEqual(missing, []);
   });
 
