@@ -26,6 +26,8 @@ export interface Observed {
   readonly times: readonly number[];
   /** What the run was like, by Prometheus. @throws {Error} with what Prometheus says of the query */
   query(expr: string): Promise<readonly Series[]>;
+  /** What a variable has to choose from. */
+  choices(query: string): Promise<readonly string[]>;
   /** How many traces the queries' exemplars lead to. */
   exemplars(expr: string): Promise<number>;
   stop(): Promise<void>;
@@ -88,6 +90,11 @@ async function watch(seconds: number, cleanup: AsyncDisposableStack): Promise<Ob
         step: String(stepSeconds),
       });
       return result;
+    },
+    async choices(query) {
+      const [, selector = '', label = ''] = /^label_values\((.+), (\w+)\)$/.exec(fillIn(query)) ?? [];
+      if (label === '') throw new Error(`Cannot read what a variable asks: "${query}"`);
+      return ask<readonly string[]>(`label/${label}/values`, { 'match[]': selector });
     },
     async exemplars(expr) {
       const found = await ask<readonly { readonly exemplars: readonly unknown[] }[]>('query_exemplars', toParams(expr));

@@ -2,9 +2,18 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { dashboards } from '../../dashboards/all.ts';
+import { toFile } from '../../dashboards/file.ts';
+import type { DashboardDefinition } from '../../dashboards/panel.ts';
 import { skipWithout } from '../support/programs.ts';
+import type { Dashboard, Variable } from './dashboard.ts';
 import { empty } from './empty.ts';
 import { observe, type Observed } from './observed.ts';
+
+/** Every dashboard has the same. */
+function variablesOf(dashboard: DashboardDefinition | undefined): readonly Variable[] {
+  assert.ok(dashboard !== undefined);
+  return (JSON.parse(toFile(dashboard)) as Dashboard).templating.list;
+}
 
 const skip = skipWithout(['prometheus'], 'prometheus');
 const loadSeconds = 45;
@@ -27,6 +36,16 @@ describe('queries of the dashboards', { skip }, () => {
       });
     }
   }
+
+  it('have variables with something to choose from', async () => {
+    const choices: Record<string, readonly string[]> = {};
+    for (const { name, type, query } of variablesOf(dashboards[0]))
+      if (type === 'query') choices[name] = await observed.choices(String(query));
+    const { plugin = [], instance = [], ...others } = choices;
+    assert.deepEqual(others, { environment: ['development'], region: ['local'], job: ['returnit'] });
+    assert.equal(instance.length, 1);
+    for (const name of ['orders', 'webhooks']) assert.ok(plugin.includes(name), name);
+  });
 
   it('lead to traces', async () => {
     assert.ok((await observed.exemplars('http_server_request_duration_seconds_bucket')) > 0);
