@@ -27,16 +27,14 @@ export function createExposition(): Exposition {
     const written: string[] = [];
     let turnEndsAtMs = performance.now() + turnMs;
     for (const family of families) {
-      const samples = family.samples();
       const name = nameOf(family);
-      let lines = await registry.getMetricsAsString(viewOf(family, name, samples.slice(0, sliceSamples)));
-      for (let from = sliceSamples; from < samples.length; from += sliceSamples) {
+      let lines = '';
+      for (const slice of slicesOf(family.samples())) {
+        const piece = await registry.getMetricsAsString(viewOf(family, name, slice));
+        lines += lines === '' ? piece : `\n${withoutHeader(piece)}`;
         turnEndsAtMs = await endTurn(turnEndsAtMs);
-        const slice = viewOf(family, name, samples.slice(from, from + sliceSamples));
-        lines += `\n${withoutHeader(await registry.getMetricsAsString(slice))}`;
       }
       written.push(lines);
-      turnEndsAtMs = await endTurn(turnEndsAtMs);
     }
     return written;
   }
@@ -54,6 +52,20 @@ export function createExposition(): Exposition {
       return { contentType: text.contentType, body: `${written.join('\n\n')}\n` };
     },
   };
+}
+
+/** At least one, since a family without samples is written as well. */
+function* slicesOf(samples: Iterable<Sample>): Generator<readonly Sample[], void> {
+  let slice: Sample[] = [];
+  let given = 0;
+  for (const sample of samples) {
+    slice.push(sample);
+    if (slice.length < sliceSamples) continue;
+    yield slice;
+    given += 1;
+    slice = [];
+  }
+  if (slice.length > 0 || given === 0) yield slice;
 }
 
 /** @returns when the turn is to end that runs then */

@@ -25,7 +25,8 @@ export interface Sample {
 export interface MetricFamily {
   readonly definition: MetricDefinition;
   readonly recorder: Counter | Gauge | Histogram;
-  samples(): Sample[];
+  /** As they are now; each is made when it is asked for. */
+  samples(): Iterable<Sample>;
 }
 
 interface FamilyOptions {
@@ -154,7 +155,10 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
   return {
     definition,
     recorder: histogram,
-    samples: () => [...sets.values()].flatMap((child) => histogramSamples(definition.name, bounds, child)),
+    samples() {
+      const taken = [...sets.values()].map((child) => ({ ...child, counts: [...child.counts] }));
+      return histogramSamples(definition.name, bounds, taken);
+    },
   };
 }
 
@@ -172,23 +176,25 @@ function keepExemplar(child: HistogramChild, bucket: number, value: number): voi
   kept.timestamp = timestamp;
 }
 
-function histogramSamples(name: string, bounds: readonly number[], child: HistogramChild): Sample[] {
-  const { labels: sharedLabels } = child;
-  let cumulative = 0;
-  const samples: Sample[] = child.counts.map((count, index) => {
-    cumulative += count;
-    const exemplar = child.exemplars[index];
-    return {
-      labels: { le: bounds[index] ?? '+Inf' },
-      sharedLabels,
-      metricName: `${name}_bucket`,
-      value: cumulative,
-      ...(exemplar === undefined ? {} : { exemplar }),
-    };
-  });
-  samples.push(
-    { labels: {}, sharedLabels, metricName: `${name}_sum`, value: child.sum },
-    { labels: {}, sharedLabels, metricName: `${name}_count`, value: child.count },
-  );
-  return samples;
+function* histogramSamples(
+  name: string,
+  bounds: readonly number[],
+  children: readonly HistogramChild[],
+): Generator<Sample, void> {
+  for (const { labels: sharedLabels, counts, exemplars, sum, count } of children) {
+    let cumulative = 0;
+    for (const [index, inBucket] of counts.entries()) {
+      cumulative += inBucket;
+      const exemplar = exemplars[index];
+      yield {
+        labels: { le: bounds[index] ?? '+Inf' },
+        sharedLabels,
+        metricName: `${name}_bucket`,
+        value: cumulative,
+        ...(exemplar === undefined ? {} : { exemplar }),
+      };
+    }
+    yield { labels: {}, sharedLabels, metricName: `${name}_sum`, value: sum };
+    yield { labels: {}, sharedLabels, metricName: `${name}_count`, value: count };
+  }
 }
