@@ -75,7 +75,7 @@ export async function checkClock(client: Pick<pg.Client, 'query'>): Promise<Find
       );
 }
 
-async function checkConnections(client: pg.Client, poolMax: number): Promise<Finding> {
+export async function checkConnections(client: Pick<pg.Client, 'query'>, poolMax: number): Promise<Finding> {
   const { rows } = await client.query<{ max: number; reserved: number; used: number; nodes: number }>(
     `select current_setting('max_connections')::int as max,
       current_setting('superuser_reserved_connections')::int

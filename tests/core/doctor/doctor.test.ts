@@ -8,7 +8,7 @@ import { loadConfig } from '#core/config/config.ts';
 import type { Config } from '#core/config/settings.ts';
 import { checkBroker } from '#core/doctor/check-broker.ts';
 import { checkConfiguration } from '#core/doctor/check-configuration.ts';
-import { checkClock } from '#core/doctor/check-database.ts';
+import { checkClock, checkConnections } from '#core/doctor/check-database.ts';
 import { checkDataFolder } from '#core/doctor/check-data-folder.ts';
 import { examine } from '#core/doctor/doctor.ts';
 import type { Finding } from '#core/doctor/finding.ts';
@@ -84,6 +84,27 @@ describe('checkClock()', () => {
       assert.match(says, /^(59|60)\d{3} ms between this clock and the database's$/);
       assert.match(todo ?? '', /chrony/);
     }
+  });
+});
+
+describe('checkConnections()', () => {
+  /** A server of 100 connections, of which 3 are for superusers. */
+  const server = (used: number, nodes: number): Pick<pg.Client, 'query'> =>
+    ({
+      query: () => Promise.resolve({ rows: [{ max: 100, reserved: 3, used, nodes }] }),
+    }) as unknown as pg.Client;
+
+  it('says when most are in use, and when the nodes may want more than there are', async () => {
+    const verdictOf = async (used: number, nodes: number, poolMax: number): Promise<string> =>
+      (await checkConnections(server(used, nodes), poolMax)).verdict;
+    assert.equal(await verdictOf(10, 1, 50), 'ok');
+    assert.equal(await verdictOf(77, 1, 50), 'ok', 'not above 80 %');
+    assert.equal(await verdictOf(78, 1, 50), 'warning');
+    // Each node has two beside its pool.
+    assert.equal(await verdictOf(10, 1, 95), 'ok');
+    assert.equal(await verdictOf(10, 1, 96), 'failed');
+    assert.equal(await verdictOf(10, 2, 50), 'failed');
+    assert.match((await checkConnections(server(10, 2), 50)).todo ?? '', /Lower DB_POOL_MAX/);
   });
 });
 
@@ -169,12 +190,15 @@ describe('examine()', { timeout: 300_000 }, () => {
       select name, '{}'::jsonb, 'created'::pgboss.job_state, now() - interval '1 hour', null, 60 from pgboss.queue where name = 'payments.authorise'
       union all
       select name, '{}'::jsonb, 'active'::pgboss.job_state, now() - interval '1 hour', now() - interval '1 hour', 60 from pgboss.queue where name = 'payments.capture'`);
+    await client.query(`insert into pgboss.job (name, data, state, source_name)
+      select name, '{}'::jsonb, 'created'::pgboss.job_state, 'payments.capture' from pgboss.queue where name = 'payments.capture.dead'`);
     const findings = await look();
     assert.equal(find(findings, 'core').verdict, 'unknown');
     const said = findings.filter(({ check }) => check === 'jobs').map(({ verdict, says }) => `${verdict}: ${says}`);
     assert.match(said.join('\n'), /warning: the oldest job of payments.authorise has waited for 36\d\d s/);
     assert.match(said.join('\n'), /warning: the oldest row of the outbox is 60\d s old/);
     assert.match(said.join('\n'), /warning: 1 active jobs are past their deadline/);
+    assert.match(said.join('\n'), /warning: 1 jobs failed for the last time/);
     const away = await look({ databaseUrl: `postgres://returnit:hidden@127.0.0.1:${await freePort()}/returnit` });
     assert.equal(find(away, 'database').verdict, 'failed');
     assert.doesNotMatch(JSON.stringify(away), /hidden/);
