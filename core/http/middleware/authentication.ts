@@ -41,25 +41,25 @@ export function authentication({ authenticator, metrics, apiKeys, ...devices }: 
     }
     const header = ctx.req.headers.authorization;
     const principal = header === undefined ? anonymous : await verify(ctx, header);
-    if (route.roles !== 'public') {
-      if (principal.role === 'anonymous') {
-        throw new RequestRefusal(
-          'UNAUTHENTICATED',
-          `Cannot ${route.name} without a token: send "Authorization: Bearer <token>"`,
-          {
-            headers: { 'www-authenticate': realm },
-          },
-        );
-      }
-      if (!route.roles.some((role) => role === principal.role)) {
-        throw new RequestRefusal(
-          'FORBIDDEN',
-          `Cannot ${route.name} as ${principal.role}: it is for ${route.roles.join(', ')}`,
-        );
-      }
-      assertScope(ctx);
+    if (route.roles !== 'public' && principal.role === 'anonymous') {
+      throw new RequestRefusal(
+        'UNAUTHENTICATED',
+        `Cannot ${route.name} without a token: send "Authorization: Bearer <token>"`,
+        {
+          headers: { 'www-authenticate': realm },
+        },
+      );
     }
+    // Also of who is refused: log and figures say who has asked.
     ctx.state.principal = principal;
+    if (route.roles === 'public') return undefined;
+    if (!route.roles.some((role) => role === principal.role)) {
+      throw new RequestRefusal(
+        'FORBIDDEN',
+        `Cannot ${route.name} as ${principal.role}: it is for ${route.roles.join(', ')}`,
+      );
+    }
+    assertScope(ctx);
     return undefined;
   };
 }

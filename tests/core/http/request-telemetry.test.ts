@@ -119,12 +119,16 @@ describe('telemetry of a request', () => {
     }
   });
 
-  it('counts who has asked within a while as active, by name', async () => {
+  it('counts who has asked within a while as active, by name, refused or not', async () => {
+    await fixture.route(createFakePlugin('shifts'), { path: '/shifts/{shiftId}', roles: ['ops'] });
     const before = await activeUsers();
     for (const subject of ['u1', 'u2', 'u1'])
       await (await fixture.request('/orders/1', { role: 'customer', subject })).text();
     await (await fixture.request('/orders/1')).text();
-    await until('both are counted', async () => (await activeUsers()) === before + 2);
+    const refused = await fixture.request('/shifts/1', { role: 'customer', subject: 'u3' });
+    await refused.text();
+    assert.equal(refused.status, 403);
+    await until('all three are counted', async () => (await activeUsers()) === before + 3);
   });
 
   it('has an error type when the server failed', async () => {
