@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { startExternalNode, type ExternalNode } from './external-node.ts';
-import { acceptAll, until } from './fixture.ts';
+import { holdCommits, until } from './fixture.ts';
 import { filter, startScriptedBroker, toPublish, type ScriptedBroker } from './scripted-broker.ts';
 
 interface Setting {
@@ -10,7 +10,7 @@ interface Setting {
   readonly node: ExternalNode;
   readonly seen: readonly string[];
   /** Until then nothing is committed. */
-  readonly open: () => void;
+  readonly commit: () => void;
 }
 
 const windowMax = 20;
@@ -20,15 +20,10 @@ async function start(t: TestContext): Promise<Setting> {
   const config = { mqttShareGuard: 'plain', mqttInflightMax: 2 * windowMax } as const;
   const node = await startExternalNode({ url: broker.url, nodeId: 'n1', config, keepaliveSeconds: 1 });
   t.after(() => node.stop());
-  const { promise: opened, resolve: open } = Promise.withResolvers<void>();
-  const seen: string[] = [];
-  await node.subscribe(filter, async (messages) => {
-    await opened;
-    for (const { payload } of messages) seen.push(payload);
-    return acceptAll(messages);
-  });
+  const { handler, seen, commit } = holdCommits();
+  await node.subscribe(filter, handler);
   await until('it has subscribed', () => broker.subscribed.length === 1);
-  return { broker, node, seen, open };
+  return { broker, node, seen, commit };
 }
 
 const held = ({ node }: Setting): Promise<number> => node.sample('returnit_mqtt_inflight_messages');
@@ -56,7 +51,7 @@ describe('a broker with too much to do', () => {
     assert.equal(await held(setting), windowMax);
     // One, and it was told.
     assert.deepEqual(setting.broker.windows, [windowMax]);
-    setting.open();
+    setting.commit();
     await until('all are handled', () => setting.seen.length === 3 * windowMax);
     assert.deepEqual(
       setting.seen,
@@ -66,7 +61,7 @@ describe('a broker with too much to do', () => {
 
   it('that answers no ping is alive for as long as messages come', async (t) => {
     const setting = await start(t);
-    setting.open();
+    setting.commit();
     let id = 0;
     await untilPinged(setting, () =>
       setting.broker.connections[0]?.write(toPublish(String((id += 1)), (id % 1000) + 1)),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { startExternalNode, type ExternalNode } from './external-node.ts';
-import { acceptAll, until } from './fixture.ts';
+import { acceptAll, holdCommits, until } from './fixture.ts';
 import { filter, startScriptedBroker, toPublish, type ScriptedBroker } from './scripted-broker.ts';
 
 async function startNode(t: TestContext, broker: ScriptedBroker, seen: string[]): Promise<ExternalNode> {
@@ -42,13 +42,8 @@ describe('a connection to an external broker', () => {
     const broker = await startScriptedBroker(t, () => 'granted');
     const node = await startExternalNode({ url: broker.url, nodeId: 'n1', config: { mqttShareGuard: 'plain' } });
     t.after(() => node.stop());
-    const { promise: opened, resolve: open } = Promise.withResolvers<void>();
-    const seen: string[] = [];
-    await node.subscribe(filter, async (messages) => {
-      await opened;
-      for (const { payload } of messages) seen.push(payload);
-      return acceptAll(messages);
-    });
+    const { handler, seen, commit } = holdCommits();
+    await node.subscribe(filter, handler);
     await until('it has subscribed', () => broker.subscribed.length === 1);
     const [first] = broker.connections;
     first?.write(toPublish('0', 7));
@@ -57,7 +52,7 @@ describe('a connection to an external broker', () => {
     // As a broker that is killed and comes back without them.
     first?.destroy();
     await until('it is back', () => broker.subscribed.length === 2);
-    open();
+    commit();
     await until('both are handled', () => seen.length === 2);
     await until('nothing is in flight', async () => (await node.sample('returnit_mqtt_inflight_messages')) === 0);
   });

@@ -79,6 +79,18 @@ export function createMemoryStore(): CredentialStore & { readonly records: Map<s
 
 export type Handler = (messages: readonly MqttMessage[]) => Promise<readonly Verdict[]>;
 
+/** Nothing is settled before `commit()`. @returns `seen`: payloads that are, in order */
+export function holdCommits(): { readonly handler: Handler; readonly seen: readonly string[]; commit(): void } {
+  const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
+  const seen: string[] = [];
+  const handler: Handler = async (messages) => {
+    await committed;
+    for (const { payload } of messages) seen.push(payload);
+    return acceptAll(messages);
+  };
+  return { handler, seen, commit };
+}
+
 export const acceptAll = (messages: readonly MqttMessage[]): readonly Verdict[] => messages.map(() => 'accepted');
 
 export interface Fixture {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import mqtt, { type MqttClient } from 'mqtt';
 import { startExternalNode, type ExternalNode } from './external-node.ts';
-import { acceptAll, until } from './fixture.ts';
+import { acceptAll, holdCommits, until } from './fixture.ts';
 import { createMosquitto, skipWithoutMosquitto, type Mosquitto } from './mosquitto.ts';
 import { createPacketTap, pingResponse, type PacketTap } from './packet-tap.ts';
 
@@ -64,13 +64,8 @@ describe('a commit that takes long, with Mosquitto', { skip: skipWithoutMosquitt
 
   it('lets the broker send no more than the window, and the rest comes later', async () => {
     node = await startExternalNode({ url: tap.url, nodeId: 'n1', config: { mqttInflightMax: 40 } });
-    const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
-    const seen = new Set<string>();
-    const fixes = await node.subscribe('drivers/+/location', async (messages) => {
-      await committed;
-      for (const { payload } of messages) seen.add(payload);
-      return acceptAll(messages);
-    });
+    const { handler, seen, commit } = holdCommits();
+    const fixes = await node.subscribe('drivers/+/location', handler);
     await until('it is subscribed', async () => {
       await device.publishAsync('drivers/d1/location', 'probe', { qos: 1 });
       return fixes.size > 0;
@@ -82,6 +77,8 @@ describe('a commit that takes long, with Mosquitto', { skip: skipWithoutMosquitt
     assert.equal(fixes.size, 20);
     assert.equal(await node.sample('returnit_mqtt_inflight_messages'), 20);
     commit();
-    await until('the rest has come', () => Array.from({ length: 300 }, (_, i) => String(i)).every((n) => seen.has(n)));
+    await until('the rest has come', () =>
+      Array.from({ length: 300 }, (_, i) => String(i)).every((n) => seen.includes(n)),
+    );
   });
 });
