@@ -19,6 +19,8 @@ export function createActiveUsers({ withinMs, usersMax = 100_000 }: ActiveUsersO
   const stepMs = withinMs / 100;
   /** When each was last noted, in the order of that. */
   const seenMs = new Map<string, number>();
+  /** The same, of who comes with the same token again: nobody's name is put together for each request. */
+  const notedMs = new WeakMap<Principal, number>();
 
   const forgetUntil = (ms: number): void => {
     for (const [user, seen] of seenMs) {
@@ -28,8 +30,12 @@ export function createActiveUsers({ withinMs, usersMax = 100_000 }: ActiveUsersO
   };
 
   return {
-    saw({ role, id }, nowMs) {
+    saw(principal, nowMs) {
+      const { role, id } = principal;
       if (role === 'device' || role === 'anonymous') return;
+      const notedAtMs = notedMs.get(principal);
+      if (notedAtMs !== undefined && nowMs - notedAtMs < stepMs) return;
+      notedMs.set(principal, nowMs);
       const user = `${role} ${id}`;
       const seen = seenMs.get(user);
       if (seen !== undefined && nowMs - seen < stepMs) return;

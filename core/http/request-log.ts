@@ -2,20 +2,13 @@ import type { Config } from '#core/config/settings.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
 import { idsOf, toLoggedMs, wideEvent } from '#core/telemetry/wide-event.ts';
 import type { HttpContext } from './http-context.ts';
+import type { RequestKind } from './request-kind.ts';
 
 export interface FinishedRequest {
-  readonly method: string;
-  /** Of the path. */
-  readonly template: string;
+  readonly kind: RequestKind;
   readonly status: number;
-  readonly errorType: string;
   readonly durationMs: number;
-  /** Until the answer, or its first piece. */
-  readonly answeredMs: number;
-}
-
-export interface LoggedRequest extends FinishedRequest {
-  readonly plugin: string;
+  /** Its answer, or the first piece of that, took longer than HTTP_SLOW_REQUEST_MS. */
   readonly isSlow: boolean;
 }
 
@@ -29,35 +22,35 @@ type Level = 'debug' | 'warn' | 'error';
 export function createRequestLog(
   logger: Logger,
   { httpSlowRequestMs }: Pick<Config, 'httpSlowRequestMs'>,
-): (ctx: HttpContext, request: LoggedRequest) => void {
+): (ctx: HttpContext, request: FinishedRequest) => void {
   const loggers = new Map<string, Logger>();
   /** The core and its plugins are few, and a logger of its own asks for the plugin's level. */
   const loggerOf = (plugin: string): Logger =>
     loggers.getOrInsertComputed(plugin, () => logger.child({ component: 'http', plugin }));
   return (ctx, request) => {
     const level = levelOf(ctx, request);
-    const log = loggerOf(request.plugin);
+    const log = loggerOf(request.kind.plugin);
     if (!log.isLevelEnabled(level)) return;
     log[level](wideEvent(toFields(ctx, request)), messageOf(ctx, request, httpSlowRequestMs));
   };
 }
 
-function levelOf({ state }: HttpContext, { status, isSlow }: LoggedRequest): Level {
+function levelOf({ state }: HttpContext, { status, isSlow }: FinishedRequest): Level {
   if (state.failure !== undefined) return state.failure.isTemporary ? 'warn' : 'error';
   return isSlow || status >= 500 ? 'warn' : 'debug';
 }
 
-function messageOf({ state }: HttpContext, { status, isSlow }: LoggedRequest, slowMs: number): string {
+function messageOf({ state }: HttpContext, { status, isSlow }: FinishedRequest, slowMs: number): string {
   if (state.isCut) return 'Stream cut off';
   if (state.failure !== undefined || status >= 500) return 'Request failed';
   return isSlow ? `Slow request: over ${slowMs} ms` : 'Request';
 }
 
-function toFields({ state }: HttpContext, request: LoggedRequest): Readonly<Record<string, unknown>> {
+function toFields({ state }: HttpContext, request: FinishedRequest): Readonly<Record<string, unknown>> {
   const { principal, errorCode, failure, idempotencyKey } = state as Partial<HttpContext['state']>;
   return {
-    method: request.method,
-    route: request.template,
+    method: request.kind.method,
+    route: request.kind.template,
     status: request.status,
     durationMs: toLoggedMs(request.durationMs),
     ...(request.isSlow ? { slow: true } : {}),

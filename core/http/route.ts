@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BodyForm, Principal, Role, RouteCacheOptions } from '#plugin-api';
 import { AppError } from '#core/errors/app-error.ts';
-import type { Labels } from '#core/telemetry/metrics.ts';
 import type { BodyStream } from './body/body-stream.ts';
 import type { BudgetName } from './limits/budget-name.ts';
+import type { RequestKind } from './request-kind.ts';
 import { parseRoutePath, type RoutePath } from './route-path.ts';
 import { compileSchema, type SchemaCheck } from './schema-compiler.ts';
 import { normalizeSchema } from './schema-normal-form.ts';
@@ -142,8 +142,8 @@ export interface Route {
   readonly run: RouteDefinition['run'];
   /** Problems that the plugin has answered here, by code. */
   readonly problems: Map<string, { readonly status: number; readonly title: string }>;
-  /** Label sets of this route's metrics, made once for each status. */
-  readonly labels: Map<string, Labels>;
+  /** What telemetry calls its requests, by method. */
+  readonly requestKinds: Map<string, RequestKind>;
 }
 
 const summaryLengthMax = 200;
@@ -191,7 +191,7 @@ export function createRoute(definition: RouteDefinition): Route {
     coerceQuery: compileCoercion(query?.schema),
     run: definition.run,
     problems: new Map(),
-    labels: new Map(),
+    requestKinds: new Map(),
   };
 }
 

@@ -3,7 +3,7 @@ import { activeTracer } from './active-tracer.ts';
 import type { Failure } from './follow.ts';
 import { spanOf, unitOf } from './span-context.ts';
 import { parseTraceparent, toParentContext, toTraceparent } from './traceparent.ts';
-import { recordError } from './tracing.ts';
+import { recordError } from './open-span.ts';
 
 /** Other traces than its own that one handler may carry on. */
 const continuedMax = 100;
@@ -63,7 +63,7 @@ export class HandlerTrace {
       if (failure !== null) recordError(span, failure.error);
       const sampler = activeTracer()?.sampler;
       if (unit === undefined || sampler === undefined) span.end(endedAtMs);
-      else sampler.end(span, { unit, isRoot: false, waitedMs: 0, endedAtMs });
+      else sampler.end({ span, unit, isRoot: false, waitedMs: 0, endedAtMs });
     }
   }
 }

@@ -1,22 +1,28 @@
 import {
+  SpanKind,
   SpanStatusCode,
+  TraceFlags,
   type Attributes,
   type AttributeValue,
   type Exception,
   type Link,
   type Span,
   type SpanContext,
-  type SpanKind,
+  type SpanOptions,
   type SpanStatus,
   type TimeInput,
 } from '@opentelemetry/api';
 import { redactAttributes, redactText } from './redaction.ts';
 import { spanKindNames, type SpanRecord } from './span-record.ts';
+import type { Keepable } from './span-ring.ts';
+import { spanIdDigits, traceIdDigits, type TraceIds } from './trace-ids.ts';
 
 const attributesMax = 64;
 const eventsMax = 16;
 const linksMax = 32;
 const textLengthMax = 1024;
+/** What a reading of `performance.now()` is added to for the time of day; reading it is a call out of JavaScript. */
+const originMs = performance.timeOrigin;
 const statusNames = {
   [SpanStatusCode.UNSET]: 'unset',
   [SpanStatusCode.OK]: 'ok',
@@ -29,25 +35,32 @@ interface SpanEvent {
   readonly attributes: Attributes;
 }
 
-export interface LocalSpanOptions {
-  readonly name: string;
-  readonly context: SpanContext;
-  readonly parentSpanId: string | undefined;
-  readonly kind: SpanKind;
-  readonly attributes: Attributes | undefined;
-  readonly links: readonly Link[] | undefined;
-  readonly startTime: TimeInput | undefined;
-  onEnd(span: LocalSpan): void;
+/** Where spans begin, and where they end. */
+export interface SpanSource {
+  readonly ids: TraceIds;
+  ended(span: LocalSpan): void;
 }
 
-/** A span that keeps what it is given, within limits; nearly all is formatted and redacted when somebody reads it. */
-export class LocalSpan implements Span {
-  readonly #options: LocalSpanOptions;
-  readonly #startedAtMs: number;
+/**
+ * A span that keeps what it is given, within limits; nearly all is formatted and redacted when somebody reads it. It is
+ * its own context, too: every request makes one, and few are ever read.
+ */
+export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
+  readonly traceFlags = TraceFlags.SAMPLED;
+  readonly #source: SpanSource;
+  /** In which its ids stand. */
+  #digits: string;
+  #at: number;
+  /** Of the trace that it goes on with. */
+  #parentTraceId: string | undefined;
+  #parentSpanId: string | undefined;
   #name: string;
-  #endedAtMs: number | undefined;
+  #kind: SpanKind = SpanKind.INTERNAL;
+  #startedAtMs = Number.NaN;
+  /** Not a number until it has ended. */
+  #endedAtMs = Number.NaN;
   #attributes: Attributes | undefined;
-  /** The attributes given at the start belong to the caller until something is added. */
+  /** The attributes belong to who gave them until something is added. */
   #attributesOwned = false;
   /** Of its own attributes. */
   #attributesCount = 0;
@@ -55,20 +68,58 @@ export class LocalSpan implements Span {
   #links: readonly Link[] | undefined;
   #status: SpanStatus | undefined;
 
-  constructor(options: LocalSpanOptions) {
-    this.#options = options;
-    this.#name = options.name;
-    this.#attributes = options.attributes;
-    this.#links = options.links;
-    this.#startedAtMs = options.startTime === undefined ? now() : toMs(options.startTime);
+  constructor(source: SpanSource, name: string, parent: SpanContext | undefined) {
+    this.#source = source;
+    this.#at = source.ids.next();
+    this.#digits = source.ids.digits;
+    this.#name = name;
+    this.#parentTraceId = parent?.traceId;
+    this.#parentSpanId = parent?.spanId;
+  }
+
+  /** Makes it what the caller of a tracer asks for. */
+  begin({ kind, attributes, links, startTime }: SpanOptions): this {
+    this.#kind = kind ?? SpanKind.INTERNAL;
+    this.#attributes = attributes;
+    this.#links = links;
+    this.#startedAtMs = startTime === undefined ? performance.now() : toMs(startTime);
+    return this;
+  }
+
+  copy(): LocalSpan {
+    const copy = new LocalSpan(this.#source, this.#name, undefined);
+    copy.become(this);
+    return copy;
+  }
+
+  become(other: LocalSpan): void {
+    this.#digits = other.#digits;
+    this.#at = other.#at;
+    this.#parentTraceId = other.#parentTraceId;
+    this.#parentSpanId = other.#parentSpanId;
+    this.#name = other.#name;
+    this.#kind = other.#kind;
+    this.#startedAtMs = other.#startedAtMs;
+    this.#endedAtMs = other.#endedAtMs;
+    this.#attributes = other.#attributes;
+    this.#attributesOwned = other.#attributesOwned;
+    this.#attributesCount = other.#attributesCount;
+    this.#events = other.#events;
+    this.#links = other.#links;
+    this.#status = other.#status;
   }
 
   get traceId(): string {
-    return this.#options.context.traceId;
+    return this.#parentTraceId ?? this.#digits.slice(this.#at, this.#at + traceIdDigits);
+  }
+
+  get spanId(): string {
+    const at = this.#at + traceIdDigits;
+    return this.#digits.slice(at, at + spanIdDigits);
   }
 
   spanContext(): SpanContext {
-    return this.#options.context;
+    return this;
   }
 
   get hasFailed(): boolean {
@@ -76,11 +127,11 @@ export class LocalSpan implements Span {
   }
 
   isRecording(): boolean {
-    return this.#endedAtMs === undefined;
+    return Number.isNaN(this.#endedAtMs);
   }
 
   setAttribute(key: string, value: AttributeValue): this {
-    if (this.#endedAtMs !== undefined) return this;
+    if (!this.isRecording()) return this;
     if (!this.#attributesOwned) {
       this.#attributes = { ...this.#attributes };
       this.#attributesCount = Object.keys(this.#attributes).length;
@@ -97,6 +148,10 @@ export class LocalSpan implements Span {
   }
 
   setAttributes(attributes: Attributes): this {
+    if (this.#attributes === undefined && this.isRecording()) {
+      this.#attributes = attributes;
+      return this;
+    }
     for (const key in attributes) {
       const value = attributes[key];
       if (value !== undefined) this.setAttribute(key, value);
@@ -105,10 +160,14 @@ export class LocalSpan implements Span {
   }
 
   addEvent(name: string, attributesOrTime?: Attributes | TimeInput, time?: TimeInput): this {
-    if (this.#endedAtMs !== undefined || (this.#events?.length ?? 0) >= eventsMax) return this;
+    if (!this.isRecording() || (this.#events?.length ?? 0) >= eventsMax) return this;
     const given = isTime(attributesOrTime) ? undefined : attributesOrTime;
     const at = isTime(attributesOrTime) ? attributesOrTime : time;
-    (this.#events ??= []).push({ name, atMs: at === undefined ? now() : toMs(at), attributes: given ?? {} });
+    (this.#events ??= []).push({
+      name,
+      atMs: at === undefined ? performance.now() : toMs(at),
+      attributes: given ?? {},
+    });
     return this;
   }
 
@@ -117,17 +176,17 @@ export class LocalSpan implements Span {
   }
 
   addLinks(links: Link[]): this {
-    if (this.#endedAtMs === undefined) this.#links = [...(this.#links ?? []), ...links].slice(0, linksMax);
+    if (this.isRecording()) this.#links = [...(this.#links ?? []), ...links].slice(0, linksMax);
     return this;
   }
 
   setStatus(status: SpanStatus): this {
-    if (this.#endedAtMs === undefined) this.#status = status;
+    if (this.isRecording()) this.#status = status;
     return this;
   }
 
   updateName(name: string): this {
-    if (this.#endedAtMs === undefined) this.#name = name;
+    if (this.isRecording()) this.#name = name;
     return this;
   }
 
@@ -146,57 +205,52 @@ export class LocalSpan implements Span {
   }
 
   end(endTime?: TimeInput): void {
-    if (this.#endedAtMs !== undefined) return;
-    this.#endedAtMs = Math.max(this.#startedAtMs, endTime === undefined ? now() : toMs(endTime));
+    if (!this.isRecording()) return;
+    this.#endedAtMs = Math.max(this.#startedAtMs, endTime === undefined ? performance.now() : toMs(endTime));
     for (const key in this.#attributes) {
       const value = this.#attributes[key];
       if (typeof value === 'string' && value.length > textLengthMax) {
         this.#attributes = { ...this.#attributes, [key]: value.slice(0, textLengthMax) };
       }
     }
-    this.#options.onEnd(this);
+    this.#source.ended(this);
   }
 
   toRecord(): SpanRecord {
-    const { context, parentSpanId, kind } = this.#options;
+    const { traceId, spanId } = this;
+    const parentSpanId = this.#parentSpanId;
     return {
-      traceId: context.traceId,
-      spanId: context.spanId,
+      traceId,
+      spanId,
       ...(parentSpanId === undefined ? {} : { parentSpanId }),
       name: redactText(this.#name),
-      kind: spanKindNames[kind] ?? 'internal',
-      startedAt: new Date(this.#startedAtMs).toISOString(),
-      durationMs: Math.round(((this.#endedAtMs ?? this.#startedAtMs) - this.#startedAtMs) * 1000) / 1000,
+      kind: spanKindNames[this.#kind] ?? 'internal',
+      startedAt: new Date(originMs + this.#startedAtMs).toISOString(),
+      durationMs: this.isRecording() ? 0 : Math.round((this.#endedAtMs - this.#startedAtMs) * 1000) / 1000,
       status: statusNames[this.#status?.code ?? SpanStatusCode.UNSET],
       ...(this.#status?.message === undefined ? {} : { statusMessage: redactText(this.#status.message) }),
       attributes: redactAttributes(this.#attributes ?? {}),
       events: (this.#events ?? []).map(({ name, atMs, attributes }) => ({
         name: redactText(name),
-        at: new Date(atMs).toISOString(),
+        at: new Date(originMs + atMs).toISOString(),
         attributes: redactAttributes(attributes),
       })),
       links: (this.#links ?? []).map((link) => ({ traceId: link.context.traceId, spanId: link.context.spanId })),
     };
   }
 
-  /** For ordering: milliseconds since the epoch, with fractions. */
+  /** For ordering: on the clock of `performance.now()`. */
   get startedAtMs(): number {
     return this.#startedAtMs;
   }
-}
-
-/** Milliseconds since the epoch, monotonic within the process. */
-function now(): number {
-  return performance.timeOrigin + performance.now();
 }
 
 function isTime(value: Attributes | TimeInput | undefined): value is TimeInput {
   return typeof value === 'number' || value instanceof Date || Array.isArray(value);
 }
 
+/** On the clock of `performance.now()`, of whose readings OpenTelemetry allows as well; they are far smaller than the epoch. */
 function toMs(time: TimeInput): number {
-  if (Array.isArray(time)) return time[0] * 1000 + time[1] / 1e6;
-  if (time instanceof Date) return time.getTime();
-  // OpenTelemetry allows readings of performance.now() as well, which are far smaller than the epoch.
-  return time < performance.timeOrigin ? time + performance.timeOrigin : time;
+  if (typeof time === 'number') return time < originMs ? time : time - originMs;
+  return (Array.isArray(time) ? time[0] * 1000 + time[1] / 1e6 : time.getTime()) - originMs;
 }

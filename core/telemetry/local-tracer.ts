@@ -1,20 +1,18 @@
 import {
   context,
   ROOT_CONTEXT,
-  SpanKind,
   trace,
-  TraceFlags,
   type Context,
   type Span,
   type SpanOptions,
   type Tracer,
   type TracerProvider,
 } from '@opentelemetry/api';
-import { LocalSpan } from './local-span.ts';
+import { LocalSpan, type SpanSource } from './local-span.ts';
 import type { SpanRecord } from './span-record.ts';
 import { SpanRing } from './span-ring.ts';
 import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
-import { createTraceIds } from './trace-ids.ts';
+import { TraceIds } from './trace-ids.ts';
 
 export interface LocalTracer {
   readonly provider: TracerProvider;
@@ -33,7 +31,6 @@ export interface LocalTracerOptions extends SamplingOptions {
 
 /** Records spans in memory and keeps the newest; the SDK would cost more than the requests it is to explain. */
 export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
-  const ids = createTraceIds();
   const newest = new SpanRing<LocalSpan>(options.spansMax);
   const tail = new SpanRing<LocalSpan>(options.tailMax ?? 0);
   const sampler = new TailSampler<LocalSpan>(
@@ -45,21 +42,11 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
     },
     options,
   );
-  const keep = (span: LocalSpan): void => sampler.ended(span);
+  const source: SpanSource = { ids: new TraceIds(), ended: (span) => sampler.ended(span) };
 
   function startSpan(name: string, spanOptions: SpanOptions = {}, parentContext: Context = context.active()): Span {
     const parent = spanOptions.root === true ? undefined : trace.getSpanContext(parentContext);
-    const spanId = ids.spanId();
-    return new LocalSpan({
-      name,
-      context: { traceId: parent?.traceId ?? ids.traceId(), spanId, traceFlags: TraceFlags.SAMPLED },
-      parentSpanId: parent?.spanId,
-      kind: spanOptions.kind ?? SpanKind.INTERNAL,
-      attributes: spanOptions.attributes,
-      links: spanOptions.links,
-      startTime: spanOptions.startTime,
-      onEnd: keep,
-    });
+    return new LocalSpan(source, name, parent).begin(spanOptions);
   }
 
   const tracer: Tracer = {
@@ -79,8 +66,8 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
     finished: () => newest.added,
     recentSpans(traceId) {
       const recent = newest.all();
-      const known = new Set(recent);
-      const kept = [...tail.all().filter((span) => !known.has(span)), ...recent];
+      const known = new Set(recent.map(({ spanId }) => spanId));
+      const kept = [...tail.all().filter(({ spanId }) => !known.has(spanId)), ...recent];
       if (traceId === undefined) return kept.map((span) => span.toRecord());
       return kept
         .filter((span) => span.traceId === traceId)

@@ -1,4 +1,4 @@
-import { context, TraceFlags } from '@opentelemetry/api';
+import { context, TraceFlags, type SpanContext } from '@opentelemetry/api';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createLabelSets, type LabelSets } from './label-sets.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
@@ -6,8 +6,8 @@ import type { SeriesBudget } from './series-budget.ts';
 import { spanOf } from './span-context.ts';
 
 /** The newest traced observation of a bucket. */
-interface Exemplar {
-  labelSet: { trace_id: string };
+interface Traced {
+  span: SpanContext;
   value: number;
   /** Seconds since the epoch. */
   timestamp: number;
@@ -19,7 +19,7 @@ export interface Sample {
   readonly sharedLabels?: Labels;
   readonly metricName?: string;
   readonly value: number;
-  readonly exemplar?: Exemplar;
+  readonly exemplar?: Pick<Traced, 'value' | 'timestamp'> & { readonly labelSet: { readonly trace_id: string } };
 }
 
 export interface MetricFamily {
@@ -44,7 +44,7 @@ interface HistogramChild {
   readonly labels: Labels;
   /** Not cumulative; the last one is above every bound. */
   readonly counts: number[];
-  readonly exemplars: (Exemplar | undefined)[];
+  readonly exemplars: (Traced | undefined)[];
   sum: number;
   count: number;
 }
@@ -168,12 +168,16 @@ function keepExemplar(child: HistogramChild, bucket: number, value: number): voi
   const kept = child.exemplars[bucket];
   const timestamp = Date.now() / 1000;
   if (kept === undefined) {
-    child.exemplars[bucket] = { labelSet: { trace_id: span.traceId }, value, timestamp };
+    child.exemplars[bucket] = { span, value, timestamp };
     return;
   }
-  kept.labelSet.trace_id = span.traceId;
+  kept.span = span;
   kept.value = value;
   kept.timestamp = timestamp;
+}
+
+function toExemplar({ span, value, timestamp }: Traced): NonNullable<Sample['exemplar']> {
+  return { labelSet: { trace_id: span.traceId }, value, timestamp };
 }
 
 function* histogramSamples(
@@ -191,7 +195,7 @@ function* histogramSamples(
         sharedLabels,
         metricName: `${name}_bucket`,
         value: cumulative,
-        ...(exemplar === undefined ? {} : { exemplar }),
+        ...(exemplar === undefined ? {} : { exemplar: toExemplar(exemplar) }),
       };
     }
     yield { labels: {}, sharedLabels, metricName: `${name}_sum`, value: sum };

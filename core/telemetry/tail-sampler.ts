@@ -37,7 +37,8 @@ export interface TraceUnit {
 }
 
 /** The part of a request, job or batch that is over. */
-export interface UnitEnd {
+export interface EndedPart {
+  readonly span: Span;
   readonly unit: TraceUnit;
   /** Whether it is the span that the unit began with. */
   readonly isRoot: boolean;
@@ -93,7 +94,7 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
   }
 
   /** Ends a span of a unit; with its first one, the unit is decided about. */
-  end(span: Span, { unit, isRoot, waitedMs, endedAtMs }: UnitEnd): void {
+  end({ span, unit, isRoot, waitedMs, endedAtMs }: EndedPart): void {
     if (isRoot) this.#decide(unit, span, waitedMs);
     const outer = this.#ending;
     this.#ending = unit;
@@ -107,7 +108,7 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
   /** To be told of every span that has ended. */
   ended(span: S): void {
     const unit = this.#ending;
-    const isSampled = this.#isSampled(span.spanContext().traceId);
+    const isSampled = this.#isSampled(span);
     if (isSampled) {
       this.kept.sampled += 1;
       this.#sink.sampled(span);
@@ -145,7 +146,7 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
     const held = unit.held as S[];
     unit.held = undefined;
     this.#held -= held.length;
-    for (const span of held) this.#settle(span, this.#isSampled(span.spanContext().traceId), verdict);
+    for (const span of held) this.#settle(span, this.#isSampled(span), verdict);
   }
 
   #judge(unit: TraceUnit, root: Span, waitedMs: number): TailReason | null {
@@ -169,8 +170,8 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
   }
 
   /** By the random part of the id as W3C Trace Context, level 2, has it: every node decides the same, today and next week. */
-  #isSampled(traceId: string): boolean {
+  #isSampled(span: S): boolean {
     if (this.#ratio >= 1) return true;
-    return Number.parseInt(traceId.slice(18, 31), 16) / 2 ** 52 >= 1 - this.#ratio;
+    return Number.parseInt(span.spanContext().traceId.slice(18, 31), 16) / 2 ** 52 >= 1 - this.#ratio;
   }
 }

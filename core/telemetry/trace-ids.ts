@@ -1,28 +1,38 @@
 import { randomFillSync } from 'node:crypto';
 
-const poolBytes = 2048;
-const invalidSpanId = '0'.repeat(16);
-const invalidTraceId = '0'.repeat(32);
+const poolBytes = 3072;
+export const traceIdDigits = 32;
+export const spanIdDigits = 16;
+const digitsTaken = traceIdDigits + spanIdDigits;
+const invalidTraceId = '0'.repeat(traceIdDigits);
+const invalidSpanId = '0'.repeat(spanIdDigits);
 
 /**
- * Random ids of W3C Trace Context in lower-case hex. Random bytes are drawn for hundreds at a time, and an id is a part
- * of their text: it costs no call out of JavaScript.
+ * Random ids of W3C Trace Context in lower-case hex. Random bytes are drawn for a hundred at a time, and an id is a part
+ * of their text, which is cut out when somebody asks for it: most are never read.
  */
-export function createTraceIds(): { traceId(): string; spanId(): string } {
-  const pool = Buffer.allocUnsafe(poolBytes);
-  let digits = '';
-  let used = 0;
+export class TraceIds {
+  #digits = '';
+  #used = 0;
 
-  function next(length: number): string {
-    if (used + length > digits.length) {
-      digits = randomFillSync(pool).toString('hex');
-      used = 0;
-    }
-    const id = digits.slice(used, used + length);
-    used += length;
-    // All zeros is the invalid id; it is as likely as any other.
-    return id === invalidSpanId || id === invalidTraceId ? next(length) : id;
+  /** In which the newest ids stand. */
+  get digits(): string {
+    return this.#digits;
   }
 
-  return { traceId: () => next(32), spanId: () => next(16) };
+  /** @returns where in `digits` a new trace id begins, and behind it a span id */
+  next(): number {
+    if (this.#used + digitsTaken > this.#digits.length) {
+      this.#digits = randomFillSync(Buffer.allocUnsafe(poolBytes)).toString('hex');
+      this.#used = 0;
+    }
+    const at = this.#used;
+    this.#used += digitsTaken;
+    // All zeros is the invalid id; it is as likely as any other.
+    return isInvalid(this.#digits, at) ? this.next() : at;
+  }
+}
+
+function isInvalid(digits: string, at: number): boolean {
+  return digits.startsWith(invalidTraceId, at) || digits.startsWith(invalidSpanId, at + traceIdDigits);
 }

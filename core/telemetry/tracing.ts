@@ -1,23 +1,13 @@
-import {
-  context,
-  SpanKind,
-  SpanStatusCode,
-  trace,
-  type Attributes,
-  type Context,
-  type Link,
-  type Span,
-  type SpanOptions,
-} from '@opentelemetry/api';
-import { activeTracer, installTracer } from './active-tracer.ts';
+import { context, trace, type Span } from '@opentelemetry/api';
+import { installTracer } from './active-tracer.ts';
 import { follow, type Failure } from './follow.ts';
 import { createLocalTracer } from './local-tracer.ts';
 import type { Logger } from './logger.ts';
-import { redactText } from './redaction.ts';
-import { SpanInContext, spanOf, unitOf } from './span-context.ts';
-import { spanKindNames, type SpanKindName, type SpanRecord } from './span-record.ts';
-import type { KeptReason, SamplingOptions, TailSampler, TraceUnit } from './tail-sampler.ts';
-import { parseTraceparent, toParentContext, toTraceparent } from './traceparent.ts';
+import { OpenSpan, recordError, type OpenSpanOptions } from './open-span.ts';
+import { SpanInContext, spanOf } from './span-context.ts';
+import type { SpanRecord } from './span-record.ts';
+import type { KeptReason, SamplingOptions, TailSampler } from './tail-sampler.ts';
+import { parseTraceparent, toTraceparent } from './traceparent.ts';
 
 export interface TracingOptions {
   /** OTLP/HTTP receiver (OTEL_EXPORTER_OTLP_ENDPOINT); null keeps the newest spans in memory. */
@@ -146,55 +136,24 @@ function toEntries<Reason extends SpanCount['reason']>(
   return Object.entries<number>(totals).map(([reason, total]) => ({ outcome, reason: reason as Reason, total }));
 }
 
-export interface WithSpanOptions {
-  /** @default 'internal' */
-  readonly kind?: SpanKind | SpanKindName;
-  readonly attributes?: Attributes;
-  /** The traceparent of a span elsewhere that this one continues; an invalid one begins a new trace. @default the active span */
-  readonly parent?: string | undefined;
-  /** Traceparents of spans that this one has to do with, such as devices': not trusted enough to be parents. */
-  readonly links?: readonly string[];
+export interface WithSpanOptions extends OpenSpanOptions {
   /** `fn` neither waits nor starts what does: it is spared what it would cost to remember the span for later. */
   readonly immediate?: boolean;
-  /** How long somebody waited for it, where that is not until its end: of an answer in pieces, until the first. */
-  readonly waitedMs?: () => number | undefined;
   /** Told how `fn` ended and how long it took, while the span is active. */
   readonly measured?: (failure: Failure, seconds: number) => void;
 }
 
 /** Runs `fn` in a new span, ends it when `fn` is done and records what it throws. Without a promise when `fn` makes none. */
 export function inSpan<T>(name: string, options: WithSpanOptions, fn: (span: Span) => Promise<T> | T): Promise<T> | T {
-  const active = activeTracer();
-  const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
-  const joined = begins(options.kind) ? undefined : unitAround(parent);
-  const unit = joined ?? active?.sampler.begin(name);
-  const startedAtMs = performance.now();
-  const span = startSpan(name, options, { parent, startedAtMs });
-  const inner = new SpanInContext(parent, span, unit);
+  const open = new OpenSpan(name, options);
   const ended = (failure: Failure): void => {
-    if (failure !== null) recordError(span, failure.error);
+    if (failure !== null) recordError(open.span, failure.error);
     const endedAtMs = performance.now();
-    options.measured?.(failure, (endedAtMs - startedAtMs) / 1000);
-    if (active === undefined || unit === undefined) return span.end(endedAtMs);
-    const waitedMs = options.waitedMs?.() ?? endedAtMs - startedAtMs;
-    active.sampler.end(span, { unit, isRoot: joined === undefined, waitedMs, endedAtMs });
+    options.measured?.(failure, (endedAtMs - open.startedAtMs) / 1000);
+    open.end({ endedAtMs });
   };
-  const run = (): Promise<T> | T => follow(() => fn(span), ended);
-  return options.immediate === true && active !== undefined
-    ? active.context.during(inner, run)
-    : context.with(inner, run);
-}
-
-/** A request, a job or a batch is a unit of its own, also where it continues a trace. */
-function begins(kind: WithSpanOptions['kind']): boolean {
-  return kind === 'server' || kind === 'consumer' || kind === SpanKind.SERVER || kind === SpanKind.CONSUMER;
-}
-
-function unitAround(parent: Context): TraceUnit | undefined {
-  const unit = unitOf(parent);
-  if (unit !== undefined) return unit;
-  const span = spanOf(parent);
-  return span === undefined ? undefined : activeTracer()?.sampler.unitOf(span.spanContext().spanId);
+  const run = (): Promise<T> | T => follow(() => fn(open.span), ended);
+  return options.immediate === true ? open.runAtOnce(run) : open.run(run);
 }
 
 /** As `inSpan()`, always with a promise. */
@@ -204,39 +163,6 @@ export async function withSpan<T>(
   fn: (span: Span) => Promise<T> | T,
 ): Promise<T> {
   return inSpan(name, options, fn);
-}
-
-function startSpan(
-  name: string,
-  { kind, attributes, links }: WithSpanOptions,
-  { parent, startedAtMs }: { readonly parent: Context; readonly startedAtMs: number },
-): Span {
-  const tracer = activeTracer()?.tracer ?? trace.getTracer('returnit');
-  const options: SpanOptions = {
-    kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
-    startTime: startedAtMs,
-  };
-  if (attributes !== undefined) options.attributes = attributes;
-  if (links !== undefined) options.links = toLinks(links);
-  return tracer.startSpan(name, options, parent);
-}
-
-function toLinks(traceparents: readonly string[]): Link[] {
-  return traceparents
-    .map(parseTraceparent)
-    .filter((linked) => linked !== undefined)
-    .map((linked) => ({ context: linked }));
-}
-
-/** Marks a span as failed: `error.type` is the code, or the name of the error. */
-export function recordError(span: Span, error: unknown): void {
-  const { name, message, code, stack } = (error instanceof Error ? error : new Error(String(error))) as Error & {
-    code?: unknown;
-  };
-  const text = redactText(message);
-  span.setAttribute('error.type', typeof code === 'string' ? code : name);
-  span.setStatus({ code: SpanStatusCode.ERROR, message: text });
-  span.recordException({ name, message: text, ...(stack === undefined ? {} : { stack: redactText(stack) }) });
 }
 
 /** Runs `fn` as part of the trace that this traceparent names; an invalid or missing one changes nothing. */

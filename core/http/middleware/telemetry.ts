@@ -1,12 +1,12 @@
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
 import { toMethodLabel } from '#core/telemetry/http-method.ts';
-import type { Labels } from '#core/telemetry/metrics.ts';
+import { OpenSpan, recordError, type OpenSpanOptions } from '#core/telemetry/open-span.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { withSpan } from '#core/telemetry/tracing.ts';
 import { createActiveUsers } from '../active-users.ts';
 import type { HttpContext, HttpMiddleware } from '../http-context.ts';
-import { createRequestLog, type FinishedRequest } from '../request-log.ts';
+import { RequestKind, unmatched } from '../request-kind.ts';
+import { createRequestLog } from '../request-log.ts';
 import type { RouteMatch, RouteTable } from '../route-table.ts';
 import type { RouteRoles } from '../route.ts';
 
@@ -16,71 +16,62 @@ export interface HttpTelemetryOptions {
   readonly config: Pick<Config, 'httpSlowRequestMs' | 'httpActiveUserMs'>;
 }
 
-const unmatched = '__unmatched__';
 /** RFC 9110 has no status for a client that went away; nginx's is the one that operators know. */
 const abortedStatus = 499;
 
-/**
- * Span, metrics and log of every request, whatever becomes of it. Names and labels hold the route's template only: a raw
- * path is an endless set of values, and may hold what does not belong into metrics.
- */
+/** Span, metrics and log of every request, whatever becomes of it. */
 export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
   const { telemetry, routes } = options;
   const active = telemetry.metrics.gauge('http_server_active_requests');
   const finish = createFinish(options);
   beginCounting(options);
   return async (ctx, next) => {
-    const startMs = performance.now();
-    const { path } = ctx;
-    const method = toMethodLabel(ctx.method);
-    const match = routes.match(ctx.method, path);
-    const template = templateOf(match);
-    const { traceparent: inbound } = ctx.req.headers;
-    const isActive = activeLabels(method);
+    const { traceparent } = ctx.req.headers;
+    const match = routes.match(ctx.method, ctx.path);
+    const kind = kindOf(toMethodLabel(ctx.method), match);
+    const open = new OpenSpan(kind.spanName, toSpanOptions(match, traceparent));
     ctx.state.match = match;
-    active.add(isActive, 1);
+    ctx.state.id = open.span.spanContext().traceId;
+    active.add(kind.activeLabels, 1);
     try {
-      await withSpan(
-        match.kind === 'none' ? method : `${method} ${template}`,
-        {
-          kind: SpanKind.SERVER,
-          attributes: {
-            'http.request.method': method,
-            'http.route': template,
-            'url.scheme': 'http',
-            'returnit.plugin': ownerOf(ctx),
-          },
-          ...(typeof inbound === 'string' ? callersTrace(match, inbound) : {}),
-          waitedMs: () => (ctx.state.streamBeganAtMs === undefined ? undefined : ctx.state.streamBeganAtMs - startMs),
-        },
-        async (span) => {
-          ctx.state.id = span.spanContext().traceId;
-          await next();
-          const status = ctx.state.isAborted && !ctx.state.isCut ? abortedStatus : ctx.status;
-          span.setAttribute('http.response.status_code', status);
-          const errorType = errorTypeOf(ctx, status);
-          if (errorType !== '') {
-            span.setAttribute('error.type', errorType);
-            span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
-          }
-          const endMs = performance.now();
-          const answeredMs = (ctx.state.streamBeganAtMs ?? endMs) - startMs;
-          finish(ctx, { method, template, status, errorType, durationMs: endMs - startMs, answeredMs });
-        },
-      );
+      await open.run(next);
+      open.runAtOnce(() => finish(ctx, kind, open));
+    } catch (error) {
+      open.span.setAttributes(kind.attributes);
+      recordError(open.span, error);
+      throw error;
     } finally {
-      active.add(isActive, -1);
+      const { streamBeganAtMs } = ctx.state;
+      const waitedMs = streamBeganAtMs === undefined ? undefined : streamBeganAtMs - open.startedAtMs;
+      open.end({ endedAtMs: performance.now(), waitedMs });
+      active.add(kind.activeLabels, -1);
     }
   };
 }
+
+/** A route keeps what its requests are called; others are few. */
+function kindOf(method: string, match: RouteMatch): RequestKind {
+  if (match.kind === 'none') return new RequestKind(method, { template: unmatched, plugin: 'core' });
+  if (match.kind === 'other-verb') return new RequestKind(method, { template: match.template, plugin: 'core' });
+  const { path, owner, requestKinds } = match.route;
+  let kind = requestKinds.get(method);
+  if (kind === undefined) {
+    kind = new RequestKind(method, { template: path.template, plugin: owner.name });
+    requestKinds.set(method, kind);
+  }
+  return kind;
+}
+
+const server: OpenSpanOptions = { kind: SpanKind.SERVER };
 
 /**
  * A caller's trace is continued; what is not a traceparent begins a new one. A driver's phone is linked to and never
  * continued, whatever it says: a request to a route of theirs has a trace of its own.
  */
-function callersTrace(match: RouteMatch, traceparent: string): { parent: string } | { links: readonly string[] } {
+function toSpanOptions(match: RouteMatch, traceparent: unknown): OpenSpanOptions {
+  if (typeof traceparent !== 'string') return server;
   const isOfDevices = match.kind === 'found' && isForDevices(match.route.roles);
-  return isOfDevices ? { links: [traceparent] } : { parent: traceparent };
+  return isOfDevices ? { ...server, links: [traceparent] } : { ...server, parent: traceparent };
 }
 
 /** Ops may do by hand what a driver's phone does. */
@@ -89,26 +80,35 @@ function isForDevices(roles: RouteRoles): boolean {
   return roles.includes('driver') && roles.every((role) => role === 'driver' || role === 'ops');
 }
 
-function createFinish(options: HttpTelemetryOptions): (ctx: HttpContext, finished: FinishedRequest) => void {
-  const { telemetry, config } = options;
-  const durations = telemetry.metrics.histogram('http_server_request_duration_seconds');
-  const bodies = telemetry.metrics.histogram('http_server_response_body_size_bytes');
-  const slow = telemetry.metrics.counter('returnit_http_slow_requests_total');
-  const failed = telemetry.metrics.counter('returnit_http_failed_requests_total');
-  const log = createRequestLog(telemetry.logger, config);
+function createFinish({
+  telemetry: { metrics, logger },
+  config,
+}: HttpTelemetryOptions): (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => void {
+  const durations = metrics.histogram('http_server_request_duration_seconds');
+  const bodies = metrics.histogram('http_server_response_body_size_bytes');
+  const slow = metrics.counter('returnit_http_slow_requests_total');
+  const failed = metrics.counter('returnit_http_failed_requests_total');
+  const log = createRequestLog(logger, config);
   const users = createActiveUsers({ withinMs: config.httpActiveUserMs });
-  const active = telemetry.metrics.gauge('returnit_http_active_users');
-  telemetry.metrics.onCollect(() => active.set({}, users.count(performance.now())));
-  return (ctx, finished) => {
-    durations.observe(durationLabels(ctx, finished), finished.durationMs / 1000);
-    const { sentBytes } = ctx.state;
-    if (sentBytes !== undefined) bodies.observe(routeLabels(ctx, finished.template), sentBytes);
-    const { principal } = ctx.state as Partial<HttpContext['state']>;
-    if (principal !== undefined) users.saw(principal, performance.now());
-    const isSlow = finished.answeredMs > config.httpSlowRequestMs;
-    if (isSlow) slow.inc(routeLabels(ctx, finished.template));
-    if (finished.status >= 500) failed.inc(routeLabels(ctx, finished.template));
-    log(ctx, { ...finished, isSlow, plugin: ownerOf(ctx) });
+  const active = metrics.gauge('returnit_http_active_users');
+  metrics.onCollect(() => active.set({}, users.count(performance.now())));
+  return (ctx, kind, { span, startedAtMs }) => {
+    const { state } = ctx;
+    const status = state.isAborted && !state.isCut ? abortedStatus : ctx.status;
+    const errorType = errorTypeOf(ctx, status);
+    const { labels, attributes } = kind.outcome(status, errorType);
+    span.setAttributes(attributes);
+    if (errorType !== '') span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
+    const nowMs = performance.now();
+    const durationMs = nowMs - startedAtMs;
+    durations.observe(labels, durationMs / 1000);
+    if (state.sentBytes !== undefined) bodies.observe(kind.routeLabels, state.sentBytes);
+    const { principal } = state as Partial<HttpContext['state']>;
+    if (principal !== undefined) users.saw(principal, nowMs);
+    const isSlow = (state.streamBeganAtMs ?? nowMs) - startedAtMs > config.httpSlowRequestMs;
+    if (isSlow) slow.inc(kind.routeLabels);
+    if (status >= 500) failed.inc(kind.routeLabels);
+    log(ctx, { kind, status, durationMs, isSlow });
   };
 }
 
@@ -125,47 +125,8 @@ function beginCounting({ telemetry: { metrics }, routes }: HttpTelemetryOptions)
   });
 }
 
-function durationLabels(ctx: HttpContext, { method, template, status, errorType }: FinishedRequest): Labels {
-  return knownLabels(ctx, `${method} ${status} ${errorType}`, () => ({
-    http_request_method: method,
-    http_route: template,
-    http_response_status_code: String(status),
-    error_type: errorType,
-    plugin: ownerOf(ctx),
-  }));
-}
-
-const routeLabels = (ctx: HttpContext, template: string): Labels =>
-  knownLabels(ctx, 'route', () => ({ http_route: template, plugin: ownerOf(ctx) }));
-
-/** Made once for each route: a series is found more quickly by labels that it has seen. */
-function knownLabels({ state: { match } }: HttpContext, key: string, create: () => Labels): Labels {
-  return match.kind === 'found' ? match.route.labels.getOrInsertComputed(key, create) : create();
-}
-
 /** The code where the core failed, the status where a plugin says so: its own codes are no bounded set. */
 function errorTypeOf(ctx: HttpContext, status: number): string {
   if (status < 499 && !ctx.state.isCut) return '';
   return ctx.state.errorCode ?? (status === abortedStatus ? 'CANCELLED' : String(status));
-}
-
-function templateOf(match: RouteMatch): string {
-  if (match.kind === 'found') return match.route.path.template;
-  return match.kind === 'other-verb' ? match.template : unmatched;
-}
-
-function ownerOf(ctx: HttpContext): string {
-  const { match } = ctx.state;
-  return match.kind === 'found' ? match.route.owner.name : 'core';
-}
-
-const methodLabels = new Map<string, Labels>();
-
-function activeLabels(method: string): Labels {
-  let labels = methodLabels.get(method);
-  if (labels === undefined) {
-    labels = { http_request_method: method };
-    methodLabels.set(method, labels);
-  }
-  return labels;
 }

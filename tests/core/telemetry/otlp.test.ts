@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { loadConfig } from '#core/config/config.ts';
 import { createTelemetry, type RunningTelemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
+import { requestSpan } from '../../support/request-span.ts';
 import { startOtlpReceiver } from '../../support/otlp-receiver.ts';
 
 const quiet = { write: (): void => undefined };
@@ -63,7 +64,7 @@ describe('traces by OTLP', () => {
     const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, TRACES_SAMPLE_RATIO: '0' };
     const telemetry = await createTelemetry(loadConfig(environment), { version: '0', logDestination: quiet });
     const work = async (name: string, error?: Error): Promise<void> => {
-      await withSpan(name, { kind: 'server', waitedMs: () => 1 }, async () => {
+      await requestSpan(name, 1, async () => {
         await withSpan(`${name}.child`, {}, () => undefined);
         if (error !== undefined) throw error;
       });

@@ -8,6 +8,7 @@ import {
   type Tracing,
   type TracingOptions,
 } from '#core/telemetry/tracing.ts';
+import { requestSpan } from '../../support/request-span.ts';
 
 const base = { otlpEndpoint: null, version: '0', environment: 'test', region: 'test' };
 
@@ -28,9 +29,8 @@ function countsOf(tracing: Tracing): Readonly<Record<string, number>> {
   return Object.fromEntries(counted.map(({ outcome, reason, total }) => [`${outcome} ${reason}`, total]));
 }
 
-/** Quick, however busy the machine is. */
 const request = (name: string, work: () => Promise<void>, seconds = 0.01): Promise<void> =>
-  withSpan(name, { kind: 'server', waitedMs: () => seconds * 1000 }, work);
+  requestSpan(name, seconds * 1000, work);
 const child = (name: string): Promise<void> => withSpan(name, {}, () => undefined);
 const failing = (): Promise<void> => Promise.reject(new Error('no'));
 
@@ -58,7 +58,7 @@ describe('TRACES_SAMPLE_RATIO', () => {
         while (performance.now() - beganAt < 25);
       };
       await withSpan('job', { kind: 'consumer' }, work);
-      await withSpan('stream', { kind: 'server', waitedMs: () => 1 }, work);
+      await requestSpan('stream', 1, work);
       assert.deepEqual(countsOf(tracing), { 'kept slow': 1, 'dropped unsampled': 1 });
     }));
 

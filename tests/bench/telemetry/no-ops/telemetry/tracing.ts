@@ -2,7 +2,6 @@ import { INVALID_SPAN_CONTEXT, trace, type Span } from '@opentelemetry/api';
 import type { Tracing, WithSpanOptions } from '#core/telemetry/tracing.ts';
 
 const span = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
-const nothing = (): void => undefined;
 const atOnce = (): Promise<void> => Promise.resolve();
 
 /** Installs no tracer. */
@@ -32,8 +31,6 @@ export async function withSpan<T>(
 ): Promise<T> {
   return fn(span);
 }
-
-export const recordError = nothing;
 
 export function withTraceparent<T>(_traceparent: string | undefined, fn: () => T): T {
   return fn();
