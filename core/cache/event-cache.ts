@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Metrics } from '#core/telemetry/metrics.ts';
+import type { Counter, Metrics } from '#core/telemetry/metrics.ts';
 import { isInvalidatedBy, type CacheEvent, type CacheRule } from './event-match.ts';
 
 export interface EventCacheOptions {
@@ -57,6 +57,9 @@ interface OpenFill {
   isStale: boolean;
 }
 
+/** What one plugin's readers found. */
+type RequestCounts = Readonly<Record<'hit' | 'miss' | 'bypass', ReturnType<Counter['with']>>>;
+
 /**
  * Least recently used first out, bounded in entries, bytes and time, and emptied by events.
  *
@@ -66,7 +69,6 @@ interface OpenFill {
  */
 export function createEventCache<Value extends object>(options: EventCacheOptions): EventCache<Value> {
   const { name: cache, metrics } = options;
-  const requests = metrics.counter('returnit_cache_requests_total');
   const evictions = metrics.counter('returnit_cache_evictions_total');
   const removed = metrics.counter('returnit_cache_invalidated_entries_total');
   const entries = new LRUCache<string, Entry<Value>>({
@@ -78,7 +80,8 @@ export function createEventCache<Value extends object>(options: EventCacheOption
     },
   });
   const fills = new Set<OpenFill>();
-  const plugins = new Set<string>();
+  const plugins = new Map<string, RequestCounts>();
+  const countsOf = createRequestCounts(options, plugins);
   let isOpen = true;
 
   reportEntries(options, entries, plugins);
@@ -90,10 +93,8 @@ export function createEventCache<Value extends object>(options: EventCacheOption
 
   return {
     get(key, plugin) {
-      plugins.add(plugin);
       const value = isOpen ? entries.get(key)?.value : undefined;
-      const result = value !== undefined ? 'hit' : isOpen ? 'miss' : 'bypass';
-      requests.inc({ cache, plugin, result });
+      countsOf(plugin)[value !== undefined ? 'hit' : isOpen ? 'miss' : 'bypass'].inc();
       return value;
     },
     fill(key, { plugin, rule }) {
@@ -128,16 +129,29 @@ export function createEventCache<Value extends object>(options: EventCacheOption
   };
 }
 
+function createRequestCounts(
+  { name: cache, metrics }: EventCacheOptions,
+  plugins: Map<string, RequestCounts>,
+): (plugin: string) => RequestCounts {
+  const requests = metrics.counter('returnit_cache_requests_total');
+  const create = (plugin: string): RequestCounts => ({
+    hit: requests.with({ cache, plugin, result: 'hit' }),
+    miss: requests.with({ cache, plugin, result: 'miss' }),
+    bypass: requests.with({ cache, plugin, result: 'bypass' }),
+  });
+  return (plugin) => plugins.getOrInsertComputed(plugin, create);
+}
+
 /** Every plugin that was ever seen, so that a gauge falls to 0. */
 function reportEntries(
   { name: cache, entriesMax, maxBytes, metrics }: EventCacheOptions,
   entries: { values(): Iterable<Pick<Entry<unknown>, 'plugin' | 'bytes'>> },
-  plugins: ReadonlySet<string>,
+  plugins: ReadonlyMap<string, unknown>,
 ): void {
   metrics.gauge('returnit_cache_entries_max').set({ cache, plugin: 'core' }, entriesMax);
   metrics.gauge('returnit_cache_max_bytes').set({ cache, plugin: 'core' }, maxBytes);
   metrics.onCollect(() => {
-    const kept = new Map([...plugins].map((plugin) => [plugin, { count: 0, bytes: 0 }]));
+    const kept = new Map([...plugins.keys()].map((plugin) => [plugin, { count: 0, bytes: 0 }]));
     for (const { plugin, bytes } of entries.values()) {
       const sum = kept.getOrInsertComputed(plugin, () => ({ count: 0, bytes: 0 }));
       sum.count += 1;

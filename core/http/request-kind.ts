@@ -1,10 +1,17 @@
 import type { Attributes } from '@opentelemetry/api';
-import type { Labels } from '#core/telemetry/metrics.ts';
+import type { Gauge, Histogram, Labels } from '#core/telemetry/metrics.ts';
+
+/** The metrics that every request has. */
+export interface RequestMetrics {
+  readonly active: Gauge;
+  readonly durations: Histogram;
+  readonly bodies: Histogram;
+}
 
 /** What telemetry says of a request by how it ended. */
 export interface Outcome {
-  readonly labels: Labels;
   readonly attributes: Attributes;
+  readonly duration: ReturnType<Histogram['with']>;
 }
 
 /** The template of what no route has. */
@@ -21,17 +28,25 @@ export class RequestKind {
   readonly plugin: string;
   readonly spanName: string;
   readonly routeLabels: Labels;
-  readonly activeLabels: Labels;
+  readonly active: ReturnType<Gauge['with']>;
+  readonly bodySize: ReturnType<Histogram['with']>;
+  readonly #durations: Histogram;
   /** Of those that did not fail, by status. */
   readonly #outcomes = new Map<number, Outcome>();
 
-  constructor(method: string, { template, plugin }: Pick<RequestKind, 'template' | 'plugin'>) {
+  constructor(
+    method: string,
+    { template, plugin }: Pick<RequestKind, 'template' | 'plugin'>,
+    { active, bodies, durations }: RequestMetrics,
+  ) {
     this.method = method;
     this.template = template;
     this.plugin = plugin;
     this.spanName = template === unmatched ? method : `${method} ${template}`;
     this.routeLabels = { http_route: template, plugin };
-    this.activeLabels = { http_request_method: method };
+    this.active = active.with({ http_request_method: method });
+    this.bodySize = bodies.with(this.routeLabels);
+    this.#durations = durations;
   }
 
   /** Of every request, also while it is not known how it will end. */
@@ -57,13 +72,12 @@ export class RequestKind {
 
   #toOutcome(status: number, errorType: string): Outcome {
     return {
-      labels: {
+      duration: this.#durations.with({
+        ...this.routeLabels,
         http_request_method: this.method,
-        http_route: this.template,
         http_response_status_code: String(status),
         error_type: errorType,
-        plugin: this.plugin,
-      },
+      }),
       attributes: {
         ...this.attributes,
         'http.response.status_code': status,

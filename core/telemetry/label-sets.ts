@@ -23,7 +23,11 @@ export interface LabelSetsOptions<Child> {
 export interface LabelSets<Child> {
   /** The child of this label set, made when it is new. Runs on every recording. */
   of(labels: Labels): Child;
+  /** The child of its own that this label set has. */
+  find(labels: Labels): Child | undefined;
   remove(labels: Labels): void;
+  /** How many were removed since the start. */
+  readonly removals: number;
   values(): IterableIterator<Child>;
 }
 
@@ -37,9 +41,8 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   const { labels: names, partition, series, budget } = options;
   const root: Level<Child> = new Map();
   const children = new Set<Child>();
-  const partitionOf = new WeakMap<Child, string>();
-  const partitionSizes = new Map<string, number>();
-  const partitionMax = partition === undefined ? options.max : Math.max(1, Math.floor(options.max / 2));
+  const parts = createParts<Child>(partition === undefined ? options.max : Math.max(1, Math.floor(options.max / 2)));
+  const partOf = (labels: Labels): string => (partition === undefined ? '' : (labels[partition] ?? ''));
   const single = names.length === 0 ? options.create({}) : undefined;
   // The only set, or the last resort: `other` for all labels.
   budget.reserve(series);
@@ -47,19 +50,17 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
 
   function add(labels: Labels, values: readonly string[]): Child {
     const child = options.create(withoutEmpty(names, values));
-    const part = partition === undefined ? '' : (labels[partition] ?? '');
     insert(root, values, child);
     children.add(child);
-    partitionOf.set(child, part);
-    partitionSizes.set(part, (partitionSizes.get(part) ?? 0) + 1);
+    parts.add(child, partOf(labels));
     return child;
   }
 
   function addOrOverflow(labels: Labels): Child {
     assertLabels(options, labels);
-    const values = names.map((name) => labels[name] ?? '');
-    const part = partition === undefined ? '' : (labels[partition] ?? '');
-    const full = children.size >= options.max || (partitionSizes.get(part) ?? 0) >= partitionMax;
+    const values = valuesOf(names, labels);
+    const part = partOf(labels);
+    const full = children.size >= options.max || parts.isFull(part);
     const fits = !full && values.every((value) => value.length <= valueLengthMax) && budget.take(series);
     if (fits) return add(labels, values);
     options.onOverflow();
@@ -78,29 +79,57 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     return lastResort;
   }
 
-  function of(labels: Labels): Child {
-    if (single !== undefined) return single;
-    let level: Level<Child> | Child = root;
-    for (let index = 0; index < names.length; index += 1) {
-      const next: Level<Child> | Child | undefined = (level as Level<Child>).get(labels[names[index] as string] ?? '');
-      if (next === undefined) return addOrOverflow(labels);
-      level = next;
-    }
-    return level as Child;
-  }
-
   function remove(labels: Labels): void {
-    const values = names.map((name) => labels[name] ?? '');
+    const values = valuesOf(names, labels);
     const child = find(root, values);
     if (child === undefined || !children.delete(child)) return;
+    sets.removals += 1;
     if (child === lastResort) lastResort = undefined;
     else budget.give(series);
-    const part = partitionOf.get(child) ?? '';
-    partitionSizes.set(part, (partitionSizes.get(part) ?? 1) - 1);
+    parts.remove(child);
     prune(root, values);
   }
 
-  return { of, remove, values: () => (single === undefined ? children.values() : [single].values()) };
+  const look = (labels: Labels): Child | undefined => single ?? lookUp(root, names, labels);
+  const sets = {
+    of: (labels: Labels) => look(labels) ?? addOrOverflow(labels),
+    find: look,
+    remove,
+    removals: 0,
+    values: () => (single === undefined ? children.values() : [single].values()),
+  };
+  return sets;
+}
+
+/** Finds the same child again and again, looking for it anew only when one was removed. */
+export function createFinder<Child>(sets: LabelSets<Child>, labels: Labels): () => Child {
+  let found: Child | undefined;
+  let foundAt = 0;
+  return () => {
+    if (found !== undefined && foundAt === sets.removals) return found;
+    const child = sets.of(labels);
+    // Of what has overflowed each is counted, and there may be room for it later.
+    found = child === sets.find(labels) ? child : undefined;
+    foundAt = sets.removals;
+    return child;
+  };
+}
+
+/** How many children each value of the partition's label has. */
+function createParts<Child extends object>(
+  max: number,
+): { isFull(part: string): boolean; add(child: Child, part: string): void; remove(child: Child): void } {
+  const partOf = new WeakMap<Child, string>();
+  const sizes = new Map<string, number>();
+  const change = (part: string, by: number): void => void sizes.set(part, (sizes.get(part) ?? 0) + by);
+  return {
+    isFull: (part) => (sizes.get(part) ?? 0) >= max,
+    add(child, part) {
+      partOf.set(child, part);
+      change(part, 1);
+    },
+    remove: (child) => change(partOf.get(child) ?? '', -1),
+  };
 }
 
 function assertLabels(
@@ -110,6 +139,10 @@ function assertLabels(
   const unknown = Object.keys(labels).find((name) => !names.includes(name));
   if (unknown === undefined) return;
   throw new TypeError(`Cannot record metric "${metric}": it has no label "${unknown}", only ${names.join(', ')}`);
+}
+
+function valuesOf(names: readonly string[], labels: Labels): readonly string[] {
+  return names.map((name) => labels[name] ?? '');
 }
 
 function withoutEmpty(names: readonly string[], values: readonly string[]): Labels {
@@ -126,6 +159,17 @@ function insert<Child>(root: Level<Child>, values: readonly string[], child: Chi
     level = next;
   }
   level.set(values.at(-1) ?? '', child);
+}
+
+/** As `find()`, and makes nothing. */
+function lookUp<Child>(root: Level<Child>, names: readonly string[], labels: Labels): Child | undefined {
+  let level: Level<Child> | Child = root;
+  for (let index = 0; index < names.length; index += 1) {
+    const next: Level<Child> | Child | undefined = (level as Level<Child>).get(labels[names[index] as string] ?? '');
+    if (next === undefined) return undefined;
+    level = next;
+  }
+  return level as Child;
 }
 
 function find<Child>(root: Level<Child>, values: readonly string[]): Child | undefined {

@@ -1,6 +1,6 @@
 import { context, TraceFlags, type SpanContext } from '@opentelemetry/api';
 import type { MetricDefinition } from './catalogue/definition.ts';
-import { createLabelSets, type LabelSets } from './label-sets.ts';
+import { createFinder, createLabelSets, type LabelSets } from './label-sets.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
 import type { SeriesBudget } from './series-budget.ts';
 import { spanOf } from './span-context.ts';
@@ -89,10 +89,19 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
     if (Number.isNaN(value))
       throw new TypeError(`Cannot record metric "${definition.name}": the value is not a number`);
   };
+  const count = (child: ValueChild, by: number): void => {
+    if (!(by >= 0)) throw new RangeError(`Cannot count metric "${definition.name}" by ${by}: a counter only rises`);
+    child.value += by;
+  };
+  const add = (child: ValueChild, by: number): void => {
+    assertNumber(by);
+    child.value = Number.isNaN(child.value) ? by : child.value + by;
+  };
   const counter: Counter = {
-    inc(labels = {}, by = 1) {
-      if (!(by >= 0)) throw new RangeError(`Cannot count metric "${definition.name}" by ${by}: a counter only rises`);
-      sets.of(labels).value += by;
+    inc: (labels = {}, by = 1) => count(sets.of(labels), by),
+    with(labels) {
+      const find = createFinder(sets, labels);
+      return { inc: (by = 1) => count(find(), by) };
     },
     advanceTo(labels, total) {
       assertNumber(total);
@@ -106,10 +115,10 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
       assertNumber(value);
       sets.of(labels).value = value;
     },
-    add(labels, by) {
-      assertNumber(by);
-      const child = sets.of(labels);
-      child.value = Number.isNaN(child.value) ? by : child.value + by;
+    add: (labels, by) => add(sets.of(labels), by),
+    with(labels) {
+      const find = createFinder(sets, labels);
+      return { add: (by) => add(find(), by) };
     },
     remove(labels) {
       if (definition.labels.length > 0) sets.remove(labels);
@@ -139,17 +148,31 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
   }));
   for (const labels of definition.initial ?? []) sets.of(labels);
 
+  const assertFinite = (value: number): void => {
+    if (!Number.isFinite(value))
+      throw new TypeError(`Cannot record metric "${definition.name}": ${value} is not a finite number`);
+  };
+  const observe = (child: HistogramChild, value: number): void => {
+    let bucket = 0;
+    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
+    child.counts[bucket] = (child.counts[bucket] as number) + 1;
+    child.sum += value;
+    child.count += 1;
+    if (exemplars) keepExemplar(child, bucket, value);
+  };
   const histogram: Histogram = {
     observe(labels, value) {
-      if (!Number.isFinite(value))
-        throw new TypeError(`Cannot record metric "${definition.name}": ${value} is not a finite number`);
-      const child = sets.of(labels);
-      let bucket = 0;
-      while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
-      child.counts[bucket] = (child.counts[bucket] as number) + 1;
-      child.sum += value;
-      child.count += 1;
-      if (exemplars) keepExemplar(child, bucket, value);
+      assertFinite(value);
+      observe(sets.of(labels), value);
+    },
+    with(labels) {
+      const find = createFinder(sets, labels);
+      return {
+        observe(value) {
+          assertFinite(value);
+          observe(find(), value);
+        },
+      };
     },
   };
   return {

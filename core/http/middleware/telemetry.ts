@@ -2,6 +2,7 @@ import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
 import { toMethodLabel } from '#core/telemetry/http-method.ts';
 import { OpenSpan, recordError, type OpenSpanOptions } from '#core/telemetry/open-span.ts';
+import type { Metrics } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { createActiveUsers } from '../active-users.ts';
 import type { HttpContext, HttpMiddleware } from '../http-context.ts';
@@ -22,7 +23,7 @@ const abortedStatus = 499;
 /** Span, metrics and log of every request, whatever becomes of it. */
 export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
   const { telemetry, routes } = options;
-  const active = telemetry.metrics.gauge('http_server_active_requests');
+  const kindOf = createKinds(telemetry.metrics);
   const finish = createFinish(options);
   beginCounting(options);
   return async (ctx, next) => {
@@ -32,7 +33,7 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
     const open = new OpenSpan(kind.spanName, toSpanOptions(match, traceparent));
     ctx.state.match = match;
     ctx.state.id = open.span.spanContext().traceId;
-    active.add(kind.activeLabels, 1);
+    kind.active.add(1);
     try {
       await open.run(next);
       open.runAtOnce(() => finish(ctx, kind, open));
@@ -44,22 +45,31 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
       const { streamBeganAtMs } = ctx.state;
       const waitedMs = streamBeganAtMs === undefined ? undefined : streamBeganAtMs - open.startedAtMs;
       open.end({ endedAtMs: performance.now(), waitedMs });
-      active.add(kind.activeLabels, -1);
+      kind.active.add(-1);
     }
   };
 }
 
 /** A route keeps what its requests are called; others are few. */
-function kindOf(method: string, match: RouteMatch): RequestKind {
-  if (match.kind === 'none') return new RequestKind(method, { template: unmatched, plugin: 'core' });
-  if (match.kind === 'other-verb') return new RequestKind(method, { template: match.template, plugin: 'core' });
-  const { path, owner, requestKinds } = match.route;
-  let kind = requestKinds.get(method);
-  if (kind === undefined) {
-    kind = new RequestKind(method, { template: path.template, plugin: owner.name });
-    requestKinds.set(method, kind);
-  }
-  return kind;
+function createKinds(metrics: Metrics): (method: string, match: RouteMatch) => RequestKind {
+  const series = {
+    active: metrics.gauge('http_server_active_requests'),
+    durations: metrics.histogram('http_server_request_duration_seconds'),
+    bodies: metrics.histogram('http_server_response_body_size_bytes'),
+  };
+  return (method, match) => {
+    if (match.kind !== 'found') {
+      const template = match.kind === 'none' ? unmatched : match.template;
+      return new RequestKind(method, { template, plugin: 'core' }, series);
+    }
+    const { path, owner, requestKinds } = match.route;
+    let kind = requestKinds.get(method);
+    if (kind === undefined) {
+      kind = new RequestKind(method, { template: path.template, plugin: owner.name }, series);
+      requestKinds.set(method, kind);
+    }
+    return kind;
+  };
 }
 
 const server: OpenSpanOptions = { kind: SpanKind.SERVER };
@@ -84,8 +94,6 @@ function createFinish({
   telemetry: { metrics, logger },
   config,
 }: HttpTelemetryOptions): (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => void {
-  const durations = metrics.histogram('http_server_request_duration_seconds');
-  const bodies = metrics.histogram('http_server_response_body_size_bytes');
   const slow = metrics.counter('returnit_http_slow_requests_total');
   const failed = metrics.counter('returnit_http_failed_requests_total');
   const log = createRequestLog(logger, config);
@@ -96,13 +104,13 @@ function createFinish({
     const { state } = ctx;
     const status = state.isAborted && !state.isCut ? abortedStatus : ctx.status;
     const errorType = errorTypeOf(ctx, status);
-    const { labels, attributes } = kind.outcome(status, errorType);
+    const { duration, attributes } = kind.outcome(status, errorType);
     span.setAttributes(attributes);
     if (errorType !== '') span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
     const nowMs = performance.now();
     const durationMs = nowMs - startedAtMs;
-    durations.observe(labels, durationMs / 1000);
-    if (state.sentBytes !== undefined) bodies.observe(kind.routeLabels, state.sentBytes);
+    duration.observe(durationMs / 1000);
+    if (state.sentBytes !== undefined) kind.bodySize.observe(state.sentBytes);
     const { principal } = state as Partial<HttpContext['state']>;
     if (principal !== undefined) users.saw(principal, nowMs);
     const isSlow = (state.streamBeganAtMs ?? nowMs) - startedAtMs > config.httpSlowRequestMs;

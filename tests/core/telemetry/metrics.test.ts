@@ -139,6 +139,28 @@ describe('the cap of label sets', () => {
     assert.equal(await valueOf(metrics, 'returnit_jobs_total{plugin="modest",queue="q",outcome="completed"}'), 1);
   });
 
+  it('holds for what is recorded by labels that were given before, also when there is room later', async () => {
+    const metrics = createTestMetrics(2);
+    const ends = metrics.counter('returnit_ends_total');
+    const [a, b] = [ends.with({ reason: 'a' }), ends.with({ reason: 'b' })];
+    ends.inc({ reason: 'c' });
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), undefined);
+    a.inc();
+    a.inc(2);
+    b.inc();
+    b.inc();
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), 3);
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 2);
+    const dropped = 'returnit_metric_labelsets_dropped_total{metric="returnit_ends_total"}';
+    assert.equal(await valueOf(metrics, dropped), 2);
+    for (const reason of ['a', 'c']) ends.remove({ reason });
+    b.inc();
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="b"}'), 1);
+    a.inc();
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), undefined);
+    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 3);
+  });
+
   it('does not keep values of any length', async () => {
     const metrics = createTestMetrics(10);
     metrics.counter('returnit_ends_total').inc({ reason: 'x'.repeat(1e6) });

@@ -1,7 +1,8 @@
 import type { Metrics } from '#core/telemetry/metrics.ts';
 
 const nothing = (): void => undefined;
-const recorder = { inc: nothing, advanceTo: nothing, remove: nothing, set: nothing, add: nothing, observe: nothing };
+const bound = { inc: nothing, add: nothing, observe: nothing };
+const recorder = { ...bound, advanceTo: nothing, remove: nothing, set: nothing, with: () => bound };
 
 /** Counts nothing, knows no metric and shows none. */
 export function createMetrics(): Metrics {
