@@ -1,4 +1,4 @@
-import { context, trace, type Tracer, type TracerProvider } from '@opentelemetry/api';
+import { context, trace, type Context, type Tracer, type TracerProvider } from '@opentelemetry/api';
 import type { TailSampler } from './tail-sampler.ts';
 import { TraceContext } from './trace-context.ts';
 
@@ -14,6 +14,11 @@ let active: ActiveTracer | undefined;
 /** Undefined while nothing is traced. */
 export function activeTracer(): ActiveTracer | undefined {
   return active;
+}
+
+/** As OpenTelemetry's own, which looks for its manager each time. */
+export function activeContext(): Context {
+  return active === undefined ? context.active() : active.context.active();
 }
 
 /** Makes it OpenTelemetry's, too. @returns undoes that */

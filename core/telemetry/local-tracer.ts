@@ -9,6 +9,7 @@ import {
   type TracerProvider,
 } from '@opentelemetry/api';
 import { LocalSpan, type SpanSource } from './local-span.ts';
+import { spanOf } from './span-context.ts';
 import type { SpanRecord } from './span-record.ts';
 import { SpanRing } from './span-ring.ts';
 import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
@@ -45,7 +46,7 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
   const source: SpanSource = { ids: new TraceIds(), ended: (span) => sampler.ended(span) };
 
   function startSpan(name: string, spanOptions: SpanOptions = {}, parentContext: Context = context.active()): Span {
-    const parent = spanOptions.root === true ? undefined : trace.getSpanContext(parentContext);
+    const parent = spanOptions.root === true ? undefined : spanOf(parentContext)?.spanContext();
     return new LocalSpan(source, name, parent).begin(spanOptions);
   }
 

@@ -1,4 +1,5 @@
-import { context, TraceFlags, type SpanContext } from '@opentelemetry/api';
+import { TraceFlags, type SpanContext } from '@opentelemetry/api';
+import { activeContext } from './active-tracer.ts';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createFinder, createLabelSets, type LabelSets } from './label-sets.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
@@ -186,7 +187,7 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
 }
 
 function keepExemplar(child: HistogramChild, bucket: number, value: number): void {
-  const span = spanOf(context.active())?.spanContext();
+  const span = spanOf(activeContext())?.spanContext();
   if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return;
   const kept = child.exemplars[bucket];
   const timestamp = Date.now() / 1000;

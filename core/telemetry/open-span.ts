@@ -9,7 +9,7 @@ import {
   type Span,
   type SpanOptions,
 } from '@opentelemetry/api';
-import { activeTracer, type ActiveTracer } from './active-tracer.ts';
+import { activeContext, activeTracer, type ActiveTracer } from './active-tracer.ts';
 import { redactText } from './redaction.ts';
 import { SpanInContext, spanOf, unitOf } from './span-context.ts';
 import { spanKindNames, type SpanKindName } from './span-record.ts';
@@ -38,7 +38,7 @@ export class OpenSpan {
   readonly #context: Context;
 
   constructor(name: string, options: OpenSpanOptions) {
-    const parent = options.parent === undefined ? context.active() : toParentContext(options.parent);
+    const parent = options.parent === undefined ? activeContext() : toParentContext(options.parent);
     const joined = begins(options.kind) ? undefined : this.#unitAround(parent);
     this.#isRoot = joined === undefined;
     this.#unit = joined ?? this.#active?.sampler.begin(name);
@@ -48,7 +48,7 @@ export class OpenSpan {
 
   /** Runs `fn` and what it starts in the span. */
   run<T>(fn: () => T): T {
-    return context.with(this.#context, fn);
+    return this.#active === undefined ? context.with(this.#context, fn) : this.#active.context.run(this.#context, fn);
   }
 
   /** The same for `fn` that neither waits nor starts what does, which costs less. */

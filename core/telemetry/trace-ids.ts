@@ -34,5 +34,10 @@ export class TraceIds {
 }
 
 function isInvalid(digits: string, at: number): boolean {
-  return digits.startsWith(invalidTraceId, at) || digits.startsWith(invalidSpanId, at + traceIdDigits);
+  return begins(digits, invalidTraceId, at) || begins(digits, invalidSpanId, at + traceIdDigits);
+}
+
+/** The first digit mostly tells. */
+function begins(digits: string, zeros: string, at: number): boolean {
+  return digits[at] === '0' && digits.startsWith(zeros, at);
 }

@@ -34,9 +34,10 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
     ctx.state.match = match;
     ctx.state.id = open.span.spanContext().traceId;
     kind.active.add(1);
+    let endedAtMs: number | undefined;
     try {
       await open.run(next);
-      open.runAtOnce(() => finish(ctx, kind, open));
+      endedAtMs = open.runAtOnce(() => finish(ctx, kind, open));
     } catch (error) {
       open.span.setAttributes(kind.attributes);
       recordError(open.span, error);
@@ -44,7 +45,7 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
     } finally {
       const { streamBeganAtMs } = ctx.state;
       const waitedMs = streamBeganAtMs === undefined ? undefined : streamBeganAtMs - open.startedAtMs;
-      open.end({ endedAtMs: performance.now(), waitedMs });
+      open.end({ endedAtMs: endedAtMs ?? performance.now(), waitedMs });
       kind.active.add(-1);
     }
   };
@@ -90,10 +91,11 @@ function isForDevices(roles: RouteRoles): boolean {
   return roles.includes('driver') && roles.every((role) => role === 'driver' || role === 'ops');
 }
 
+/** @returns when it ended */
 function createFinish({
   telemetry: { metrics, logger },
   config,
-}: HttpTelemetryOptions): (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => void {
+}: HttpTelemetryOptions): (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => number {
   const slow = metrics.counter('returnit_http_slow_requests_total');
   const failed = metrics.counter('returnit_http_failed_requests_total');
   const log = createRequestLog(logger, config);
@@ -117,6 +119,7 @@ function createFinish({
     if (isSlow) slow.inc(kind.routeLabels);
     if (status >= 500) failed.inc(kind.routeLabels);
     log(ctx, { kind, status, durationMs, isSlow });
+    return nowMs;
   };
 }
 
