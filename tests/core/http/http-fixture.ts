@@ -19,8 +19,9 @@ import type { PluginInstance } from '#core/plugin-instance.ts';
 import type { HandlerCalls, PluginCalls } from '#core/plugin-host/protocol/calls.ts';
 import { createLogger, type Logger } from '#core/telemetry/logger.ts';
 import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
-import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
+import type { Tracing } from '#core/telemetry/tracing.ts';
 import { callCapability } from '../../support/fake-instance.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 export type HandlerInput = HandlerCalls['http.route']['input'];
 export type FakeHandler = (
@@ -135,13 +136,7 @@ export async function startHttpFixture(
     destination: { write: (line) => void logs.push(JSON.parse(line)) },
   });
   const metrics = createMetrics({ labelSetsMax: 500 });
-  const tracing = await startTracing({
-    otlpEndpoint: null,
-    tracesKept: 100,
-    version: '0',
-    environment: 'test',
-    region: 'test',
-  });
+  const tracing = await startTestTracing();
   const authenticator = await createAuthenticator({ config });
   const table = createRouteTable();
   const responseCache = createResponseCache(config, metrics);

@@ -7,10 +7,11 @@ import type { Batcher, BatcherOptions } from '#core/mqtt/batcher.ts';
 import { createBatcher } from '#core/mqtt/batching.ts';
 import { parseVerdicts, toReasonLabel } from '#core/mqtt/batch-handling.ts';
 import { IncomingMessage } from '#core/mqtt/incoming-message.ts';
-import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { withSpan } from '#core/telemetry/tracing.ts';
 import { recordTelemetry } from '../../support/record-telemetry.ts';
 import { createTestTelemetry } from '../plugin-host/test-telemetry.ts';
 import { batcherOptions, until } from './fixture.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 interface Harness {
   readonly batcher: Batcher;
@@ -54,13 +55,7 @@ const accept = (messages: readonly MqttMessage[]): { verdicts: readonly Verdict[
 
 describe('createBatcher()', () => {
   it('gives a batch its own trace, linked to what devices say', async () => {
-    const tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 100,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    const tracing = await startTestTracing();
     const { batcher, acknowledged, deliver } = createHarness();
     const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
     await withSpan('setup', {}, () => {
@@ -84,13 +79,7 @@ describe('createBatcher()', () => {
   });
 
   it('is one line a batch, in its span: for debugging when it went well, a warning when it comes again', async () => {
-    const tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 100,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    const tracing = await startTestTracing();
     const telemetry = createTestTelemetry();
     const { batcher, acknowledged, deliver } = createHarness({ telemetry });
     let failures = 1;

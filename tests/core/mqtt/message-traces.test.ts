@@ -2,23 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import mqtt from 'mqtt';
-import { currentTraceparent, startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { currentTraceparent, withSpan } from '#core/telemetry/tracing.ts';
 import { startExternalNode } from './external-node.ts';
 import { until } from './fixture.ts';
 import { createMosquitto, skipWithoutMosquitto } from './mosquitto.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 describe('publish()', { skip: skipWithoutMosquitto }, () => {
   it('tells a device of which trace a message is, and when it expires', async () => {
     const broker = await createMosquitto();
     await broker.start();
     const node = await startExternalNode({ url: broker.url, nodeId: 'n1' });
-    const tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 10,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    const tracing = await startTestTracing();
     const phone = await mqtt.connectAsync(broker.url, { clientId: 'phone', protocolVersion: 5 });
     try {
       const told: unknown[] = [];

@@ -9,10 +9,11 @@ import { createCallBudget } from '#core/plugin-host/call-budget.ts';
 import { method, type Call, type Capability } from '#core/plugin-host/capability.ts';
 import { createInvoke, type InvokeRequest } from '#core/plugin-host/invoke.ts';
 import { createPermissions } from '#core/plugin-host/permissions/permissions.ts';
-import { startTracing, type Tracing } from '#core/telemetry/tracing.ts';
+import type { Tracing } from '#core/telemetry/tracing.ts';
 import { createFakeInstance } from '../../support/fake-instance.ts';
 import { createFolder } from './plugin-project.ts';
 import { createTestTelemetry } from './test-telemetry.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 export const traceId = '0af7651916cd43dd8448eb211c80319c';
 export const parentId = 'b7ad6b7169203331';
@@ -104,8 +105,7 @@ async function createDoor(t: TestContext, given: DoorOptions & { readonly tracin
 export function useDoors() {
   let tracing: Tracing;
   before(async () => {
-    const place = { version: '1', environment: 'test', region: 'test' };
-    tracing = await startTracing({ otlpEndpoint: null, tracesKept: 1000, ...place });
+    tracing = await startTestTracing();
   });
   after(() => tracing.stop());
   return (t: TestContext, options: DoorOptions = {}) => createDoor(t, { ...options, tracing });

@@ -8,8 +8,9 @@ import { createMetrics } from '#core/telemetry/metrics.ts';
 import { familyName } from '#core/telemetry/metric-name.ts';
 import { collectContainer } from '#core/telemetry/container-collector.ts';
 import { startRuntimeCollector } from '#core/telemetry/runtime-collector.ts';
-import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { withSpan } from '#core/telemetry/tracing.ts';
 import { projectDir } from '../../support/project-copy.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 /** Semantic conventions without our prefix, and the names that every Prometheus dashboard knows. */
 const prefixes = /^(returnit|http_server|http_client|db_client|messaging|nodejs|process)_/;
@@ -90,13 +91,7 @@ describe('catalogue', () => {
 
   it('keeps the trace of the newest observation of every latency', async () => {
     const metrics = createMetrics({ labelSetsMax: 10 });
-    const tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 10,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    const tracing = await startTestTracing();
     const latencies = catalogue.filter(
       ({ type, unit, name }) => type === 'histogram' && unit === 'seconds' && !untraced.has(name),
     );

@@ -5,7 +5,8 @@ import type { LogLevel } from '#core/config/settings-log.ts';
 import { createLogger, type Logger } from '#core/telemetry/logger.ts';
 import { createMetrics } from '#core/telemetry/metrics.ts';
 import { isSensitiveKey, redactText } from '#core/telemetry/redaction.ts';
-import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { withSpan } from '#core/telemetry/tracing.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 function capture(level: LogLevel = 'trace'): {
   logger: Logger;
@@ -42,13 +43,7 @@ describe('createLogger()', () => {
   });
 
   it('adds the ids of the active span, and none outside of one', async () => {
-    const tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 10,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    const tracing = await startTestTracing();
     const { logger, lines } = capture();
     logger.info('outside');
     const span = await withSpan('work', {}, (active) => {

@@ -4,7 +4,8 @@ import { AppError } from '#core/errors/app-error.ts';
 import { catalogue } from '#core/telemetry/catalogue.ts';
 import type { MetricDefinition } from '#core/telemetry/catalogue/definition.ts';
 import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
-import { startTracing, withSpan } from '#core/telemetry/tracing.ts';
+import { withSpan } from '#core/telemetry/tracing.ts';
+import { startTestTracing } from '../../support/test-tracing.ts';
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.3';
 
@@ -194,13 +195,7 @@ describe('render()', () => {
 
   it('carries the trace id of the active span as exemplar, in OpenMetrics alone', async () => {
     const metrics = createMetrics({ labelSetsMax: 10 });
-    const tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 10,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    const tracing = await startTestTracing();
     const traceId = await withSpan('request', {}, (span) => {
       metrics.histogram('http_server_request_duration_seconds').observe({ http_route: '/orders' }, 0.3);
       return span.spanContext().traceId;

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { DomainEvent } from '#plugin-api';
-import { startTracing, withSpan, type Tracing } from '#core/telemetry/tracing.ts';
+import { withSpan, type Tracing } from '#core/telemetry/tracing.ts';
 import { callCapability, createFakeInstance, type FakeInstance } from '../../../support/fake-instance.ts';
 import { createJobFixture, type JobFixture, type Node } from '../../../support/job-fixture.ts';
 import { until } from '../../../support/until.ts';
+import { startTestTracing } from '../../../support/test-tracing.ts';
 
 type Input = { readonly event: DomainEvent<{ n: number }>; readonly tx: string };
 
@@ -15,13 +16,7 @@ describe('createEventsCapability()', () => {
   const sender = createFakeInstance('sender');
 
   before(async () => {
-    tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 1000,
-      version: '0',
-      environment: 'test',
-      region: 'local',
-    });
+    tracing = await startTestTracing();
     fixture = await createJobFixture(['sender', 'receiver', 'third']);
     node = await fixture.startNode();
     await fixture.database.admin.query('create table receiver.handled (event text, n integer)');

@@ -4,9 +4,10 @@ import { AppError } from '#core/errors/app-error.ts';
 import { compileArguments } from '#core/plugin-host/call-arguments.ts';
 import type { Capability } from '#core/plugin-host/capability.ts';
 import { createRepeatCapability } from '#core/plugin-host/capabilities/repeat.ts';
-import { startTracing, withSpan, type Tracing } from '#core/telemetry/tracing.ts';
+import { withSpan, type Tracing } from '#core/telemetry/tracing.ts';
 import { callCapability, createFakeInstance, type FakeInstance } from '../../../support/fake-instance.ts';
 import { createTestTelemetry } from '../test-telemetry.ts';
+import { startTestTracing } from '../../../support/test-tracing.ts';
 
 const everyMs = 15_000;
 
@@ -20,13 +21,7 @@ describe('repeat.start', () => {
 
   beforeEach(async () => {
     mock.timers.enable({ apis: ['setInterval'] });
-    tracing = await startTracing({
-      otlpEndpoint: null,
-      tracesKept: 100,
-      version: '0',
-      environment: 'test',
-      region: 'test',
-    });
+    tracing = await startTestTracing();
     telemetry = createTestTelemetry();
     capability = createRepeatCapability({ telemetry, config: { jobTimeoutMs: 500 } });
     instance = createFakeInstance('orders');
