@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { errorCodes, type ErrorCode } from '#core/errors/codes.ts';
+import type { Logger } from '#core/telemetry/logger.ts';
 import type { RunningTelemetry } from '#core/telemetry/telemetry.ts';
 import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
 import type { Tracing } from '#core/telemetry/tracing.ts';
@@ -39,7 +41,7 @@ export interface OperationsServer {
 interface Reply {
   readonly status: number;
   readonly contentType: string;
-  readonly body: string;
+  readonly body: string | AsyncIterable<string>;
 }
 
 const tracesShown = 100;
@@ -54,6 +56,8 @@ export function createOperationsServer(options: OperationsOptions): OperationsSe
   });
   server.requestTimeout = requestTimeoutMs;
   server.headersTimeout = requestTimeoutMs;
+  // Of one who does not read.
+  server.timeout = requestTimeoutMs;
   server.maxConnections = 64;
   const scrapes = telemetry.metrics.histogram('returnit_metrics_scrape_duration_seconds');
 
@@ -67,14 +71,17 @@ export function createOperationsServer(options: OperationsOptions): OperationsSe
       reply = problem('INTERNAL', `Cannot answer "${path}": see the log`, path);
     }
     const allow = reply.status === 405 ? { allow: 'GET, HEAD' } : {};
+    const { body } = reply;
     response.writeHead(reply.status, {
       'content-type': reply.contentType,
-      'content-length': Buffer.byteLength(reply.body),
+      ...(typeof body === 'string' ? { 'content-length': Buffer.byteLength(body) } : {}),
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
       ...allow,
     });
-    response.end(request.method === 'HEAD' ? undefined : reply.body);
+    if (request.method === 'HEAD') response.end();
+    else if (typeof body === 'string') response.end(body);
+    else await send(body, response, telemetry.logger);
   }
 
   async function route(path: string, request: IncomingMessage): Promise<Reply> {
@@ -95,13 +102,30 @@ export function createOperationsServer(options: OperationsOptions): OperationsSe
   }
 
   async function scrape(accept: string | undefined): Promise<Reply> {
-    const startedAt = performance.now();
-    const { contentType, body } = await telemetry.metrics.render(accept);
-    scrapes.observe({}, (performance.now() - startedAt) / 1000);
-    return { status: 200, contentType, body };
+    const startedAtMs = performance.now();
+    const { contentType, pieces } = await telemetry.metrics.write(accept);
+    const written = (): void => scrapes.observe({}, (performance.now() - startedAtMs) / 1000);
+    return { status: 200, contentType, body: following(pieces, written) };
   }
 
   return { start: () => listen(server, config), stop: () => close(server) };
+}
+
+/** Calls `written` when the last piece is. */
+async function* following(pieces: AsyncIterable<string>, written: () => void): AsyncGenerator<string, void> {
+  yield* pieces;
+  written();
+}
+
+/** What cannot be written to its end is cut off, so that nobody takes it for all there is. */
+async function send(pieces: AsyncIterable<string>, response: ServerResponse, logger: Logger): Promise<void> {
+  try {
+    await pipeline(pieces, response);
+  } catch (error) {
+    // Whoever went away does not miss the rest.
+    if ((error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE') return;
+    logger.error({ component: 'operations', err: error }, 'Cannot write metrics');
+  }
 }
 
 function listTraces(tracing: Tracing): Reply {

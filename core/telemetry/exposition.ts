@@ -5,7 +5,22 @@ import type { MetricFamily, Sample } from './metric-family.ts';
 
 export interface Exposition {
   add(family: MetricFamily): void;
-  render(accept?: string): Promise<{ contentType: string; body: string }>;
+  /** All families, in the format that `accept` prefers. */
+  write(accept?: string): WrittenMetrics;
+}
+
+export interface WrittenMetrics {
+  readonly contentType: string;
+  /** Of the text, as they are written. */
+  readonly pieces: AsyncIterable<string>;
+}
+
+interface Format {
+  readonly registry: Registry;
+  readonly nameOf: (family: MetricFamily) => string;
+  /** Between two families. */
+  readonly gap: string;
+  readonly end: string;
 }
 
 /** Written at once. */
@@ -19,37 +34,43 @@ const turnMs = 4;
  * The values of a family are of one moment; another family's may be of a later one.
  */
 export function createExposition(): Exposition {
-  const text = new Registry<PrometheusContentType>(Registry.PROMETHEUS_CONTENT_TYPE);
-  const openMetrics = new Registry<OpenMetricsContentType>(Registry.OPENMETRICS_CONTENT_TYPE);
+  const text: Format = {
+    registry: new Registry<PrometheusContentType>(Registry.PROMETHEUS_CONTENT_TYPE),
+    nameOf: ({ definition }) => definition.name,
+    gap: '\n\n',
+    end: '\n',
+  };
+  const openMetrics: Format = {
+    registry: new Registry<OpenMetricsContentType>(Registry.OPENMETRICS_CONTENT_TYPE),
+    nameOf: ({ definition }) => familyName(definition),
+    gap: '\n',
+    end: '\n# EOF\n',
+  };
   const families: MetricFamily[] = [];
 
-  async function write(nameOf: (family: MetricFamily) => string, registry: Registry): Promise<string[]> {
-    const written: string[] = [];
+  async function* write({ nameOf, registry, gap, end }: Format): AsyncGenerator<string, void> {
     let turnEndsAtMs = performance.now() + turnMs;
-    for (const family of families) {
+    for (const [index, family] of families.entries()) {
       const name = nameOf(family);
-      let lines = '';
+      const before = index === 0 ? '' : gap;
+      let isBegun = false;
       for (const slice of slicesOf(family.samples())) {
-        const piece = await registry.getMetricsAsString(viewOf(family, name, slice));
-        lines += lines === '' ? piece : `\n${withoutHeader(piece)}`;
+        const lines = await registry.getMetricsAsString(viewOf(family, name, slice));
+        yield isBegun ? `\n${withoutHeader(lines)}` : `${before}${lines}`;
+        isBegun = true;
         turnEndsAtMs = await endTurn(turnEndsAtMs);
       }
-      written.push(lines);
     }
-    return written;
+    yield end;
   }
 
   return {
     add(family) {
       families.push(family);
     },
-    async render(accept) {
-      if (prefersOpenMetrics(accept)) {
-        const written = await write(({ definition }) => familyName(definition), openMetrics);
-        return { contentType: openMetrics.contentType, body: `${written.join('\n')}\n# EOF\n` };
-      }
-      const written = await write(({ definition }) => definition.name, text);
-      return { contentType: text.contentType, body: `${written.join('\n\n')}\n` };
+    write(accept) {
+      const format = prefersOpenMetrics(accept) ? openMetrics : text;
+      return { contentType: format.registry.contentType, pieces: write(format) };
     },
   };
 }

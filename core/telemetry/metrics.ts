@@ -1,15 +1,17 @@
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '#core/errors/app-error.ts';
 import { catalogue } from './catalogue.ts';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createCollectors } from './collectors.ts';
-import { createExposition } from './exposition.ts';
+import { createExposition, type WrittenMetrics } from './exposition.ts';
 import { describeDefinitionProblem, familyName } from './metric-name.ts';
 import { createMetricFamily, type MetricFamily } from './metric-family.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
 import { always, createSeriesBudget, type SeriesBudget } from './series-budget.ts';
 
-export type { Counter, Gauge, Histogram, Labels };
+export type { Counter, Gauge, Histogram, Labels, WrittenMetrics };
 
 export interface Metrics {
   /** @throws {TypeError} when the catalogue has no counter of this name */
@@ -29,6 +31,8 @@ export interface Metrics {
   /** Runs `collect` before each scrape; returns the function that ends this. */
   onCollect(collect: () => void | Promise<void>): () => void;
   /** Prometheus text, or OpenMetrics with exemplars when `accept` prefers it. */
+  write(accept?: string): Promise<WrittenMetrics>;
+  /** The same as one text. */
   render(accept?: string): Promise<{ contentType: string; body: string }>;
 }
 
@@ -102,6 +106,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     options.onCollectError?.(error);
   });
 
+  async function write(accept?: string): Promise<WrittenMetrics> {
+    await collectors.run();
+    return exposition.write(accept);
+  }
+
   return {
     counter,
     gauge: (name) => findRecorder(families, name, 'gauge') as Gauge,
@@ -109,11 +118,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     define,
     definitions: () => [...families.values()].map((family) => family.definition),
     onCollect: (collect) => collectors.add(collect),
-    async render(accept) {
-      await collectors.run();
-      return exposition.render(accept);
-    },
+    write,
+    render: async (accept) => toText(await write(accept)),
   };
+}
+
+async function toText({ contentType, pieces }: WrittenMetrics): Promise<{ contentType: string; body: string }> {
+  return { contentType, body: await text(Readable.from(pieces)) };
 }
 
 function findRecorder(

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate, setTimeout as wait } from 'node:timers/promises';
 import { loadConfig } from '#core/config/config.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import { createOperationsServer, type OperationsServer, type Readiness } from '#core/http/operations.ts';
 import { createTelemetry, type RunningTelemetry } from '#core/telemetry/telemetry.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
+import { until } from '../../support/until.ts';
 
 const quiet = { write: (): void => undefined };
 const config = loadConfig({ OPS_PORT: '0', TRACES_KEPT: '50' });
@@ -40,6 +42,65 @@ describe('createOperationsServer()', () => {
     assert.match(body, /# EOF\n$/);
     assert.match(body, /^returnit_metrics_scrape_duration_seconds_count [1-9]/m);
     assert.match(body, /^returnit_build_info\{version="0",node_version="v26/m);
+  });
+
+  it('cuts a scrape off that cannot be written to its end, and goes on', async () => {
+    async function* failing(): AsyncGenerator<string, void> {
+      yield 'returnit_db_up 1\n';
+      await setImmediate();
+      throw new Error('no more');
+    }
+    const lines: string[] = [];
+    const failed = await createTelemetry(config, {
+      version: '0',
+      logDestination: { write: (line) => void lines.push(line) },
+    });
+    const metrics = { ...failed.metrics, write: async () => ({ contentType: 'text/plain', pieces: failing() }) };
+    const other = createOperationsServer({ config, telemetry: { ...failed, metrics }, readiness: () => readiness() });
+    const address = await other.start();
+    try {
+      const scrape = await fetch(`http://127.0.0.1:${address.port}/metrics`);
+      await assert.rejects(scrape.text());
+      assert.equal((await fetch(`http://127.0.0.1:${address.port}/livez`)).status, 200);
+      assert.match(lines.join(''), /"component":"operations".*Cannot write metrics/);
+    } finally {
+      await other.stop();
+      await failed.stop();
+    }
+  });
+
+  it('says nothing of one who goes away in the middle of a scrape', async () => {
+    let written = 0;
+    async function* endless(): AsyncGenerator<string, void> {
+      for (;;) {
+        written += 1;
+        yield 'x'.repeat(65_536);
+        await setImmediate();
+      }
+    }
+    const lines: string[] = [];
+    const watched = await createTelemetry(config, {
+      version: '0',
+      logDestination: { write: (line) => void lines.push(line) },
+    });
+    const metrics = { ...watched.metrics, write: async () => ({ contentType: 'text/plain', pieces: endless() }) };
+    const other = createOperationsServer({ config, telemetry: { ...watched, metrics }, readiness: () => readiness() });
+    const address = await other.start();
+    try {
+      const leaving = new AbortController();
+      await fetch(`http://127.0.0.1:${address.port}/metrics`, { signal: leaving.signal });
+      leaving.abort();
+      const isOver = async (): Promise<boolean> => {
+        const before = written;
+        await wait(50);
+        return written === before;
+      };
+      await until('nothing more is written', isOver);
+      assert.deepEqual(lines, []);
+    } finally {
+      await other.stop();
+      await watched.stop();
+    }
   });
 
   it('is alive whatever its readiness is', async () => {

@@ -1,5 +1,7 @@
+import { Readable } from 'node:stream';
 import type { Metrics } from '#core/telemetry/metrics.ts';
 
+const contentType = 'text/plain; version=0.0.4; charset=utf-8';
 const nothing = (): void => undefined;
 const bound = { inc: nothing, add: nothing, observe: nothing };
 const recorder = { ...bound, advanceTo: nothing, remove: nothing, set: nothing, with: () => bound };
@@ -13,6 +15,7 @@ export function createMetrics(): Metrics {
     define: nothing,
     definitions: () => [],
     onCollect: () => nothing,
-    render: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4; charset=utf-8', body: '' }),
+    write: () => Promise.resolve({ contentType, pieces: Readable.from([]) }),
+    render: () => Promise.resolve({ contentType, body: '' }),
   };
 }
