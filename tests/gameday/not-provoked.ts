@@ -4,9 +4,3 @@ export const notProvoked: Readonly<Record<string, string>> = {
   MonitoringDown:
     'of what it is about the game day has Prometheus and Alertmanager alone, without which it would see no alert',
 };
-
-/**
- * Faults that are written, are done as the others are, and were not seen to pass on the machine that they were written on, which
- * had much else to do: what they expect is not proved yet. Whoever sees one pass takes it from here.
- */
-export const notYetSeen: readonly string[] = ['budget-trickle'];
