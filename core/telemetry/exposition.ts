@@ -25,6 +25,8 @@ interface Format {
 
 /** Written at once. */
 const sliceSamples = 250;
+/** Most families are a few lines: each would be a packet of its own. */
+const pieceLengthMin = 16 * 1024;
 /** Then others get their turn: ten thousand series are tens of milliseconds of work. */
 const turnMs = 4;
 
@@ -50,18 +52,23 @@ export function createExposition(): Exposition {
 
   async function* write({ nameOf, registry, gap, end }: Format): AsyncGenerator<string, void> {
     let turnEndsAtMs = performance.now() + turnMs;
+    let piece = '';
     for (const [index, family] of families.entries()) {
       const name = nameOf(family);
-      const before = index === 0 ? '' : gap;
+      if (index > 0) piece += gap;
       let isBegun = false;
       for (const slice of slicesOf(family.samples())) {
         const lines = await registry.getMetricsAsString(viewOf(family, name, slice));
-        yield isBegun ? `\n${withoutHeader(lines)}` : `${before}${lines}`;
+        piece += isBegun ? `\n${withoutHeader(lines)}` : lines;
         isBegun = true;
+        if (piece.length >= pieceLengthMin) {
+          yield piece;
+          piece = '';
+        }
         turnEndsAtMs = await endTurn(turnEndsAtMs);
       }
     }
-    yield end;
+    yield piece + end;
   }
 
   return {

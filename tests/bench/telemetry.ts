@@ -1,5 +1,5 @@
 import { median, type BenchResult } from './report.ts';
-import { compareSides, middle, type ComparedSides } from './telemetry/requests.ts';
+import { compareSides, type ComparedSides, type PairedRound, type Round } from './telemetry/requests.ts';
 import { measureScrapes, type Scrape, type ScrapedCore } from './telemetry/scrapes.ts';
 
 const ratioMin = 0.9;
@@ -13,13 +13,13 @@ const blockedMaxMs = 25;
 export async function benchTelemetry(): Promise<BenchResult> {
   const scraped = await measureScrapes();
   const compared = await compareSides();
-  const ratio = pairedRatio(compared, 'ours');
-  const { ours, noOps } = compared.rounds;
+  const { ours } = compared.rounds;
+  const ratio = pairedRatio(ours, perSecond);
   return {
     bench: 'telemetry',
     unit: 'requests/s',
-    ours: middle(ours, ({ perSecond }) => perSecond),
-    baseline: middle(noOps, ({ perSecond }) => perSecond),
+    ours: median(ours.map(({ side }) => side.perSecond)),
+    baseline: median(ours.map(({ baseline }) => baseline.perSecond)),
     ratio,
     figures: { ...figuresOf(compared), ...scrapeFigures(scraped) },
     verdicts: [
@@ -33,28 +33,33 @@ export async function benchTelemetry(): Promise<BenchResult> {
   };
 }
 
-/** Of each round with the one beside it: the machine's own speed changes from one second to the next. */
-function pairedRatio({ rounds }: ComparedSides, side: 'ours' | 'exporting'): number {
-  return median(rounds[side].map(({ perSecond }, round) => perSecond / (rounds.noOps[round]?.perSecond ?? Number.NaN)));
+const perSecond = (round: Round): number => round.perSecond;
+/** Of the processor, which is the more the better, as requests are. */
+const perCpuSecond = ({ cpuUs }: Round): number => 1e6 / cpuUs;
+
+/** Of each round with the one at the same time: the machine's own speed changes from one second to the next. */
+function pairedRatio(rounds: readonly PairedRound[], of: (round: Round) => number): number {
+  return median(rounds.map(({ side, baseline }) => of(side) / of(baseline)));
 }
 
-function figuresOf(compared: ComparedSides): BenchResult['figures'] {
-  const { ours, noOps, exporting } = compared.rounds;
-  const cpu = (side: typeof ours): number => middle(side, ({ cpuUs }) => cpuUs);
+function figuresOf({ rounds, ...exported }: ComparedSides): BenchResult['figures'] {
+  const { ours, exporting } = rounds;
+  const middle = (of: 'p99Ms' | 'cpuUs', pairs: readonly PairedRound[], which: keyof PairedRound = 'side'): number =>
+    median(pairs.map((pair) => pair[which][of]));
   return {
-    p99_ms: middle(ours, ({ p99Ms }) => p99Ms),
-    baseline_p99_ms: middle(noOps, ({ p99Ms }) => p99Ms),
-    cpu_us_per_request: cpu(ours),
-    baseline_cpu_us_per_request: cpu(noOps),
-    cpu_ratio: cpu(noOps) / cpu(ours),
-    exporting_requests_per_s: middle(exporting, ({ perSecond }) => perSecond),
-    exporting_ratio: pairedRatio(compared, 'exporting'),
-    exporting_p99_ms: middle(exporting, ({ p99Ms }) => p99Ms),
-    exporting_cpu_us_per_request: cpu(exporting),
-    exporting_cpu_ratio: cpu(noOps) / cpu(exporting),
-    exporting_received_share: compared.receivedShare,
-    exporting_spans_per_request: compared.spansPerRequest,
-    exporting_bytes_per_request: compared.exportedBytesPerRequest,
+    p99_ms: middle('p99Ms', ours),
+    baseline_p99_ms: middle('p99Ms', ours, 'baseline'),
+    cpu_us_per_request: middle('cpuUs', ours),
+    baseline_cpu_us_per_request: middle('cpuUs', ours, 'baseline'),
+    cpu_ratio: pairedRatio(ours, perCpuSecond),
+    exporting_requests_per_s: median(exporting.map(({ side }) => side.perSecond)),
+    exporting_ratio: pairedRatio(exporting, perSecond),
+    exporting_p99_ms: middle('p99Ms', exporting),
+    exporting_cpu_us_per_request: middle('cpuUs', exporting),
+    exporting_cpu_ratio: pairedRatio(exporting, perCpuSecond),
+    exporting_received_share: exported.receivedShare,
+    exporting_spans_per_request: exported.spansPerRequest,
+    exporting_bytes_per_request: exported.exportedBytesPerRequest,
   };
 }
 

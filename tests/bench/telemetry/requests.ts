@@ -14,37 +14,66 @@ export interface Round {
   readonly cpuUs: number;
 }
 
+/** Of two sides at once. */
+export interface PairedRound {
+  readonly side: Round;
+  readonly baseline: Round;
+}
+
+export type ComparedName = Exclude<SideName, 'noOps'>;
+
 export interface ComparedSides {
-  readonly rounds: Readonly<Record<SideName, readonly Round[]>>;
+  readonly rounds: Readonly<Record<ComparedName, readonly PairedRound[]>>;
   /** Of the requests that `exporting` has counted: those whose span has reached the receiver. */
   readonly receivedShare: number;
   readonly spansPerRequest: number;
   readonly exportedBytesPerRequest: number;
 }
 
-const connections = 32;
+/** To each side. */
+const connections = 16;
 /** A number, not a time: on a busy machine, too, the code is compiled before it is measured. */
-const warmUpRequests = 10_000;
+const warmUpRequests = 20_000;
 const spanName = 'GET /orders/{orderId}';
 
-/** Authenticated GET of one order, as `http` has it, from each side in turn. `--rounds=`, `--seconds=` of each. */
+/**
+ * Authenticated GET of one order, as `http` has it, from a side and the baseline at once: what slows the machine down for a
+ * while slows down both. Processes of the same code differ, too, so there are several of each, one after another.
+ * `--starts=`, `--rounds=` of each start, `--seconds=` of each round.
+ */
 export async function compareSides(): Promise<ComparedSides> {
+  const starts: ComparedSides[] = [];
+  for (let start = 0; start < numberFlag('starts', 3); start += 1) starts.push(await compareOnce());
+  return {
+    rounds: {
+      ours: starts.flatMap(({ rounds }) => rounds.ours),
+      exporting: starts.flatMap(({ rounds }) => rounds.exporting),
+    },
+    receivedShare: Math.min(...starts.map(({ receivedShare }) => receivedShare)),
+    spansPerRequest: median(starts.map(({ spansPerRequest }) => spansPerRequest)),
+    exportedBytesPerRequest: median(starts.map(({ exportedBytesPerRequest }) => exportedBytesPerRequest)),
+  };
+}
+
+async function compareOnce(): Promise<ComparedSides> {
   const started = await startSides();
   try {
     const asked = { ours: 0, noOps: 0, exporting: 0 };
-    const rounds: Record<SideName, Round[]> = { ours: [], noOps: [], exporting: [] };
+    const rounds: Record<ComparedName, PairedRound[]> = { ours: [], exporting: [] };
     const ask = async (name: SideName, length: Length): Promise<Round> => {
       const { round, requests } = await load(started.sides[name], length);
       asked[name] += requests;
-      // What was received is read now, not in the round of another.
-      await started.receiver.read();
       return round;
     };
     for (const name of sideNames) await ask(name, { amount: warmUpRequests });
+    const length = { duration: numberFlag('seconds', 5) };
     for (let round = 0; round < numberFlag('rounds', 5); round += 1) {
-      // Each is first, second and last in turn.
-      const turn = sideNames.map((_, index) => sideNames[(index + round) % sideNames.length] as SideName);
-      for (const name of turn) rounds[name].push(await ask(name, { duration: numberFlag('seconds', 8) }));
+      for (const name of ['ours', 'exporting'] as const) {
+        const [side, baseline] = await Promise.all([ask(name, length), ask('noOps', length)]);
+        rounds[name].push({ side, baseline });
+        // What was received is read now, not in the round of another.
+        await started.receiver.read();
+      }
     }
     const counted = await readCounts(started.sides, asked);
     return { rounds, ...(await countReceived(started, counted.exporting)) };
@@ -98,9 +127,4 @@ async function countReceived({ sides, receiver }: Sides, requests: number): Prom
     spansPerRequest: spans / requests,
     exportedBytesPerRequest: bytes / requests,
   };
-}
-
-/** The middle of one figure of a side. */
-export function middle(rounds: readonly Round[], of: (round: Round) => number): number {
-  return median(rounds.map(of));
 }
