@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 
-const poolBytes = 3072;
+/** For 64 spans: a span that is kept keeps their text. */
+const poolBytes = 1536;
 export const traceIdDigits = 32;
 export const spanIdDigits = 16;
 const digitsTaken = traceIdDigits + spanIdDigits;
@@ -8,7 +9,7 @@ const invalidTraceId = '0'.repeat(traceIdDigits);
 const invalidSpanId = '0'.repeat(spanIdDigits);
 
 /**
- * Random ids of W3C Trace Context in lower-case hex. Random bytes are drawn for a hundred at a time, and an id is a part
+ * Random ids of W3C Trace Context in lower-case hex. Random bytes are drawn for many at a time, and an id is a part
  * of their text, which is cut out when somebody asks for it: most are never read.
  */
 export class TraceIds {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { trace } from '@opentelemetry/api';
+import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { createLocalTracer } from '#core/telemetry/local-tracer.ts';
 import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
 import { parseTraceparent } from '#core/telemetry/traceparent.ts';
@@ -157,6 +157,40 @@ describe('createLocalTracer()', () => {
     assert.equal(local.finished(), 10);
     for (const span of local.recentSpans()) assert.ok(trace.isSpanContextValid({ ...span, traceFlags: 1 }));
     assert.equal(new Set(local.recentSpans().map((span) => span.spanId)).size, 3);
+  });
+
+  it('keeps of each span all that it said, in the places of earlier ones', () => {
+    const local = createLocalTracer({ spansMax: 4 });
+    const tracer = local.provider.getTracer('test');
+    const known = new Set<string>();
+    for (let index = 0; index < 300; index += 1) {
+      const parent = tracer.startSpan(`parent ${index}`, { kind: SpanKind.SERVER, startTime: 1000 + index });
+      parent
+        .setAttributes({ index })
+        .addEvent('seen', { index })
+        .end(1000.5 + index);
+      const child = tracer.startSpan(
+        `child ${index}`,
+        { attributes: { of: index }, startTime: 1000 + index },
+        trace.setSpan(ROOT_CONTEXT, parent),
+      );
+      child.setStatus({ code: SpanStatusCode.ERROR, message: 'no' }).end(1002 + index);
+      const { traceId, spanId } = parent.spanContext();
+      const [of, inIt] = local.recentSpans().slice(-2);
+      assert.deepEqual([of?.traceId, of?.spanId, of?.parentSpanId], [traceId, spanId, undefined]);
+      assert.deepEqual([of?.name, of?.kind, of?.durationMs, of?.status], [`parent ${index}`, 'server', 0.5, 'unset']);
+      assert.deepEqual([of?.attributes, of?.events.map(({ attributes }) => attributes)], [{ index }, [{ index }]]);
+      assert.equal(Date.parse(of?.startedAt ?? ''), Math.floor(performance.timeOrigin + 1000 + index));
+      assert.deepEqual(
+        [inIt?.traceId, inIt?.parentSpanId, inIt?.spanId],
+        [traceId, spanId, child.spanContext().spanId],
+      );
+      assert.deepEqual([inIt?.name, inIt?.kind, inIt?.durationMs], [`child ${index}`, 'internal', 2]);
+      assert.deepEqual([inIt?.status, inIt?.attributes, inIt?.events], ['error', { of: index }, []]);
+      for (const id of [traceId, spanId, child.spanContext().spanId]) known.add(id);
+    }
+    assert.equal(known.size, 900);
+    assert.equal(local.recentSpans().length, 4);
   });
 
   it('keeps nothing when told so', () => {
