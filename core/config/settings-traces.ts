@@ -10,7 +10,8 @@ export const traceSettings = {
   ),
   tracesKept: integer('TRACES_KEPT', 2000, { description: 'Spans kept in memory when there is no receiver' }),
   tracesTailKept: integer('TRACES_TAIL_KEPT', 2000, {
-    description: 'And beside them, of requests, jobs and batches that failed or were slow',
+    description:
+      'And beside them, of requests, jobs and batches that failed or were slow; when both are 0, traces have ids and no spans',
   }),
   tracesSampleRatio: share(
     'TRACES_SAMPLE_RATIO',

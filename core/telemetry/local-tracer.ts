@@ -2,8 +2,10 @@ import {
   context,
   ROOT_CONTEXT,
   trace,
+  TraceFlags,
   type Context,
   type Span,
+  type SpanContext,
   type SpanOptions,
   type Tracer,
   type TracerProvider,
@@ -13,7 +15,7 @@ import { spanOf } from './span-context.ts';
 import type { SpanRecord } from './span-record.ts';
 import { SpanRing } from './span-ring.ts';
 import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
-import { TraceIds } from './trace-ids.ts';
+import { spanIdDigits, traceIdDigits, TraceIds } from './trace-ids.ts';
 
 export interface LocalTracer {
   readonly provider: TracerProvider;
@@ -30,7 +32,7 @@ export interface LocalTracerOptions extends SamplingOptions {
   readonly tailMax?: number;
 }
 
-/** Records spans in memory and keeps the newest; the SDK would cost more than the requests it is to explain. */
+/** Records spans in memory and keeps the newest, or none, where none are to be kept; the SDK would cost more than the requests it is to explain. */
 export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
   const newest = new SpanRing<LocalSpan>(options.spansMax);
   const tail = new SpanRing<LocalSpan>(options.tailMax ?? 0);
@@ -43,11 +45,12 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
     },
     options,
   );
+  const isKeeping = options.spansMax > 0 || (options.tailMax ?? 0) > 0;
   const source: SpanSource = { ids: new TraceIds(), ended: (span) => sampler.ended(span) };
 
   function startSpan(name: string, spanOptions: SpanOptions = {}, parentContext: Context = context.active()): Span {
     const parent = spanOptions.root === true ? undefined : spanOf(parentContext)?.spanContext();
-    return new LocalSpan(source, name, parent).begin(spanOptions);
+    return isKeeping ? new LocalSpan(source, name, parent).begin(spanOptions) : unrecorded(source.ids, parent);
   }
 
   const tracer: Tracer = {
@@ -76,4 +79,15 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
         .map((span) => span.toRecord());
     },
   };
+}
+
+/** Has ids for log lines and for whoever is called, and nothing to look at. */
+function unrecorded(ids: TraceIds, parent: SpanContext | undefined): Span {
+  const at = ids.next();
+  const spanAt = at + traceIdDigits;
+  return trace.wrapSpanContext({
+    traceId: parent?.traceId ?? ids.digits.slice(at, spanAt),
+    spanId: ids.digits.slice(spanAt, spanAt + spanIdDigits),
+    traceFlags: TraceFlags.NONE,
+  });
 }

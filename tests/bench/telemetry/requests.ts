@@ -46,7 +46,8 @@ export async function compareSides(): Promise<ComparedSides> {
   for (let start = 0; start < numberFlag('starts', 3); start += 1) starts.push(await compareOnce());
   return {
     rounds: {
-      ours: starts.flatMap(({ rounds }) => rounds.ours),
+      apiOnly: starts.flatMap(({ rounds }) => rounds.apiOnly),
+      inMemory: starts.flatMap(({ rounds }) => rounds.inMemory),
       exporting: starts.flatMap(({ rounds }) => rounds.exporting),
     },
     receivedShare: Math.min(...starts.map(({ receivedShare }) => receivedShare)),
@@ -58,8 +59,8 @@ export async function compareSides(): Promise<ComparedSides> {
 async function compareOnce(): Promise<ComparedSides> {
   const started = await startSides();
   try {
-    const asked = { ours: 0, noOps: 0, exporting: 0 };
-    const rounds: Record<ComparedName, PairedRound[]> = { ours: [], exporting: [] };
+    const asked = { apiOnly: 0, inMemory: 0, exporting: 0, noOps: 0 };
+    const rounds: Record<ComparedName, PairedRound[]> = { apiOnly: [], inMemory: [], exporting: [] };
     const ask = async (name: SideName, length: Length): Promise<Round> => {
       const { round, requests } = await load(started.sides[name], length);
       asked[name] += requests;
@@ -68,7 +69,7 @@ async function compareOnce(): Promise<ComparedSides> {
     for (const name of sideNames) await ask(name, { amount: warmUpRequests });
     const length = { duration: numberFlag('seconds', 5) };
     for (let round = 0; round < numberFlag('rounds', 5); round += 1) {
-      for (const name of ['ours', 'exporting'] as const) {
+      for (const name of ['apiOnly', 'inMemory', 'exporting'] as const) {
         const [side, baseline] = await Promise.all([ask(name, length), ask('noOps', length)]);
         rounds[name].push({ side, baseline });
         // What was received is read now, not in the round of another.
@@ -107,11 +108,11 @@ async function readCounts(
   sides: Sides['sides'],
   asked: Readonly<Record<SideName, number>>,
 ): Promise<Readonly<Record<SideName, number>>> {
-  const counts = { ours: 0, noOps: 0, exporting: 0 };
+  const counts = { apiOnly: 0, inMemory: 0, exporting: 0, noOps: 0 };
   for (const name of sideNames) {
     const { counted, metrics, traces } = await readTelemetry(sides[name].core.addresses.ops, '/orders/{orderId}');
     const isRight = name === 'noOps' ? metrics === 0 : counted >= asked[name];
-    if (!isRight || traces > 0 !== (name === 'ours'))
+    if (!isRight || traces > 0 !== (name === 'inMemory'))
       throw new Error(`Cannot compare: ${name} answered ${asked[name]}, counted ${counted} and keeps ${traces} traces`);
     counts[name] = counted;
   }

@@ -6,10 +6,13 @@ import { startCore, type CoreProcess } from '../../support/core-process.ts';
 import { book, placeOf } from '../../support/journey.ts';
 import { startSpanCounter, type SpanCounter } from './span-counter.ts';
 
-/** `ours`: as it is shipped; `noOps`: with nothing in place of its telemetry; `exporting`: every span by the SDK to a receiver. */
-export type SideName = 'ours' | 'noOps' | 'exporting';
+/**
+ * What is traced: `apiOnly` has trace ids and records no span, `inMemory` keeps the newest (the default), `exporting` sends every
+ * span to a receiver by the SDK; `noOps` has nothing in place of all telemetry.
+ */
+export type SideName = 'apiOnly' | 'inMemory' | 'exporting' | 'noOps';
 
-export const sideNames: readonly SideName[] = ['ours', 'noOps', 'exporting'];
+export const sideNames: readonly SideName[] = ['apiOnly', 'inMemory', 'exporting', 'noOps'];
 
 export interface Side {
   readonly core: CoreProcess;
@@ -35,7 +38,7 @@ const queueMax = 200_000;
 /** One caller sends all requests: they are counted as ever, and none is refused. */
 const readsPerMinute = 1_000_000_000;
 
-/** Three platforms in processes of their own, each with its own Postgres and one order booked. */
+/** Platforms in processes of their own, each with its own Postgres and one order booked. */
 export async function startSides(): Promise<Sides> {
   const dataDirs: string[] = [];
   const receiver = await startSpanCounter();
@@ -54,7 +57,8 @@ export async function startSides(): Promise<Sides> {
   }
   const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, TRACES_QUEUE_MAX: String(queueMax) };
   const sides = {
-    ours: await startSide({}),
+    apiOnly: await startSide({ environment: { TRACES_KEPT: '0', TRACES_TAIL_KEPT: '0' } }),
+    inMemory: await startSide({}),
     noOps: await startSide({ nodeFlags: withoutTelemetry }),
     exporting: await startSide({ environment }),
   };

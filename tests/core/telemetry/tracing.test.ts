@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import { handlerTrace } from '#core/telemetry/handler-trace.ts';
 import { createLocalTracer } from '#core/telemetry/local-tracer.ts';
+import { createMetrics } from '#core/telemetry/metrics.ts';
 import { toTraceSummaries, toTraceTree } from '#core/telemetry/trace-tree.ts';
 import { parseTraceparent } from '#core/telemetry/traceparent.ts';
 import {
@@ -145,6 +147,32 @@ describe('startTracing()', () => {
   });
 });
 
+describe('traces without spans', () => {
+  it('go on from span to span, to other traces and past failures, and leave no exemplar', async () => {
+    const tracing = await startTracing({ ...options, tracesKept: 0, tracesTailKept: 0 });
+    const metrics = createMetrics({ labelSetsMax: 10 });
+    await assert.rejects(
+      withSpan('request', { kind: 'server', parent: remote }, async () => {
+        const own = currentTraceparent() ?? '';
+        assert.match(own, /^00-0af7651916cd43dd8448eb211c80319c-[0-9a-f]{16}-00$/);
+        const handler = handlerTrace();
+        const other = `00-${'4'.repeat(32)}-${'5'.repeat(16)}-01`;
+        assert.match(handler?.continue(other) ?? '', /^00-4{32}-[0-9a-f]{16}-00$/);
+        handler?.end(null);
+        await withSpan('inner', { parent: own }, () => {
+          assert.equal(currentTraceparent()?.split('-')[1], own.split('-')[1]);
+          metrics.histogram('http_server_request_duration_seconds').observe({}, 0.1);
+        });
+        throw new Error('no');
+      }),
+    );
+    assert.deepEqual(tracing.recentSpans(), []);
+    assert.ok(tracing.counts().every(({ total }) => total === 0));
+    assert.doesNotMatch((await metrics.render('application/openmetrics-text')).body, / # \{/);
+    await tracing.stop();
+  });
+});
+
 describe('createLocalTracer()', () => {
   it('keeps the newest spans, oldest first, and the ids of W3C', () => {
     const local = createLocalTracer({ spansMax: 3 });
@@ -193,10 +221,24 @@ describe('createLocalTracer()', () => {
     assert.equal(local.recentSpans().length, 4);
   });
 
-  it('keeps nothing when told so', () => {
+  it('makes ids and records nothing when nothing is to be kept', () => {
     const local = createLocalTracer({ spansMax: 0 });
-    local.provider.getTracer('test').startSpan('a').end();
-    assert.deepEqual(local.recentSpans(), []);
+    const tracer = local.provider.getTracer('test');
+    const parent = tracer.startSpan('parent', { attributes: { a: 1 } });
+    const child = tracer.startSpan('child', {}, trace.setSpan(ROOT_CONTEXT, parent));
+    const [of, inIt] = [parent.spanContext(), child.spanContext()];
+    assert.ok(trace.isSpanContextValid(of) && trace.isSpanContextValid(inIt));
+    assert.equal(inIt.traceId, of.traceId);
+    assert.notEqual(inIt.spanId, of.spanId);
+    assert.deepEqual([parent.isRecording(), of.traceFlags], [false, 0]);
+    child.end();
+    parent.end();
+    assert.deepEqual([local.recentSpans(), local.finished()], [[], 0]);
+  });
+
+  it('records when only what failed or was slow is to be kept', () => {
+    const local = createLocalTracer({ spansMax: 0, tailMax: 1 });
+    assert.ok(local.provider.getTracer('test').startSpan('a').isRecording());
   });
 
   it('bounds attributes, events, links and texts, and ignores what comes after the end', () => {
