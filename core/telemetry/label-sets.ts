@@ -161,7 +161,7 @@ function insert<Child>(root: Level<Child>, values: readonly string[], child: Chi
   level.set(values.at(-1) ?? '', child);
 }
 
-/** As `find()`, and makes nothing. */
+/** As `find()`, without a list of values to be made: it runs on every recording. */
 function lookUp<Child>(root: Level<Child>, names: readonly string[], labels: Labels): Child | undefined {
   let level: Level<Child> | Child = root;
   for (let index = 0; index < names.length; index += 1) {

@@ -15,7 +15,7 @@ import {
 import { redactAttributes, redactText } from './redaction.ts';
 import { spanKindNames, type SpanRecord } from './span-record.ts';
 import type { Keepable } from './span-ring.ts';
-import { spanIdDigits, traceIdDigits, type TraceIds } from './trace-ids.ts';
+import { spanIdAt, traceIdAt, type TraceIds } from './trace-ids.ts';
 
 const attributesMax = 64;
 const eventsMax = 16;
@@ -92,6 +92,7 @@ export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
     return copy;
   }
 
+  /** Of one that has ended: to whom its attributes belong is of no account. */
   become(other: LocalSpan): void {
     this.#digits = other.#digits;
     this.#at = other.#at;
@@ -102,20 +103,17 @@ export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
     this.#startedAtMs = other.#startedAtMs;
     this.#endedAtMs = other.#endedAtMs;
     this.#attributes = other.#attributes;
-    this.#attributesOwned = other.#attributesOwned;
-    this.#attributesCount = other.#attributesCount;
     this.#events = other.#events;
     this.#links = other.#links;
     this.#status = other.#status;
   }
 
   get traceId(): string {
-    return this.#parentTraceId ?? this.#digits.slice(this.#at, this.#at + traceIdDigits);
+    return this.#parentTraceId ?? traceIdAt(this.#digits, this.#at);
   }
 
   get spanId(): string {
-    const at = this.#at + traceIdDigits;
-    return this.#digits.slice(at, at + spanIdDigits);
+    return spanIdAt(this.#digits, this.#at);
   }
 
   spanContext(): SpanContext {

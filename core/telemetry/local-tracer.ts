@@ -15,7 +15,7 @@ import { spanOf } from './span-context.ts';
 import type { SpanRecord } from './span-record.ts';
 import { SpanRing } from './span-ring.ts';
 import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
-import { spanIdDigits, traceIdDigits, TraceIds } from './trace-ids.ts';
+import { spanIdAt, traceIdAt, TraceIds } from './trace-ids.ts';
 
 export interface LocalTracer {
   readonly provider: TracerProvider;
@@ -32,7 +32,10 @@ export interface LocalTracerOptions extends SamplingOptions {
   readonly tailMax?: number;
 }
 
-/** Records spans in memory and keeps the newest, or none, where none are to be kept; the SDK would cost more than the requests it is to explain. */
+/**
+ * Records spans in memory and keeps the newest; the SDK would cost more than the requests it is to explain. Where none are to
+ * be kept, none is recorded.
+ */
 export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
   const newest = new SpanRing<LocalSpan>(options.spansMax);
   const tail = new SpanRing<LocalSpan>(options.tailMax ?? 0);
@@ -84,10 +87,9 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
 /** Has ids for log lines and for whoever is called, and nothing to look at. */
 function unrecorded(ids: TraceIds, parent: SpanContext | undefined): Span {
   const at = ids.next();
-  const spanAt = at + traceIdDigits;
   return trace.wrapSpanContext({
-    traceId: parent?.traceId ?? ids.digits.slice(at, spanAt),
-    spanId: ids.digits.slice(spanAt, spanAt + spanIdDigits),
+    traceId: parent?.traceId ?? traceIdAt(ids.digits, at),
+    spanId: spanIdAt(ids.digits, at),
     traceFlags: TraceFlags.NONE,
   });
 }

@@ -11,7 +11,7 @@ import { createMetricFamily, type MetricFamily } from './metric-family.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
 import { always, createSeriesBudget, type SeriesBudget } from './series-budget.ts';
 
-export type { Counter, Gauge, Histogram, Labels, WrittenMetrics };
+export type { Counter, Gauge, Histogram, Labels };
 
 export interface Metrics {
   /** @throws {TypeError} when the catalogue has no counter of this name */

@@ -13,7 +13,7 @@ import { activeContext, activeTracer, type ActiveTracer } from './active-tracer.
 import { redactText } from './redaction.ts';
 import { SpanInContext, spanOf, unitOf } from './span-context.ts';
 import { spanKindNames, type SpanKindName } from './span-record.ts';
-import type { EndedPart, TraceUnit } from './tail-sampler.ts';
+import type { TraceUnit } from './tail-sampler.ts';
 import { parseTraceparent, toParentContext } from './traceparent.ts';
 
 export interface OpenSpanOptions {
@@ -66,7 +66,7 @@ export class OpenSpan {
       isRoot: this.#isRoot,
       waitedMs: waitedMs ?? endedAtMs - this.startedAtMs,
       endedAtMs,
-    } satisfies EndedPart);
+    });
   }
 
   #unitAround(parent: Context): TraceUnit | undefined {

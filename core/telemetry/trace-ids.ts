@@ -2,8 +2,8 @@ import { randomFillSync } from 'node:crypto';
 
 /** For 64 spans: a span that is kept keeps their text. */
 const poolBytes = 1536;
-export const traceIdDigits = 32;
-export const spanIdDigits = 16;
+const traceIdDigits = 32;
+const spanIdDigits = 16;
 const digitsTaken = traceIdDigits + spanIdDigits;
 const invalidTraceId = '0'.repeat(traceIdDigits);
 const invalidSpanId = '0'.repeat(spanIdDigits);
@@ -32,6 +32,16 @@ export class TraceIds {
     // All zeros is the invalid id; it is as likely as any other.
     return isInvalid(this.#digits, at) ? this.next() : at;
   }
+}
+
+/** @param at as `next()` has told */
+export function traceIdAt(digits: string, at: number): string {
+  return digits.slice(at, at + traceIdDigits);
+}
+
+/** @param at as `next()` has told */
+export function spanIdAt(digits: string, at: number): string {
+  return digits.slice(at + traceIdDigits, at + digitsTaken);
 }
 
 function isInvalid(digits: string, at: number): boolean {
