@@ -44,7 +44,7 @@ function pairedRatio(rounds: readonly PairedRound[], of: (round: Round) => numbe
 
 function figuresOf({ rounds, ...exported }: ComparedSides): BenchResult['figures'] {
   return {
-    ...costOf('', rounds.apiOnly),
+    ...costOf('api_only_', rounds.apiOnly),
     ...costOf('in_memory_', rounds.inMemory),
     ...costOf('exporting_', rounds.exporting),
     exporting_received_share: exported.receivedShare,

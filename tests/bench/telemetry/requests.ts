@@ -4,7 +4,15 @@ import { numberFlag } from '../flags.ts';
 import { cpuOfTree } from '../process-cpu.ts';
 import { median } from '../report.ts';
 import { readTelemetry } from './read-telemetry.ts';
-import { sideNames, startSides, type Side, type SideName, type Sides } from './sides.ts';
+import {
+  comparedNames,
+  sideNames,
+  startSides,
+  type ComparedName,
+  type Side,
+  type SideName,
+  type Sides,
+} from './sides.ts';
 
 export interface Round {
   readonly perSecond: number;
@@ -19,8 +27,6 @@ export interface PairedRound {
   readonly side: Round;
   readonly baseline: Round;
 }
-
-export type ComparedName = Exclude<SideName, 'noOps'>;
 
 export interface ComparedSides {
   readonly rounds: Readonly<Record<ComparedName, readonly PairedRound[]>>;
@@ -69,7 +75,7 @@ async function compareOnce(): Promise<ComparedSides> {
     for (const name of sideNames) await ask(name, { amount: warmUpRequests });
     const length = { duration: numberFlag('seconds', 5) };
     for (let round = 0; round < numberFlag('rounds', 5); round += 1) {
-      for (const name of ['apiOnly', 'inMemory', 'exporting'] as const) {
+      for (const name of comparedNames) {
         const [side, baseline] = await Promise.all([ask(name, length), ask('noOps', length)]);
         rounds[name].push({ side, baseline });
         // What was received is read now, not in the round of another.

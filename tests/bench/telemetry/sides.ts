@@ -10,9 +10,11 @@ import { startSpanCounter, type SpanCounter } from './span-counter.ts';
  * What is traced: `apiOnly` has trace ids and records no span, `inMemory` keeps the newest (the default), `exporting` sends every
  * span to a receiver by the SDK; `noOps` has nothing in place of all telemetry.
  */
-export type SideName = 'apiOnly' | 'inMemory' | 'exporting' | 'noOps';
+export const comparedNames = ['apiOnly', 'inMemory', 'exporting'] as const;
+export type ComparedName = (typeof comparedNames)[number];
+export type SideName = ComparedName | 'noOps';
 
-export const sideNames: readonly SideName[] = ['apiOnly', 'inMemory', 'exporting', 'noOps'];
+export const sideNames: readonly SideName[] = [...comparedNames, 'noOps'];
 
 export interface Side {
   readonly core: CoreProcess;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { setImmediate, setTimeout as wait } from 'node:timers/promises';
 import { loadConfig } from '#core/config/config.ts';
 import { AppError } from '#core/errors/app-error.ts';
@@ -10,6 +10,25 @@ import { until } from '../../support/until.ts';
 
 const quiet = { write: (): void => undefined };
 const config = loadConfig({ OPS_PORT: '0', TRACES_KEPT: '50' });
+
+/** A server whose scrape is these pieces. @returns `lines`: of its log */
+async function startWriting(
+  t: TestContext,
+  pieces: AsyncIterable<string>,
+): Promise<{ url: string; lines: readonly string[] }> {
+  const lines: string[] = [];
+  const logDestination = { write: (line: string): void => void lines.push(line) };
+  const telemetry = await createTelemetry(config, { version: '0', logDestination });
+  const metrics = { ...telemetry.metrics, write: async () => ({ contentType: 'text/plain', pieces }) };
+  const readiness = (): Readiness => ({ ready: true, checks: {} });
+  const server = createOperationsServer({ config, telemetry: { ...telemetry, metrics }, readiness });
+  const { port } = await server.start();
+  t.after(async () => {
+    await server.stop();
+    await telemetry.stop();
+  });
+  return { url: `http://127.0.0.1:${port}`, lines };
+}
 
 describe('createOperationsServer()', () => {
   let telemetry: RunningTelemetry;
@@ -44,32 +63,20 @@ describe('createOperationsServer()', () => {
     assert.match(body, /^returnit_build_info\{version="0",node_version="v26/m);
   });
 
-  it('cuts a scrape off that cannot be written to its end, and goes on', async () => {
+  it('cuts a scrape off that cannot be written to its end, and goes on', async (t) => {
     async function* failing(): AsyncGenerator<string, void> {
       yield 'returnit_db_up 1\n';
       await setImmediate();
       throw new Error('no more');
     }
-    const lines: string[] = [];
-    const failed = await createTelemetry(config, {
-      version: '0',
-      logDestination: { write: (line) => void lines.push(line) },
-    });
-    const metrics = { ...failed.metrics, write: async () => ({ contentType: 'text/plain', pieces: failing() }) };
-    const other = createOperationsServer({ config, telemetry: { ...failed, metrics }, readiness: () => readiness() });
-    const address = await other.start();
-    try {
-      const scrape = await fetch(`http://127.0.0.1:${address.port}/metrics`);
-      await assert.rejects(scrape.text());
-      assert.equal((await fetch(`http://127.0.0.1:${address.port}/livez`)).status, 200);
-      assert.match(lines.join(''), /"component":"operations".*Cannot write metrics/);
-    } finally {
-      await other.stop();
-      await failed.stop();
-    }
+    const { url, lines } = await startWriting(t, failing());
+    const scrape = await fetch(`${url}/metrics`);
+    await assert.rejects(scrape.text());
+    assert.equal((await fetch(`${url}/livez`)).status, 200);
+    assert.match(lines.join(''), /"component":"operations".*Cannot write metrics/);
   });
 
-  it('says nothing of one who goes away in the middle of a scrape', async () => {
+  it('says nothing of one who goes away in the middle of a scrape', async (t) => {
     let written = 0;
     async function* endless(): AsyncGenerator<string, void> {
       for (;;) {
@@ -78,29 +85,17 @@ describe('createOperationsServer()', () => {
         await setImmediate();
       }
     }
-    const lines: string[] = [];
-    const watched = await createTelemetry(config, {
-      version: '0',
-      logDestination: { write: (line) => void lines.push(line) },
-    });
-    const metrics = { ...watched.metrics, write: async () => ({ contentType: 'text/plain', pieces: endless() }) };
-    const other = createOperationsServer({ config, telemetry: { ...watched, metrics }, readiness: () => readiness() });
-    const address = await other.start();
-    try {
-      const leaving = new AbortController();
-      await fetch(`http://127.0.0.1:${address.port}/metrics`, { signal: leaving.signal });
-      leaving.abort();
-      const isOver = async (): Promise<boolean> => {
-        const before = written;
-        await wait(50);
-        return written === before;
-      };
-      await until('nothing more is written', isOver);
-      assert.deepEqual(lines, []);
-    } finally {
-      await other.stop();
-      await watched.stop();
-    }
+    const { url, lines } = await startWriting(t, endless());
+    const leaving = new AbortController();
+    await fetch(`${url}/metrics`, { signal: leaving.signal });
+    leaving.abort();
+    const isOver = async (): Promise<boolean> => {
+      const before = written;
+      await wait(50);
+      return written === before;
+    };
+    await until('nothing more is written', isOver);
+    assert.deepEqual(lines, []);
   });
 
   it('is alive whatever its readiness is', async () => {

@@ -3,37 +3,12 @@ import { describe, it } from 'node:test';
 import { AppError } from '#core/errors/app-error.ts';
 import { catalogue } from '#core/telemetry/catalogue.ts';
 import type { MetricDefinition } from '#core/telemetry/catalogue/definition.ts';
-import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
+import { createMetrics } from '#core/telemetry/metrics.ts';
 import { withSpan } from '#core/telemetry/tracing.ts';
 import { startTestTracing } from '../../support/test-tracing.ts';
+import { createTestMetrics, definition, valueOf } from './metrics-fixture.ts';
 
 const openMetrics = 'application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.3';
-
-async function valueOf(metrics: Metrics, series: string): Promise<number | undefined> {
-  const { body } = await metrics.render();
-  const line = body.split('\n').find((candidate) => candidate.startsWith(`${series} `));
-  return line === undefined ? undefined : Number(line.slice(series.length + 1));
-}
-
-function definition(changes: Partial<MetricDefinition> = {}): MetricDefinition {
-  return {
-    name: 'returnit_tours_total',
-    type: 'counter',
-    help: 'Tours',
-    unit: 'tours',
-    labels: ['plugin'],
-    owner: 'drivers',
-    ...changes,
-  };
-}
-
-/** Metrics of the test's own, so that it does not depend on what the catalogue holds. */
-function createTestMetrics(labelSetsMax: number): Metrics {
-  const metrics = createMetrics({ labelSetsMax });
-  metrics.define(definition({ name: 'returnit_ends_total', labels: ['reason'] }));
-  metrics.define(definition({ name: 'returnit_seats', type: 'gauge' }));
-  return metrics;
-}
 
 describe('createMetrics()', () => {
   it('shows every known label set and every unlabelled counter at 0 from the start', async () => {
@@ -115,67 +90,6 @@ describe('createMetrics()', () => {
     assert.throws(() => metrics.counter('returnit_jobs_total').inc({}, -1), RangeError);
     assert.throws(() => metrics.gauge('returnit_db_up').set({}, Number.NaN), TypeError);
     assert.throws(() => metrics.histogram('returnit_mqtt_batch_size').observe({}, Infinity), TypeError);
-  });
-});
-
-describe('the cap of label sets', () => {
-  it('counts what is over it as `other` and says of which metric', async () => {
-    const metrics = createTestMetrics(3);
-    const closed = metrics.counter('returnit_ends_total');
-    for (const reason of ['a', 'b', 'c', 'd', 'e', 'a']) closed.inc({ reason });
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), 2);
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="d"}'), undefined);
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 2);
-    const dropped = 'returnit_metric_labelsets_dropped_total{metric="returnit_ends_total"}';
-    assert.equal(await valueOf(metrics, dropped), 2);
-  });
-
-  it('leaves the other plugins their half and keeps the name of the one that is over', async () => {
-    const metrics = createMetrics({ labelSetsMax: 10 });
-    const jobs = metrics.counter('returnit_jobs_total');
-    for (let index = 0; index < 100; index += 1)
-      jobs.inc({ plugin: 'greedy', queue: `q${index}`, outcome: 'completed' });
-    jobs.inc({ plugin: 'modest', queue: 'q', outcome: 'completed' });
-    assert.equal(await valueOf(metrics, 'returnit_jobs_total{plugin="greedy",queue="other",outcome="other"}'), 95);
-    assert.equal(await valueOf(metrics, 'returnit_jobs_total{plugin="modest",queue="q",outcome="completed"}'), 1);
-  });
-
-  it('holds for what is recorded by labels that were given before, also when there is room later', async () => {
-    const metrics = createTestMetrics(2);
-    const ends = metrics.counter('returnit_ends_total');
-    const [a, b] = [ends.with({ reason: 'a' }), ends.with({ reason: 'b' })];
-    ends.inc({ reason: 'c' });
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), undefined);
-    a.inc();
-    a.inc(2);
-    b.inc();
-    b.inc();
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), 3);
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 2);
-    const dropped = 'returnit_metric_labelsets_dropped_total{metric="returnit_ends_total"}';
-    assert.equal(await valueOf(metrics, dropped), 2);
-    for (const reason of ['a', 'c']) ends.remove({ reason });
-    b.inc();
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="b"}'), 1);
-    a.inc();
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), undefined);
-    assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 3);
-  });
-
-  it('does not keep values of any length', async () => {
-    const metrics = createTestMetrics(10);
-    metrics.counter('returnit_ends_total').inc({ reason: 'x'.repeat(1e6) });
-    const { body } = await metrics.render();
-    assert.ok(body.length < 200_000);
-  });
-
-  it('gives a removed label set its place back', async () => {
-    const metrics = createTestMetrics(1);
-    const watchers = metrics.gauge('returnit_seats');
-    watchers.set({ plugin: 'a' }, 1);
-    watchers.remove({ plugin: 'a' });
-    watchers.set({ plugin: 'b' }, 1);
-    assert.equal(await valueOf(metrics, 'returnit_seats{plugin="b"}'), 1);
   });
 });
 

@@ -1,17 +1,8 @@
 /** How many series there can be at most, whatever is recorded. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { MetricDefinition } from '#core/telemetry/catalogue/definition.ts';
 import { createMetrics, type Metrics } from '#core/telemetry/metrics.ts';
-
-const definition = (changes: Partial<MetricDefinition> & Pick<MetricDefinition, 'name'>): MetricDefinition => ({
-  type: 'counter',
-  help: 'Tours',
-  unit: 'tours',
-  labels: ['plugin'],
-  owner: 'drivers',
-  ...changes,
-});
+import { definition } from './metrics-fixture.ts';
 
 async function linesOf(metrics: Metrics): Promise<readonly string[]> {
   return (await metrics.render()).body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
