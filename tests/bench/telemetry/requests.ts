@@ -15,8 +15,6 @@ import {
 } from './sides.ts';
 
 export interface Round {
-  readonly perSecond: number;
-  readonly p50Ms: number;
   readonly p99Ms: number;
   /** Of the core and its plugin, without Postgres and the receiver of spans. */
   readonly cpuUs: number;
@@ -101,9 +99,8 @@ async function load({ core, url, token }: Side, length: Length): Promise<{ round
     const statuses = JSON.stringify(result.statusCodeStats);
     throw new Error(`Cannot compare: ${url} answered ${statuses}, and ${result.errors} requests failed`);
   }
-  const { requests: rate, latency } = result;
   const cpuUs = (cpu() - before) / requests;
-  return { round: { perSecond: rate.average, p50Ms: latency.p50, p99Ms: latency.p99, cpuUs }, requests };
+  return { round: { p99Ms: result.latency.p99, cpuUs }, requests };
 }
 
 /**
