@@ -49,6 +49,7 @@ export interface OrdersRig {
   reach(status: 'created' | 'scheduled' | 'assigned' | 'on_the_way' | 'pickup_failed' | 'picked_up'): Promise<string>;
   act(principal: Principal, orderId: unknown, verb: string, body?: object): Promise<Reply>;
   get(orderId: unknown): Promise<ShownOrder>;
+  /** In the order in which they were published. */
   eventsOf(orderId: unknown): { readonly name: string; readonly data: Readonly<Record<string, unknown>> }[];
   stop(): Promise<void>;
 }
@@ -97,7 +98,8 @@ export async function createOrdersRig(): Promise<OrdersRig> {
       assert.equal(reply.status, 200);
       return reply.body as unknown as ShownOrder;
     },
-    eventsOf: (orderId) => data.sent.filter((entry) => entry.data['orderId'] === orderId),
+    eventsOf: (orderId) =>
+      data.sent.filter((entry) => entry.data['orderId'] === orderId).toSorted((a, b) => a.place - b.place),
     stop: () => data.stop(),
   };
   return rig;

@@ -9,7 +9,11 @@ export interface Sent {
   readonly name: string;
   readonly data: Readonly<Record<string, unknown>>;
   readonly options?: SendOptions | undefined;
+  /** Its place among all that was handed over. Of two that commit at once, either may be heard of first. */
+  readonly place: number;
 }
+
+let places = 0;
 
 export async function migrate(pool: Pool, plugin: string): Promise<void> {
   const folder = new URL(`../../../plugins/${plugin}/migrations/`, import.meta.url);
@@ -46,9 +50,9 @@ export function createAdapter(pool: Pool, sent: Pick<Sent[], 'push'>): Database 
 }
 
 function toTransaction(client: PoolClient, pending: Sent[]): Transaction {
-  const add = (entry: Sent): Promise<void> => {
+  const add = (entry: Omit<Sent, 'place'>): Promise<void> => {
     // What crosses the process boundary is JSON.
-    pending.push(JSON.parse(JSON.stringify(entry)) as Sent);
+    pending.push(JSON.parse(JSON.stringify({ ...entry, place: (places += 1) })) as Sent);
     return Promise.resolve();
   };
   return {
