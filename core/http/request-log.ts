@@ -1,10 +1,12 @@
 import type { Config } from '#core/config/settings.ts';
 import type { Logger } from '#core/telemetry/logger.ts';
+import type { OpenSpan } from '#core/telemetry/open-span.ts';
 import { idsOf, toLoggedMs, wideEvent } from '#core/telemetry/wide-event.ts';
 import type { HttpContext } from './http-context.ts';
 import type { RequestKind } from './request-kind.ts';
 
 export interface FinishedRequest {
+  readonly open: OpenSpan;
   readonly kind: RequestKind;
   readonly status: number;
   readonly durationMs: number;
@@ -31,7 +33,9 @@ export function createRequestLog(
     const level = levelOf(ctx, request);
     const log = loggerOf(request.kind.plugin);
     if (!log.isLevelEnabled(level)) return;
-    log[level](wideEvent(toFields(ctx, request)), messageOf(ctx, request, httpSlowRequestMs));
+    request.open.runAtOnce(() =>
+      log[level](wideEvent(toFields(ctx, request)), messageOf(ctx, request, httpSlowRequestMs)),
+    );
   };
 }
 

@@ -6,7 +6,7 @@ import { TraceContext } from './trace-context.ts';
 export interface ActiveTracer {
   readonly tracer: Tracer;
   readonly context: TraceContext;
-  readonly sampler: Pick<TailSampler<never>, 'begin' | 'handOut' | 'unitOf' | 'end'>;
+  readonly sampler: Pick<TailSampler<never>, 'begin' | 'handOut' | 'unitOf' | 'decide' | 'end'>;
 }
 
 let active: ActiveTracer | undefined;

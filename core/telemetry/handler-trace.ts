@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { context, SpanKind, type Context, type Span } from '@opentelemetry/api';
 import { activeTracer } from './active-tracer.ts';
 import type { Failure } from './follow.ts';
@@ -63,7 +64,7 @@ export class HandlerTrace {
       if (failure !== null) recordError(span, failure.error);
       const sampler = activeTracer()?.sampler;
       if (unit === undefined || sampler === undefined) span.end(endedAtMs);
-      else sampler.end({ span, unit, isRoot: false, waitedMs: 0, endedAtMs });
+      else sampler.end(unit, span, endedAtMs);
     }
   }
 }

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import {
   SpanKind,
   SpanStatusCode,
@@ -15,7 +16,7 @@ import {
 import { redactAttributes, redactText } from './redaction.ts';
 import { spanKindNames, type SpanRecord } from './span-record.ts';
 import type { Keepable } from './span-ring.ts';
-import { spanIdAt, traceIdAt, type TraceIds } from './trace-ids.ts';
+import { SpanIds, type TraceIds } from './trace-ids.ts';
 
 const attributesMax = 64;
 const eventsMax = 16;
@@ -45,14 +46,9 @@ export interface SpanSource {
  * A span that keeps what it is given, within limits; nearly all is formatted and redacted when somebody reads it. It is
  * its own context, too: every request makes one, and few are ever read.
  */
-export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
+export class LocalSpan extends SpanIds implements Span, SpanContext, Keepable<LocalSpan> {
   readonly traceFlags = TraceFlags.SAMPLED;
   readonly #source: SpanSource;
-  /** In which its ids stand. */
-  #digits: string;
-  #at: number;
-  /** Of the trace that it goes on with. */
-  #parentTraceId: string | undefined;
   #parentSpanId: string | undefined;
   #name: string;
   #kind: SpanKind = SpanKind.INTERNAL;
@@ -69,11 +65,9 @@ export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
   #status: SpanStatus | undefined;
 
   constructor(source: SpanSource, name: string, parent: SpanContext | undefined) {
+    super(source.ids, parent?.traceId);
     this.#source = source;
-    this.#at = source.ids.next();
-    this.#digits = source.ids.digits;
     this.#name = name;
-    this.#parentTraceId = parent?.traceId;
     this.#parentSpanId = parent?.spanId;
   }
 
@@ -94,9 +88,7 @@ export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
 
   /** Of one that has ended: to whom its attributes belong is of no account. */
   become(other: LocalSpan): void {
-    this.#digits = other.#digits;
-    this.#at = other.#at;
-    this.#parentTraceId = other.#parentTraceId;
+    this.takeIds(other);
     this.#parentSpanId = other.#parentSpanId;
     this.#name = other.#name;
     this.#kind = other.#kind;
@@ -106,14 +98,6 @@ export class LocalSpan implements Span, SpanContext, Keepable<LocalSpan> {
     this.#events = other.#events;
     this.#links = other.#links;
     this.#status = other.#status;
-  }
-
-  get traceId(): string {
-    return this.#parentTraceId ?? traceIdAt(this.#digits, this.#at);
-  }
-
-  get spanId(): string {
-    return spanIdAt(this.#digits, this.#at);
   }
 
   spanContext(): SpanContext {

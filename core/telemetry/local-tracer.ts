@@ -2,10 +2,8 @@ import {
   context,
   ROOT_CONTEXT,
   trace,
-  TraceFlags,
   type Context,
   type Span,
-  type SpanContext,
   type SpanOptions,
   type Tracer,
   type TracerProvider,
@@ -15,7 +13,8 @@ import { spanOf } from './span-context.ts';
 import type { SpanRecord } from './span-record.ts';
 import { SpanRing } from './span-ring.ts';
 import { TailSampler, type SamplingOptions } from './tail-sampler.ts';
-import { spanIdAt, traceIdAt, TraceIds } from './trace-ids.ts';
+import { TraceIds } from './trace-ids.ts';
+import { UnrecordedSpan } from './unrecorded-span.ts';
 
 export interface LocalTracer {
   readonly provider: TracerProvider;
@@ -53,7 +52,9 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
 
   function startSpan(name: string, spanOptions: SpanOptions = {}, parentContext: Context = context.active()): Span {
     const parent = spanOptions.root === true ? undefined : spanOf(parentContext)?.spanContext();
-    return isKeeping ? new LocalSpan(source, name, parent).begin(spanOptions) : unrecorded(source.ids, parent);
+    return isKeeping
+      ? new LocalSpan(source, name, parent).begin(spanOptions)
+      : new UnrecordedSpan(source.ids, parent?.traceId);
   }
 
   const tracer: Tracer = {
@@ -82,14 +83,4 @@ export function createLocalTracer(options: LocalTracerOptions): LocalTracer {
         .map((span) => span.toRecord());
     },
   };
-}
-
-/** Has ids for log lines and for whoever is called, and nothing to look at. */
-function unrecorded(ids: TraceIds, parent: SpanContext | undefined): Span {
-  const at = ids.next();
-  return trace.wrapSpanContext({
-    traceId: parent?.traceId ?? traceIdAt(ids.digits, at),
-    spanId: spanIdAt(ids.digits, at),
-    traceFlags: TraceFlags.NONE,
-  });
 }

@@ -1,4 +1,4 @@
-import { TraceFlags, type SpanContext } from '@opentelemetry/api';
+import { TraceFlags, type Span, type SpanContext } from '@opentelemetry/api';
 import { activeContext } from './active-tracer.ts';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createFinder, createLabelSets, type LabelSets } from './label-sets.ts';
@@ -153,13 +153,15 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
     if (!Number.isFinite(value))
       throw new TypeError(`Cannot record metric "${definition.name}": ${value} is not a finite number`);
   };
-  const observe = (child: HistogramChild, value: number): void => {
+  const observe = (child: HistogramChild, value: number, span?: Span): void => {
     let bucket = 0;
     while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
     child.counts[bucket] = (child.counts[bucket] as number) + 1;
     child.sum += value;
     child.count += 1;
-    if (exemplars) keepExemplar(child, bucket, value);
+    if (!exemplars) return;
+    const context = (span ?? spanOf(activeContext()))?.spanContext();
+    if (isSampled(context)) child.exemplars[bucket] = toTraced(child.exemplars[bucket], context, value);
   };
   const histogram: Histogram = {
     observe(labels, value) {
@@ -169,9 +171,9 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
     with(labels) {
       const find = createFinder(sets, labels);
       return {
-        observe(value) {
+        observe(value, span) {
           assertFinite(value);
-          observe(find(), value);
+          observe(find(), value, span);
         },
       };
     },
@@ -186,18 +188,18 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
   };
 }
 
-function keepExemplar(child: HistogramChild, bucket: number, value: number): void {
-  const span = spanOf(activeContext())?.spanContext();
-  if (span === undefined || (span.traceFlags & TraceFlags.SAMPLED) === 0) return;
-  const kept = child.exemplars[bucket];
+/** In the place of the earlier one. */
+function toTraced(earlier: Traced | undefined, span: SpanContext, value: number): Traced {
   const timestamp = Date.now() / 1000;
-  if (kept === undefined) {
-    child.exemplars[bucket] = { span, value, timestamp };
-    return;
-  }
-  kept.span = span;
-  kept.value = value;
-  kept.timestamp = timestamp;
+  if (earlier === undefined) return { span, value, timestamp };
+  earlier.span = span;
+  earlier.value = value;
+  earlier.timestamp = timestamp;
+  return earlier;
+}
+
+function isSampled(span: SpanContext | undefined): span is SpanContext {
+  return span !== undefined && (span.traceFlags & TraceFlags.SAMPLED) !== 0;
 }
 
 function toExemplar({ span, value, timestamp }: Traced): NonNullable<Sample['exemplar']> {

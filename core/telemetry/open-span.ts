@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import {
   context,
   SpanKind,
@@ -26,66 +27,65 @@ export interface OpenSpanOptions {
   readonly links?: readonly string[];
 }
 
-/** A new span and the context in which it is the active one. Whoever opens it ends it. */
-export class OpenSpan {
-  readonly span: Span;
+/** A new span, and the context in which it is the active one. Whoever opens it ends it. */
+export class OpenSpan extends SpanInContext {
   /** On the clock of `performance.now()`. */
-  readonly startedAtMs = performance.now();
-  readonly #active: ActiveTracer | undefined = activeTracer();
-  readonly #unit: TraceUnit | undefined;
+  readonly startedAtMs: number;
+  readonly #active: ActiveTracer | undefined;
   /** Whether the unit begins with it. */
   readonly #isRoot: boolean;
-  readonly #context: Context;
 
   constructor(name: string, options: OpenSpanOptions) {
+    const startedAtMs = performance.now();
+    const active = activeTracer();
     const parent = options.parent === undefined ? activeContext() : toParentContext(options.parent);
-    const joined = begins(options.kind) ? undefined : this.#unitAround(parent);
+    const joined = begins(options.kind) ? undefined : unitAround(parent, active);
+    const span = (active?.tracer ?? trace.getTracer('returnit')).startSpan(
+      name,
+      toSpanOptions(options, startedAtMs),
+      parent,
+    );
+    super(parent, span, joined ?? active?.sampler.begin(name));
+    this.startedAtMs = startedAtMs;
+    this.#active = active;
     this.#isRoot = joined === undefined;
-    this.#unit = joined ?? this.#active?.sampler.begin(name);
-    this.span = this.#start(name, options, parent);
-    this.#context = new SpanInContext(parent, this.span, this.#unit);
   }
 
   /** Runs `fn` and what it starts in the span. */
   run<T>(fn: () => T): T {
-    return this.#active === undefined ? context.with(this.#context, fn) : this.#active.context.run(this.#context, fn);
+    return this.#active === undefined ? context.with(this, fn) : this.#active.context.run(this, fn);
   }
 
   /** The same for `fn` that neither waits nor starts what does, which costs less. */
   runAtOnce<T>(fn: () => T): T {
-    return this.#active === undefined ? this.run(fn) : this.#active.context.during(this.#context, fn);
+    return this.#active === undefined ? this.run(fn) : this.#active.context.during(this, fn);
   }
 
-  /** @param ended `waitedMs`: how long somebody waited for it, where that is not until its end */
-  end({ endedAtMs, waitedMs }: { readonly endedAtMs: number; readonly waitedMs?: number | undefined }): void {
-    const unit = this.#unit;
-    if (this.#active === undefined || unit === undefined) return this.span.end(endedAtMs);
-    this.#active.sampler.end({
-      span: this.span,
-      unit,
-      isRoot: this.#isRoot,
-      waitedMs: waitedMs ?? endedAtMs - this.startedAtMs,
-      endedAtMs,
-    });
+  /** @param waitedMs - how long somebody waited for it, where that is not until its end */
+  end(endedAtMs: number, waitedMs: number = endedAtMs - this.startedAtMs): void {
+    const { span, unit } = this;
+    if (this.#active === undefined || unit === undefined) return span.end(endedAtMs);
+    const { sampler } = this.#active;
+    if (this.#isRoot) sampler.decide(unit, span, waitedMs);
+    sampler.end(unit, span, endedAtMs);
   }
+}
 
-  #unitAround(parent: Context): TraceUnit | undefined {
-    const unit = unitOf(parent);
-    if (unit !== undefined) return unit;
-    const span = spanOf(parent);
-    return span === undefined ? undefined : this.#active?.sampler.unitOf(span.spanContext().spanId);
-  }
+function unitAround(parent: Context, active: ActiveTracer | undefined): TraceUnit | undefined {
+  const unit = unitOf(parent);
+  if (unit !== undefined) return unit;
+  const span = spanOf(parent);
+  return span === undefined ? undefined : active?.sampler.unitOf(span.spanContext().spanId);
+}
 
-  #start(name: string, { kind, attributes, links }: OpenSpanOptions, parent: Context): Span {
-    const tracer = this.#active?.tracer ?? trace.getTracer('returnit');
-    const options: SpanOptions = {
-      kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
-      startTime: this.startedAtMs,
-    };
-    if (attributes !== undefined) options.attributes = attributes;
-    if (links !== undefined) options.links = toLinks(links);
-    return tracer.startSpan(name, options, parent);
-  }
+function toSpanOptions({ kind, attributes, links }: OpenSpanOptions, startTime: number): SpanOptions {
+  const options: SpanOptions = {
+    kind: typeof kind === 'string' ? spanKindNames.indexOf(kind) : (kind ?? SpanKind.INTERNAL),
+    startTime,
+  };
+  if (attributes !== undefined) options.attributes = attributes;
+  if (links !== undefined) options.links = toLinks(links);
+  return options;
 }
 
 /** A request, a job or a batch is a unit of its own, also where it continues a trace. */

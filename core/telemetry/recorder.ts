@@ -1,3 +1,5 @@
+import type { Span } from '@opentelemetry/api';
+
 export type Labels = Readonly<Record<string, string>>;
 
 /** `with(labels)`: the same for one label set, which is found once. It does not exist before its first value. */
@@ -22,5 +24,6 @@ export interface Gauge {
 export interface Histogram {
   /** The trace id of the active span becomes the bucket's exemplar where the catalogue says so. */
   observe(labels: Labels, value: number): void;
-  with(labels: Labels): { observe(value: number): void };
+  /** @param span - in which it was. @default the active one */
+  with(labels: Labels): { observe(value: number, span?: Span): void };
 }

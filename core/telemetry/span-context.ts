@@ -10,19 +10,20 @@ const unitKey = createContextKey('ReturnIt trace unit');
  * is in it for every span. Everybody reads it as any other context.
  */
 export class SpanInContext implements Context {
+  readonly span: Span;
+  /** What the span is a part of. */
+  readonly unit: TraceUnit | undefined;
   readonly #parent: Context;
-  readonly #span: Span;
-  readonly #unit: TraceUnit | undefined;
 
   constructor(parent: Context, span: Span, unit?: TraceUnit) {
     this.#parent = parent;
-    this.#span = span;
-    this.#unit = unit;
+    this.span = span;
+    this.unit = unit;
   }
 
   getValue(key: symbol): unknown {
-    if (key === spanKey) return this.#span;
-    return key === unitKey ? this.#unit : this.#parent.getValue(key);
+    if (key === spanKey) return this.span;
+    return key === unitKey ? this.unit : this.#parent.getValue(key);
   }
 
   setValue(key: symbol, value: unknown): Context {
@@ -34,7 +35,7 @@ export class SpanInContext implements Context {
   }
 
   #copy(): Context {
-    return this.#parent.setValue(spanKey, this.#span).setValue(unitKey, this.#unit);
+    return this.#parent.setValue(spanKey, this.span).setValue(unitKey, this.unit);
   }
 }
 

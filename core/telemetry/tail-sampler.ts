@@ -36,17 +36,6 @@ export interface TraceUnit {
   otherTraceIds: Set<string> | undefined;
 }
 
-/** The part of a request, job or batch that is over. */
-export interface EndedPart {
-  readonly span: Span;
-  readonly unit: TraceUnit;
-  /** Whether it is the span that the unit began with. */
-  readonly isRoot: boolean;
-  /** How long somebody waited for it. */
-  readonly waitedMs: number;
-  readonly endedAtMs: number;
-}
-
 const unitSpansMax = 1000;
 const followedMax = 1000;
 /** Spans that others were told of, and whose children come with a traceparent alone. */
@@ -93,9 +82,8 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
     return this.#handedOut.get(spanId);
   }
 
-  /** Ends a span of a unit; with its first one, the unit is decided about. */
-  end({ span, unit, isRoot, waitedMs, endedAtMs }: EndedPart): void {
-    if (isRoot) this.#decide(unit, span, waitedMs);
+  /** Ends a span of a unit. Before its first one ends, the unit is to be decided about. */
+  end(unit: TraceUnit, span: Span, endedAtMs: number): void {
     const outer = this.#ending;
     this.#ending = unit;
     try {
@@ -103,6 +91,22 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
     } finally {
       this.#ending = outer;
     }
+  }
+
+  /** The unit is over: what it held is kept or dropped. @param waitedMs - how long somebody waited for its first span */
+  decide(unit: TraceUnit, root: Span, waitedMs: number): void {
+    const verdict = this.#judge(unit, root, waitedMs);
+    unit.verdict = verdict;
+    if (verdict !== null) {
+      root.setAttribute('returnit.kept', verdict);
+      this.#follow(root.spanContext().traceId);
+      for (const traceId of unit.otherTraceIds ?? []) this.#follow(traceId);
+    }
+    if (unit.held === undefined) return;
+    const held = unit.held as S[];
+    unit.held = undefined;
+    this.#held -= held.length;
+    for (const span of held) this.#settle(span, this.#isSampled(span), verdict);
   }
 
   /** To be told of every span that has ended. */
@@ -132,21 +136,6 @@ export class TailSampler<S extends { spanContext(): SpanContext }> {
       if (!isSampled) this.kept[verdict] += 1;
       this.#sink.tail(span, isSampled);
     } else if (!isSampled) this.dropped.unsampled += 1;
-  }
-
-  #decide(unit: TraceUnit, root: Span, waitedMs: number): void {
-    const verdict = this.#judge(unit, root, waitedMs);
-    unit.verdict = verdict;
-    if (verdict !== null) {
-      root.setAttribute('returnit.kept', verdict);
-      this.#follow(root.spanContext().traceId);
-      for (const traceId of unit.otherTraceIds ?? []) this.#follow(traceId);
-    }
-    if (unit.held === undefined) return;
-    const held = unit.held as S[];
-    unit.held = undefined;
-    this.#held -= held.length;
-    for (const span of held) this.#settle(span, this.#isSampled(span), verdict);
   }
 
   #judge(unit: TraceUnit, root: Span, waitedMs: number): TailReason | null {

@@ -1,18 +1,22 @@
 import { randomFillSync } from 'node:crypto';
 
-/** For 64 spans: a span that is kept keeps their text. */
-const poolBytes = 1536;
+/** For 512 spans: asking for random bytes costs more than the bytes do. */
+const randomBytes = 12_288;
+/** Of these, what is text at a time, for 64 spans: a span that is kept keeps their text. */
+const textBytes = 1536;
 const traceIdDigits = 32;
 const spanIdDigits = 16;
 const digitsTaken = traceIdDigits + spanIdDigits;
-const invalidTraceId = '0'.repeat(traceIdDigits);
-const invalidSpanId = '0'.repeat(spanIdDigits);
+/** All zeros is the invalid id, of a span and, twice as long, of a trace. */
+const invalid = '0'.repeat(spanIdDigits);
 
 /**
  * Random ids of W3C Trace Context in lower-case hex. Random bytes are drawn for many at a time, and an id is a part
  * of their text, which is cut out when somebody asks for it: most are never read.
  */
 export class TraceIds {
+  readonly #random = Buffer.alloc(randomBytes);
+  #randomUsed = randomBytes;
   #digits = '';
   #used = 0;
 
@@ -24,31 +28,51 @@ export class TraceIds {
   /** @returns where in `digits` a new trace id begins, and behind it a span id */
   next(): number {
     if (this.#used + digitsTaken > this.#digits.length) {
-      this.#digits = randomFillSync(Buffer.allocUnsafe(poolBytes)).toString('hex');
+      this.#digits = this.#nextDigits();
       this.#used = 0;
     }
     const at = this.#used;
     this.#used += digitsTaken;
-    // All zeros is the invalid id; it is as likely as any other.
-    return isInvalid(this.#digits, at) ? this.next() : at;
+    return at;
+  }
+
+  #nextDigits(): string {
+    if (this.#randomUsed === randomBytes) {
+      randomFillSync(this.#random);
+      this.#randomUsed = 0;
+    }
+    const from = this.#randomUsed;
+    this.#randomUsed += textBytes;
+    const digits = this.#random.toString('hex', from, this.#randomUsed);
+    return digits.includes(invalid) ? this.#nextDigits() : digits;
   }
 }
 
-/** @param at as `next()` has told */
-export function traceIdAt(digits: string, at: number): string {
-  return digits.slice(at, at + traceIdDigits);
-}
+/** The ids of one span. */
+export class SpanIds {
+  /** In which they stand. */
+  #digits: string;
+  #at: number;
+  /** Of the trace that the span goes on with. */
+  #parentTraceId: string | undefined;
 
-/** @param at as `next()` has told */
-export function spanIdAt(digits: string, at: number): string {
-  return digits.slice(at + traceIdDigits, at + digitsTaken);
-}
+  constructor(ids: TraceIds, parentTraceId: string | undefined) {
+    this.#at = ids.next();
+    this.#digits = ids.digits;
+    this.#parentTraceId = parentTraceId;
+  }
 
-function isInvalid(digits: string, at: number): boolean {
-  return begins(digits, invalidTraceId, at) || begins(digits, invalidSpanId, at + traceIdDigits);
-}
+  get traceId(): string {
+    return this.#parentTraceId ?? this.#digits.slice(this.#at, this.#at + traceIdDigits);
+  }
 
-/** The first digit mostly tells. */
-function begins(digits: string, zeros: string, at: number): boolean {
-  return digits[at] === '0' && digits.startsWith(zeros, at);
+  get spanId(): string {
+    return this.#digits.slice(this.#at + traceIdDigits, this.#at + digitsTaken);
+  }
+
+  protected takeIds(other: SpanIds): void {
+    this.#digits = other.#digits;
+    this.#at = other.#at;
+    this.#parentTraceId = other.#parentTraceId;
+  }
 }

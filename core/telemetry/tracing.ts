@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { context, trace, type Span } from '@opentelemetry/api';
 import { installTracer } from './active-tracer.ts';
 import { follow, type Failure } from './follow.ts';
@@ -150,7 +151,7 @@ export function inSpan<T>(name: string, options: WithSpanOptions, fn: (span: Spa
     if (failure !== null) recordError(open.span, failure.error);
     const endedAtMs = performance.now();
     options.measured?.(failure, (endedAtMs - open.startedAtMs) / 1000);
-    open.end({ endedAtMs });
+    open.end(endedAtMs);
   };
   const run = (): Promise<T> | T => follow(() => fn(open.span), ended);
   return options.immediate === true ? open.runAtOnce(run) : open.run(run);

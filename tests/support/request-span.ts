@@ -9,6 +9,6 @@ export async function requestSpan(name: string, waitedMs: number, work: () => Pr
     recordError(open.span, error);
     throw error;
   } finally {
-    open.end({ endedAtMs: performance.now(), waitedMs });
+    open.end(performance.now(), waitedMs);
   }
 }

@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks';
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api';
 import type { Config } from '#core/config/settings.ts';
 import { toMethodLabel } from '#core/telemetry/http-method.ts';
@@ -29,7 +30,7 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
   return async (ctx, next) => {
     const { traceparent } = ctx.req.headers;
     const match = routes.match(ctx.method, ctx.path);
-    const kind = kindOf(toMethodLabel(ctx.method), match);
+    const kind = kindOf(ctx.method, match);
     const open = new OpenSpan(kind.spanName, toSpanOptions(match, traceparent));
     ctx.state.match = match;
     ctx.state.id = open.span.spanContext().traceId;
@@ -37,7 +38,7 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
     let endedAtMs: number | undefined;
     try {
       await open.run(next);
-      endedAtMs = open.runAtOnce(() => finish(ctx, kind, open));
+      endedAtMs = finish(ctx, kind, open);
     } catch (error) {
       open.span.setAttributes(kind.attributes);
       recordError(open.span, error);
@@ -45,13 +46,13 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
     } finally {
       const { streamBeganAtMs } = ctx.state;
       const waitedMs = streamBeganAtMs === undefined ? undefined : streamBeganAtMs - open.startedAtMs;
-      open.end({ endedAtMs: endedAtMs ?? performance.now(), waitedMs });
+      open.end(endedAtMs ?? performance.now(), waitedMs);
       kind.active.add(-1);
     }
   };
 }
 
-/** A route keeps what its requests are called; others are few. */
+/** A route keeps what its requests are called, which have its verb, or HEAD; others are few. */
 function createKinds(metrics: Metrics): (method: string, match: RouteMatch) => RequestKind {
   const series = {
     active: metrics.gauge('http_server_active_requests'),
@@ -61,12 +62,12 @@ function createKinds(metrics: Metrics): (method: string, match: RouteMatch) => R
   return (method, match) => {
     if (match.kind !== 'found') {
       const template = match.kind === 'none' ? unmatched : match.template;
-      return new RequestKind(method, { template, plugin: 'core' }, series);
+      return new RequestKind(toMethodLabel(method), { template, plugin: 'core' }, series);
     }
     const { path, owner, requestKinds } = match.route;
     let kind = requestKinds.get(method);
     if (kind === undefined) {
-      kind = new RequestKind(method, { template: path.template, plugin: owner.name }, series);
+      kind = new RequestKind(toMethodLabel(method), { template: path.template, plugin: owner.name }, series);
       requestKinds.set(method, kind);
     }
     return kind;
@@ -102,8 +103,9 @@ function createFinish({
   const users = createActiveUsers({ withinMs: config.httpActiveUserMs });
   const active = metrics.gauge('returnit_http_active_users');
   metrics.onCollect(() => active.set({}, users.count(performance.now())));
-  return (ctx, kind, { span, startedAtMs }) => {
+  return (ctx, kind, open) => {
     const { state } = ctx;
+    const { span, startedAtMs } = open;
     const status = state.isAborted && !state.isCut ? abortedStatus : ctx.status;
     const errorType = errorTypeOf(ctx, status);
     const { duration, attributes } = kind.outcome(status, errorType);
@@ -111,14 +113,14 @@ function createFinish({
     if (errorType !== '') span.setStatus({ code: SpanStatusCode.ERROR, message: errorType });
     const nowMs = performance.now();
     const durationMs = nowMs - startedAtMs;
-    duration.observe(durationMs / 1000);
+    duration.observe(durationMs / 1000, span);
     if (state.sentBytes !== undefined) kind.bodySize.observe(state.sentBytes);
     const { principal } = state as Partial<HttpContext['state']>;
     if (principal !== undefined) users.saw(principal, nowMs);
     const isSlow = (state.streamBeganAtMs ?? nowMs) - startedAtMs > config.httpSlowRequestMs;
     if (isSlow) slow.inc(kind.routeLabels);
     if (status >= 500) failed.inc(kind.routeLabels);
-    log(ctx, { kind, status, durationMs, isSlow });
+    log(ctx, { open, kind, status, durationMs, isSlow });
     return nowMs;
   };
 }
