@@ -64,7 +64,8 @@ export class OpenSpan extends SpanInContext {
   /** @param waitedMs - how long somebody waited for it, where that is not until its end */
   end(endedAtMs: number, waitedMs: number = endedAtMs - this.startedAtMs): void {
     const { span, unit } = this;
-    if (this.#active === undefined || unit === undefined) return span.end(endedAtMs);
+    // About what is not recorded there is nothing to decide.
+    if (this.#active === undefined || unit === undefined || !span.isRecording()) return span.end(endedAtMs);
     const { sampler } = this.#active;
     if (this.#isRoot) sampler.decide(unit, span, waitedMs);
     sampler.end(unit, span, endedAtMs);

@@ -28,10 +28,11 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
   const finish = createFinish(options);
   beginCounting(options);
   return async (ctx, next) => {
-    const { traceparent } = ctx.req.headers;
-    const match = routes.match(ctx.method, ctx.path);
-    const kind = kindOf(ctx.method, match);
-    const open = new OpenSpan(kind.spanName, toSpanOptions(match, traceparent));
+    // Of the request itself: Koa's own `ctx.method` and `ctx.status` look for their names in two objects each time.
+    const { method = '', headers } = ctx.req;
+    const match = routes.match(method, ctx.path);
+    const kind = kindOf(method, match);
+    const open = new OpenSpan(kind.spanName, toSpanOptions(match, headers['traceparent']));
     ctx.state.match = match;
     ctx.state.id = open.span.spanContext().traceId;
     kind.active.add(1);
@@ -106,7 +107,7 @@ function createFinish({
   return (ctx, kind, open) => {
     const { state } = ctx;
     const { span, startedAtMs } = open;
-    const status = state.isAborted && !state.isCut ? abortedStatus : ctx.status;
+    const status = state.isAborted && !state.isCut ? abortedStatus : ctx.res.statusCode;
     const errorType = errorTypeOf(ctx, status);
     const { duration, attributes } = kind.outcome(status, errorType);
     span.setAttributes(attributes);
