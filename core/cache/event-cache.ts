@@ -134,11 +134,16 @@ function createRequestCounts(
   plugins: Map<string, RequestCounts>,
 ): (plugin: string) => RequestCounts {
   const requests = metrics.counter('returnit_cache_requests_total');
-  const create = (plugin: string): RequestCounts => ({
-    hit: requests.with({ cache, plugin, result: 'hit' }),
-    miss: requests.with({ cache, plugin, result: 'miss' }),
-    bypass: requests.with({ cache, plugin, result: 'bypass' }),
-  });
+  const evictions = metrics.counter('returnit_cache_evictions_total');
+  const create = (plugin: string): RequestCounts => {
+    // An increase does not show what a series begins with.
+    for (const reason of ['evict', 'expire']) evictions.inc({ cache, plugin, reason }, 0);
+    return {
+      hit: requests.with({ cache, plugin, result: 'hit' }),
+      miss: requests.with({ cache, plugin, result: 'miss' }),
+      bypass: requests.with({ cache, plugin, result: 'bypass' }),
+    };
+  };
   return (plugin) => plugins.getOrInsertComputed(plugin, create);
 }
 

@@ -7,7 +7,8 @@ import type { IncomingMessage } from './incoming-message.ts';
 export type HandleBatch = (messages: readonly MqttMessage[]) => Promise<unknown>;
 
 /** Why the core does not pass a payload on as a message. */
-export type Refusal = 'too-large' | 'encoding';
+export const refusals = ['too-large', 'encoding'] as const;
+export type Refusal = (typeof refusals)[number];
 
 /** What a plugin sees of a payload: its text, or the first bytes of one that it could not be handed, in base64. */
 export interface Content {

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { toErrorCode } from '#core/errors/app-error.ts';
 import type { Counter, Gauge, Histogram, Metrics } from '#core/telemetry/metrics.ts';
+import { refusals } from './batch-handling.ts';
 import { lanes, type FairQueue } from './fair-queue.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 
@@ -28,6 +29,9 @@ export class BatchMetrics {
     this.#duration = metrics.histogram('messaging_process_duration_seconds');
     this.#waiting = metrics.gauge('returnit_mqtt_waiting_messages');
     this.#lastMessage = metrics.gauge('returnit_mqtt_last_message_timestamp_seconds');
+    // Why a plugin refuses a message is its own affair, and not known before.
+    for (const qos of ['0', '1'])
+      for (const reason of refusals) this.#rejected.inc({ ...this.#labels, qos, reason }, 0);
   }
 
   received(message: IncomingMessage): void {

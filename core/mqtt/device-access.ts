@@ -35,6 +35,8 @@ export function maySubscribe(credential: CredentialRecord, filter: string): bool
   );
 }
 
+const lateWill = { plugin: 'core', messaging_destination_template: '__unmatched__', reason: 'late-will' };
+
 /**
  * What a device may do at the embedded broker.
  *
@@ -51,6 +53,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
   const log = telemetry.logger.child({ component: 'mqtt' });
   const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
   const rejected = telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
+  for (const qos of ['0', '1']) rejected.inc({ ...lateWill, qos }, 0);
   const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
 
   return {
@@ -78,8 +81,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
       const isWill = client.closed;
       packet.retain = false;
       if (isWill && directory.isBack(connection)) {
-        const labels = { plugin: 'core', messaging_destination_template: '__unmatched__', qos: String(packet.qos) };
-        rejected.inc({ ...labels, reason: 'late-will' });
+        rejected.inc({ ...lateWill, qos: String(packet.qos) });
         return done(new Error('the device is back'));
       }
       if (mayPublish(credential, packet.topic)) {

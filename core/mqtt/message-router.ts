@@ -31,6 +31,7 @@ export interface MessageRouter {
 }
 
 const topicsCached = 10_000;
+const unclaimed = { plugin: 'core', messaging_destination_template: '__unmatched__', reason: 'no-subscriber' };
 
 export function createMessageRouter(options: MessageRouterOptions): MessageRouter {
   return new Router(options);
@@ -48,6 +49,7 @@ class Router implements MessageRouter {
   constructor({ telemetry, waitingMax }: MessageRouterOptions) {
     this.#waitingMax = waitingMax;
     this.#rejected = telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
+    for (const qos of ['0', '1']) this.#rejected.inc({ ...unclaimed, qos }, 0);
     this.#log = telemetry.logger.child({ component: 'mqtt' });
   }
 
@@ -98,8 +100,7 @@ class Router implements MessageRouter {
 
   /** Acknowledged all the same: its sender could do nothing better by sending it again. */
   #dropUnclaimed(message: IncomingMessage): void {
-    const labels = { plugin: 'core', messaging_destination_template: '__unmatched__', qos: String(message.qos) };
-    this.#rejected.inc({ ...labels, reason: 'no-subscriber' });
+    this.#rejected.inc({ ...unclaimed, qos: String(message.qos) });
     this.#log.debug({ qos: message.qos }, 'No plugin subscribes to this message: dropped');
     message.settle();
   }

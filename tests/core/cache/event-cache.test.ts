@@ -82,6 +82,7 @@ describe('createEventCache()', () => {
     for (const key of ['a', 'b', 'c', 'd']) put(key);
     assert.equal(cache.get('a', 'orders'), undefined);
     assert.equal(await sample('returnit_cache_evictions_total', { reason: 'evict' }), 1);
+    assert.equal(await sample('returnit_cache_evictions_total', { reason: 'expire' }), 0);
     put('large', 101);
     assert.equal(cache.get('large', 'orders'), undefined);
     const small = create({ entriesMax: 100, maxBytes: 250 });

@@ -116,6 +116,9 @@ describe('createMqttCapability()', () => {
     const labels = 'plugin="tracking",messaging_destination_template="drivers/+/location",qos="1"';
     assert.equal(await fixture.sample(`returnit_mqtt_messages_received_total{${labels}}`), 2);
     assert.equal(await fixture.sample(`returnit_mqtt_messages_rejected_total{${labels},reason="malformed"}`), 1);
+    // Of what the core itself may refuse, the first is to be seen as an increase.
+    for (const reason of ['too-large', 'encoding'])
+      assert.equal(await fixture.sample(`returnit_mqtt_messages_rejected_total{${labels},reason="${reason}"}`), 0);
   });
 
   it('keeps messages of a plugin that died for its next process', async () => {
