@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Counter, Metrics } from '#core/telemetry/metrics.ts';
+import { createEvictions, type Evictions } from './evictions.ts';
 import { isInvalidatedBy, type CacheEvent, type CacheRule } from './event-match.ts';
 
 export interface EventCacheOptions {
@@ -69,19 +70,19 @@ type RequestCounts = Readonly<Record<'hit' | 'miss' | 'bypass', ReturnType<Count
  */
 export function createEventCache<Value extends object>(options: EventCacheOptions): EventCache<Value> {
   const { name: cache, metrics } = options;
-  const evictions = metrics.counter('returnit_cache_evictions_total');
+  const evictions = createEvictions(metrics);
   const removed = metrics.counter('returnit_cache_invalidated_entries_total');
   const entries = new LRUCache<string, Entry<Value>>({
     max: options.entriesMax,
     maxSize: options.maxBytes,
     ttl: options.ttlMs,
     dispose({ plugin }, _key, reason) {
-      if (reason === 'evict' || reason === 'expire') evictions.inc({ cache, plugin, reason });
+      evictions.gone({ cache, plugin }, reason);
     },
   });
   const fills = new Set<OpenFill>();
   const plugins = new Map<string, RequestCounts>();
-  const countsOf = createRequestCounts(options, plugins);
+  const countsOf = createRequestCounts(options, { plugins, evictions });
   let isOpen = true;
 
   reportEntries(options, entries, plugins);
@@ -131,13 +132,11 @@ export function createEventCache<Value extends object>(options: EventCacheOption
 
 function createRequestCounts(
   { name: cache, metrics }: EventCacheOptions,
-  plugins: Map<string, RequestCounts>,
+  { plugins, evictions }: { readonly plugins: Map<string, RequestCounts>; readonly evictions: Evictions },
 ): (plugin: string) => RequestCounts {
   const requests = metrics.counter('returnit_cache_requests_total');
-  const evictions = metrics.counter('returnit_cache_evictions_total');
   const create = (plugin: string): RequestCounts => {
-    // An increase does not show what a series begins with.
-    for (const reason of ['evict', 'expire']) evictions.inc({ cache, plugin, reason }, 0);
+    evictions.beginAtZero({ cache, plugin });
     return {
       hit: requests.with({ cache, plugin, result: 'hit' }),
       miss: requests.with({ cache, plugin, result: 'miss' }),

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
+import { createEvictions } from './evictions.ts';
 
 export interface MemoryCacheOptions {
   /** Labels of its metrics. */
@@ -25,14 +26,14 @@ export interface MemoryCache {
 export function createMemoryCache(options: MemoryCacheOptions): MemoryCache {
   const { labels, metrics, valueMaxBytes } = options;
   const requests = metrics.counter('returnit_cache_requests_total');
-  const evictions = metrics.counter('returnit_cache_evictions_total');
-  for (const reason of ['evict', 'expire']) evictions.inc({ ...labels, reason }, 0);
+  const evictions = createEvictions(metrics);
+  evictions.beginAtZero(labels);
   const cache = new LRUCache<string, string>({
     max: options.entriesMax,
     maxSize: options.maxBytes,
     ttl: options.ttlMs,
     dispose(_value, _key, reason) {
-      if (reason === 'evict' || reason === 'expire') evictions.inc({ ...labels, reason });
+      evictions.gone(labels, reason);
     },
   });
   const entries = metrics.gauge('returnit_cache_entries');

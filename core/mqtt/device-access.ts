@@ -4,6 +4,7 @@ import { createDeviceAuthentication, type DeviceAuthenticationOptions } from './
 import type { MessageConnection } from './message-connection.ts';
 import { isReserved } from './reserved-topic.ts';
 import { filterContains, filterMatches, isTopic, isTopicFilter } from './topic-filter.ts';
+import { countUnclaimed } from './unclaimed-messages.ts';
 
 /** Where refused messages go inside the broker: nobody can subscribe to a topic that begins with `$`. */
 const refusedTopic = '$refused';
@@ -35,8 +36,6 @@ export function maySubscribe(credential: CredentialRecord, filter: string): bool
   );
 }
 
-const lateWill = { plugin: 'core', messaging_destination_template: '__unmatched__', reason: 'late-will' };
-
 /**
  * What a device may do at the embedded broker.
  *
@@ -52,8 +51,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
   const { directory, telemetry } = options;
   const log = telemetry.logger.child({ component: 'mqtt' });
   const attempts = telemetry.metrics.counter('returnit_mqtt_authentications_total');
-  const rejected = telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
-  for (const qos of ['0', '1']) rejected.inc({ ...lateWill, qos }, 0);
+  const countLateWill = countUnclaimed(telemetry.metrics, 'late-will');
   const denied = telemetry.metrics.counter('returnit_mqtt_authorizations_denied_total');
 
   return {
@@ -81,7 +79,7 @@ export function createDeviceAccess(options: DeviceAccessOptions): Hooks {
       const isWill = client.closed;
       packet.retain = false;
       if (isWill && directory.isBack(connection)) {
-        rejected.inc({ ...lateWill, qos: String(packet.qos) });
+        countLateWill(packet);
         return done(new Error('the device is back'));
       }
       if (mayPublish(credential, packet.topic)) {

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import type { Logger } from '#core/telemetry/logger.ts';
-import type { Counter } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { IncomingMessage } from './incoming-message.ts';
 import type { MessageSink } from './transport.ts';
 import { filterMatches } from './topic-filter.ts';
+import { countUnclaimed } from './unclaimed-messages.ts';
 
 interface Route {
   readonly plugin: string;
@@ -31,7 +31,6 @@ export interface MessageRouter {
 }
 
 const topicsCached = 10_000;
-const unclaimed = { plugin: 'core', messaging_destination_template: '__unmatched__', reason: 'no-subscriber' };
 
 export function createMessageRouter(options: MessageRouterOptions): MessageRouter {
   return new Router(options);
@@ -43,13 +42,12 @@ class Router implements MessageRouter {
   readonly #expected = new Map<string, readonly string[]>();
   readonly #waiting = new Set<IncomingMessage>();
   readonly #routesByTopic = new LRUCache<string, readonly Route[]>({ max: topicsCached });
-  readonly #rejected: Counter;
+  readonly #countUnclaimed: ReturnType<typeof countUnclaimed>;
   readonly #log: Logger;
 
   constructor({ telemetry, waitingMax }: MessageRouterOptions) {
     this.#waitingMax = waitingMax;
-    this.#rejected = telemetry.metrics.counter('returnit_mqtt_messages_rejected_total');
-    for (const qos of ['0', '1']) this.#rejected.inc({ ...unclaimed, qos }, 0);
+    this.#countUnclaimed = countUnclaimed(telemetry.metrics, 'no-subscriber');
     this.#log = telemetry.logger.child({ component: 'mqtt' });
   }
 
@@ -100,7 +98,7 @@ class Router implements MessageRouter {
 
   /** Acknowledged all the same: its sender could do nothing better by sending it again. */
   #dropUnclaimed(message: IncomingMessage): void {
-    this.#rejected.inc({ ...unclaimed, qos: String(message.qos) });
+    this.#countUnclaimed(message);
     this.#log.debug({ qos: message.qos }, 'No plugin subscribes to this message: dropped');
     message.settle();
   }

@@ -32,6 +32,8 @@ export class OpenSpan extends SpanInContext {
   /** On the clock of `performance.now()`. */
   readonly startedAtMs: number;
   readonly #active: ActiveTracer | undefined;
+  /** Of a span that is recorded: about others there is nothing to decide. */
+  readonly #sampler: ActiveTracer['sampler'] | undefined;
   /** Whether the unit begins with it. */
   readonly #isRoot: boolean;
 
@@ -48,6 +50,7 @@ export class OpenSpan extends SpanInContext {
     super(parent, span, joined ?? active?.sampler.begin(name));
     this.startedAtMs = startedAtMs;
     this.#active = active;
+    this.#sampler = span.isRecording() ? active?.sampler : undefined;
     this.#isRoot = joined === undefined;
   }
 
@@ -64,11 +67,9 @@ export class OpenSpan extends SpanInContext {
   /** @param waitedMs - how long somebody waited for it, where that is not until its end */
   end(endedAtMs: number, waitedMs: number = endedAtMs - this.startedAtMs): void {
     const { span, unit } = this;
-    // About what is not recorded there is nothing to decide.
-    if (this.#active === undefined || unit === undefined || !span.isRecording()) return span.end(endedAtMs);
-    const { sampler } = this.#active;
-    if (this.#isRoot) sampler.decide(unit, span, waitedMs);
-    sampler.end(unit, span, endedAtMs);
+    if (this.#sampler === undefined || unit === undefined) return span.end(endedAtMs);
+    if (this.#isRoot) this.#sampler.decide(unit, span, waitedMs);
+    this.#sampler.end(unit, span, endedAtMs);
   }
 }
 

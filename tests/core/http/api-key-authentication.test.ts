@@ -85,6 +85,7 @@ describe('API keys, when they are used', () => {
       values: [keyId],
     });
     for (let use = 0; use < 5; use += 1) await keys.isTaken(secret, keys.other);
+    assert.notEqual(await usedAt(), null);
     const again = await keys.access.database.query({
       name: 'used_at',
       text: 'select last_used_at, xmin::text from returnit.api_key where key_id = $1',
