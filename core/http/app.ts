@@ -9,14 +9,14 @@ import type { Idempotency } from './idempotency/idempotency.ts';
 import { idempotencyKey } from './idempotency/keyed-request.ts';
 import type { Budgets } from './limits/budgets.ts';
 import { rateLimits, type RateLimitConfig } from './limits/rate-limits.ts';
+import { answering } from './middleware/answering.ts';
 import { authentication } from './middleware/authentication.ts';
 import { body, type BodyOptions } from './middleware/body.ts';
 import { cancellation, type RequestInFlight } from './middleware/cancellation.ts';
-import { problems } from './middleware/problems.ts';
 import { response } from './middleware/response.ts';
 import { routing } from './middleware/routing.ts';
-import { httpTelemetry } from './middleware/telemetry.ts';
 import { validation } from './middleware/validation.ts';
+import { createRequestTelemetry } from './request-telemetry.ts';
 import type { ResponseCache } from './response-cache.ts';
 import type { RouteTable } from './route-table.ts';
 
@@ -53,9 +53,8 @@ export function createHttpApp(options: HttpAppOptions): Koa<HttpState> {
   const { config, telemetry, routes } = options;
   const logger = telemetry.logger.child({ component: 'http' });
   const app = new Koa<HttpState>();
-  app.use(httpTelemetry({ telemetry, routes, config }));
   app.use(
-    problems([
+    answering(createRequestTelemetry({ telemetry, routes, config }), [
       routing(Math.ceil(config.pluginRestartDelayMs / 1000)),
       authentication({
         authenticator: options.authenticator,

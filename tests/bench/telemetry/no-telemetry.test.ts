@@ -19,7 +19,7 @@ describe('no-ops in place of telemetry', () => {
   it('stand in for metrics, tracing, logs and the telemetry of requests', () => {
     const replaced = replacements.map(({ real }) => real.slice(real.indexOf('/core/') + 1)).toSorted();
     assert.deepEqual(replaced, [
-      'core/http/middleware/telemetry.ts',
+      'core/http/request-telemetry.ts',
       'core/telemetry/handler-trace.ts',
       'core/telemetry/logger.ts',
       'core/telemetry/metrics.ts',

@@ -5,14 +5,14 @@ import { toMethodLabel } from '#core/telemetry/http-method.ts';
 import { OpenSpan, recordError, type OpenSpanOptions } from '#core/telemetry/open-span.ts';
 import type { Metrics } from '#core/telemetry/metrics.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
-import { createActiveUsers } from '../active-users.ts';
-import type { HttpContext, HttpMiddleware } from '../http-context.ts';
-import { RequestKind, unmatched } from '../request-kind.ts';
-import { createRequestLog } from '../request-log.ts';
-import type { RouteMatch, RouteTable } from '../route-table.ts';
-import type { RouteRoles } from '../route.ts';
+import { createActiveUsers } from './active-users.ts';
+import type { HttpContext } from './http-context.ts';
+import { RequestKind, unmatched } from './request-kind.ts';
+import { createRequestLog } from './request-log.ts';
+import type { RouteMatch, RouteTable } from './route-table.ts';
+import type { RouteRoles } from './route.ts';
 
-export interface HttpTelemetryOptions {
+export interface RequestTelemetryOptions {
   readonly telemetry: Telemetry;
   readonly routes: Pick<RouteTable, 'match' | 'list' | 'version'>;
   readonly config: Pick<Config, 'httpSlowRequestMs' | 'httpActiveUserMs'>;
@@ -21,13 +21,27 @@ export interface HttpTelemetryOptions {
 /** RFC 9110 has no status for a client that went away; nginx's is the one that operators know. */
 const abortedStatus = 499;
 
-/** Span, metrics and log of every request, whatever becomes of it. */
-export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
+export type ObserveRequest = (ctx: HttpContext) => ObservedRequest;
+
+/** Span, metrics and log of one request: of its two ends one is told. */
+export interface ObservedRequest {
+  /** Runs `fn` and what it starts in the request's span. */
+  run<T>(fn: () => T): T;
+  /** It was answered, or its client has gone. */
+  end(ctx: HttpContext): void;
+  /** What should have answered it threw. */
+  fail(error: unknown): void;
+}
+
+type Finish = (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => void;
+
+/** Finds the route of a request, and observes it from then on, whatever becomes of it. */
+export function createRequestTelemetry(options: RequestTelemetryOptions): ObserveRequest {
   const { telemetry, routes } = options;
   const kindOf = createKinds(telemetry.metrics);
   const finish = createFinish(options);
   beginCounting(options);
-  return async (ctx, next) => {
+  return (ctx) => {
     // Of the request itself: Koa's own `ctx.method` and `ctx.status` look for their names in two objects each time.
     const { method = '', headers } = ctx.req;
     const match = routes.match(method, ctx.path);
@@ -35,22 +49,38 @@ export function httpTelemetry(options: HttpTelemetryOptions): HttpMiddleware {
     const open = new OpenSpan(kind.spanName, toSpanOptions(match, headers['traceparent']));
     ctx.state.match = match;
     ctx.state.id = open.span.spanContext().traceId;
-    kind.active.add(1);
-    let endedAtMs: number | undefined;
-    try {
-      await open.run(next);
-      endedAtMs = finish(ctx, kind, open);
-    } catch (error) {
-      open.span.setAttributes(kind.attributes);
-      recordError(open.span, error);
-      throw error;
-    } finally {
-      const { streamBeganAtMs } = ctx.state;
-      const waitedMs = streamBeganAtMs === undefined ? undefined : streamBeganAtMs - open.startedAtMs;
-      open.end(endedAtMs ?? performance.now(), waitedMs);
-      kind.active.add(-1);
-    }
+    return new Observed(open, kind, finish);
   };
+}
+
+class Observed implements ObservedRequest {
+  readonly #open: OpenSpan;
+  readonly #kind: RequestKind;
+  readonly #finish: Finish;
+
+  constructor(open: OpenSpan, kind: RequestKind, finish: Finish) {
+    this.#open = open;
+    this.#kind = kind;
+    this.#finish = finish;
+    kind.active.add(1);
+  }
+
+  run<T>(fn: () => T): T {
+    return this.#open.run(fn);
+  }
+
+  end(ctx: HttpContext): void {
+    this.#finish(ctx, this.#kind, this.#open);
+    this.#kind.active.add(-1);
+  }
+
+  fail(error: unknown): void {
+    const { span } = this.#open;
+    span.setAttributes(this.#kind.attributes);
+    recordError(span, error);
+    this.#open.end(performance.now());
+    this.#kind.active.add(-1);
+  }
 }
 
 /** A route keeps what its requests are called, which have its verb, or HEAD; others are few. */
@@ -93,11 +123,7 @@ function isForDevices(roles: RouteRoles): boolean {
   return roles.includes('driver') && roles.every((role) => role === 'driver' || role === 'ops');
 }
 
-/** @returns when it ended */
-function createFinish({
-  telemetry: { metrics, logger },
-  config,
-}: HttpTelemetryOptions): (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => number {
+function createFinish({ telemetry: { metrics, logger }, config }: RequestTelemetryOptions): Finish {
   const slow = metrics.counter('returnit_http_slow_requests_total');
   const failed = metrics.counter('returnit_http_failed_requests_total');
   const log = createRequestLog(logger, config);
@@ -118,16 +144,19 @@ function createFinish({
     if (state.sentBytes !== undefined) kind.bodySize.observe(state.sentBytes);
     const { principal } = state as Partial<HttpContext['state']>;
     if (principal !== undefined) users.saw(principal, nowMs);
-    const isSlow = (state.streamBeganAtMs ?? nowMs) - startedAtMs > config.httpSlowRequestMs;
+    const { streamBeganAtMs } = state;
+    // The rest of a stream's time is its reader's.
+    const waitedMs = (streamBeganAtMs ?? nowMs) - startedAtMs;
+    const isSlow = waitedMs > config.httpSlowRequestMs;
     if (isSlow) slow.inc(kind.routeLabels);
     if (status >= 500) failed.inc(kind.routeLabels);
     log(ctx, { open, kind, status, durationMs, isSlow });
-    return nowMs;
+    open.end(nowMs, waitedMs);
   };
 }
 
 /** Each route's failures and slow requests begin at 0, since an increase does not show what a series begins with. */
-function beginCounting({ telemetry: { metrics }, routes }: HttpTelemetryOptions): void {
+function beginCounting({ telemetry: { metrics }, routes }: RequestTelemetryOptions): void {
   const counters = ['failed', 'slow'].map((kind) => metrics.counter(`returnit_http_${kind}_requests_total`));
   let shown: number | undefined;
   metrics.onCollect(() => {

@@ -1,0 +1,45 @@
+import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
+import { discardRest } from '../discard-rest.ts';
+import type { ObservedRequest, ObserveRequest } from '../request-telemetry.ts';
+import { sendProblem } from '../send-problem.ts';
+
+/**
+ * Takes the steps, observed from the first to the end of the answer, and turns whatever they throw into problem details. All of it
+ * is one asynchronous function, since each one more costs a request a promise.
+ */
+export function answering(observe: ObserveRequest, steps: readonly HttpStep[]): HttpMiddleware {
+  const answer = async (ctx: HttpContext, observed: ObservedRequest): Promise<void> => {
+    try {
+      try {
+        for (const step of steps) {
+          const result = step(ctx);
+          if ((result instanceof Promise ? await result : result) === 'answered') break;
+        }
+      } catch (error) {
+        // Whoever read the body reads no more: what is left of it can be discarded.
+        ctx.state.upload?.end();
+        sendProblem(ctx, error);
+      } finally {
+        finishUpload(ctx);
+      }
+      observed.end(ctx);
+    } catch (error) {
+      observed.fail(error);
+      throw error;
+    }
+  };
+  return (ctx) => {
+    const observed = observe(ctx);
+    return observed.run(() => answer(ctx, observed));
+  };
+}
+
+/** The answer was complete before the body was: the connection is for the next request only if the rest comes soon. */
+function finishUpload({ state, req, res }: HttpContext): void {
+  if (state.upload === undefined) return;
+  state.upload.end();
+  if (req.complete || !res.writableEnded) return;
+  discardRest(req, () => {
+    if (!req.complete) req.socket.destroy();
+  });
+}
