@@ -21,19 +21,19 @@ export interface RequestTelemetryOptions {
 /** RFC 9110 has no status for a client that went away; nginx's is the one that operators know. */
 const abortedStatus = 499;
 
-export type ObserveRequest = (ctx: HttpContext) => ObservedRequest;
-
-/** Span, metrics and log of one request: of its two ends one is told. */
+/** Span, metrics and log of one request: of its end, one of two, it is told. */
 export interface ObservedRequest {
   /** Runs `fn` and what it starts in the request's span. */
   run<T>(fn: () => T): T;
   /** It was answered, or its client has gone. */
-  end(ctx: HttpContext): void;
+  answered(ctx: HttpContext): void;
   /** What should have answered it threw. */
-  fail(error: unknown): void;
+  failed(error: unknown): void;
 }
 
-type Finish = (ctx: HttpContext, kind: RequestKind, open: OpenSpan) => void;
+export type ObserveRequest = (ctx: HttpContext) => ObservedRequest;
+
+type Finish = (ctx: HttpContext, open: RequestSpan) => void;
 
 /** Finds the route of a request, and observes it from then on, whatever becomes of it. */
 export function createRequestTelemetry(options: RequestTelemetryOptions): ObserveRequest {
@@ -45,41 +45,34 @@ export function createRequestTelemetry(options: RequestTelemetryOptions): Observ
     // Of the request itself: Koa's own `ctx.method` and `ctx.status` look for their names in two objects each time.
     const { method = '', headers } = ctx.req;
     const match = routes.match(method, ctx.path);
-    const kind = kindOf(method, match);
-    const open = new OpenSpan(kind.spanName, toSpanOptions(match, headers['traceparent']));
+    const open = new RequestSpan(kindOf(method, match), toSpanOptions(match, headers['traceparent']), finish);
     ctx.state.match = match;
     ctx.state.id = open.span.spanContext().traceId;
-    return new Observed(open, kind, finish);
+    return open;
   };
 }
 
-class Observed implements ObservedRequest {
-  readonly #open: OpenSpan;
-  readonly #kind: RequestKind;
+class RequestSpan extends OpenSpan implements ObservedRequest {
+  readonly kind: RequestKind;
   readonly #finish: Finish;
 
-  constructor(open: OpenSpan, kind: RequestKind, finish: Finish) {
-    this.#open = open;
-    this.#kind = kind;
+  constructor(kind: RequestKind, options: OpenSpanOptions, finish: Finish) {
+    super(kind.spanName, options);
+    this.kind = kind;
     this.#finish = finish;
     kind.active.add(1);
   }
 
-  run<T>(fn: () => T): T {
-    return this.#open.run(fn);
+  answered(ctx: HttpContext): void {
+    this.#finish(ctx, this);
+    this.kind.active.add(-1);
   }
 
-  end(ctx: HttpContext): void {
-    this.#finish(ctx, this.#kind, this.#open);
-    this.#kind.active.add(-1);
-  }
-
-  fail(error: unknown): void {
-    const { span } = this.#open;
-    span.setAttributes(this.#kind.attributes);
-    recordError(span, error);
-    this.#open.end(performance.now());
-    this.#kind.active.add(-1);
+  failed(error: unknown): void {
+    this.span.setAttributes(this.kind.attributes);
+    recordError(this.span, error);
+    this.end(performance.now());
+    this.kind.active.add(-1);
   }
 }
 
@@ -130,9 +123,9 @@ function createFinish({ telemetry: { metrics, logger }, config }: RequestTelemet
   const users = createActiveUsers({ withinMs: config.httpActiveUserMs });
   const active = metrics.gauge('returnit_http_active_users');
   metrics.onCollect(() => active.set({}, users.count(performance.now())));
-  return (ctx, kind, open) => {
+  return (ctx, open) => {
     const { state } = ctx;
-    const { span, startedAtMs } = open;
+    const { kind, span, startedAtMs } = open;
     const status = state.isAborted && !state.isCut ? abortedStatus : ctx.res.statusCode;
     const errorType = errorTypeOf(ctx, status);
     const { duration, attributes } = kind.outcome(status, errorType);

@@ -22,9 +22,9 @@ export function answering(observe: ObserveRequest, steps: readonly HttpStep[]): 
       } finally {
         finishUpload(ctx);
       }
-      observed.end(ctx);
+      observed.answered(ctx);
     } catch (error) {
-      observed.fail(error);
+      observed.failed(error);
       throw error;
     }
   };
