@@ -33,7 +33,8 @@ export interface OpenTransactionOptions {
   onEnd(id: string, end: TransactionEnd): void;
 }
 
-type Outcome = 'commit' | 'rollback' | 'abandoned';
+export const transactionOutcomes = ['commit', 'rollback', 'abandoned'] as const;
+type Outcome = (typeof transactionOutcomes)[number];
 
 /** @throws {AppError} DATABASE_ERROR, DATABASE_UNREACHABLE */
 export async function createOpenTransaction(options: OpenTransactionOptions): Promise<OpenTransaction> {

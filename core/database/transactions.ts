@@ -5,7 +5,7 @@ import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import { acquireConnection } from './acquire-connection.ts';
 import { toDatabaseError } from './database-error.ts';
 import type { Database } from './database.ts';
-import { createOpenTransaction, type OpenTransaction } from './open-transaction.ts';
+import { createOpenTransaction, transactionOutcomes, type OpenTransaction } from './open-transaction.ts';
 import { createSemaphore, type Semaphore } from './semaphore.ts';
 import { endedBy, toEndError, type TransactionEnd } from './transaction-end.ts';
 
@@ -109,16 +109,30 @@ function remember(ended: Map<string, TransactionEnd>, id: string, end: Transacti
   }
 }
 
+/** A plugin's transactions leave one of its connections to what is outside of them. */
+function createTurns({
+  database,
+  telemetry,
+}: Pick<TransactionsOptions, 'database' | 'telemetry'>): (plugin: string) => Semaphore {
+  const ends = telemetry.metrics.counter('returnit_db_transactions_total');
+  return (plugin) => {
+    // An increase does not show what a series begins with.
+    for (const outcome of transactionOutcomes) ends.inc({ plugin, outcome }, 0);
+    return createSemaphore(Math.max(1, database.pluginPool(plugin).max - 1));
+  };
+}
+
 export function createTransactions({ database, telemetry, config }: TransactionsOptions): Transactions {
   const registry = createRegistry();
   const semaphores = new Map<string, Semaphore>();
   const allOpen = new Set<OpenTransaction>();
+  const turnsOf = createTurns({ database, telemetry });
 
   async function begin(instance: PluginInstance, options: BeginOptions = {}): Promise<string> {
     const plugin = instance.plugin.name;
     const pool = database.pluginPool(plugin);
     const state = registry.stateOf(instance);
-    const semaphore = semaphores.getOrInsertComputed(plugin, () => createSemaphore(Math.max(1, pool.max - 1)));
+    const semaphore = semaphores.getOrInsertComputed(plugin, turnsOf);
     const signal = options.signal === undefined ? instance.gone : AbortSignal.any([options.signal, instance.gone]);
     await semaphore.take({ signal, timeoutMs: config.dbAcquireTimeoutMs, what: `a transaction of plugin "${plugin}"` });
     let transaction: OpenTransaction;

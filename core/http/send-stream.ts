@@ -3,6 +3,7 @@ import type { Config } from '#core/config/settings.ts';
 import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { HttpContext } from './http-context.ts';
+import { OpenCounts } from './open-counts.ts';
 import { RequestRefusal } from './request-refusal.ts';
 import type { ResponseStream, RouteResponse } from './route.ts';
 import { answerHeaders } from './send-answer.ts';
@@ -15,7 +16,8 @@ export interface StreamSenderOptions {
 export type StreamedResponse = RouteResponse & { readonly stream: ResponseStream };
 export type SendStream = (ctx: HttpContext, response: StreamedResponse) => Promise<void>;
 
-type Outcome = 'complete' | 'client_gone' | 'client_slow' | 'plugin_failed' | 'too_large';
+const outcomes = ['complete', 'client_gone', 'client_slow', 'plugin_failed', 'too_large', 'refused'] as const;
+type Outcome = (typeof outcomes)[number];
 
 /** Why a stream ended before it was complete. */
 class StreamEnd extends AppError {
@@ -35,25 +37,22 @@ class StreamEnd extends AppError {
  * chunk (RFC 9112 §8), so that nobody takes it for complete.
  */
 export function createStreamSender({ config, telemetry }: StreamSenderOptions): SendStream {
-  const open = telemetry.metrics.gauge('returnit_http_streams_open');
-  const ends = telemetry.metrics.counter('returnit_http_streams_total');
+  const counts = new OpenCounts({
+    open: telemetry.metrics.gauge('returnit_http_streams_open'),
+    ends: telemetry.metrics.counter('returnit_http_streams_total'),
+    outcomes,
+  });
   const bytes = telemetry.metrics.counter('returnit_http_stream_bytes_total');
-  const counts = new Map<string, number>();
-
-  function count(plugin: string, by: number): void {
-    counts.set(plugin, (counts.get(plugin) ?? 0) + by);
-    open.add({ plugin }, by);
-  }
 
   return async (ctx, response) => {
     const plugin = ctx.state.route.owner.name;
-    if ((counts.get(plugin) ?? 0) >= config.httpStreamsPerPluginMax) {
+    if (counts.of(plugin) >= config.httpStreamsPerPluginMax) {
       response.stream.end();
-      ends.inc({ plugin, outcome: 'refused' });
+      counts.refused(plugin, 'refused');
       const what = `plugin "${plugin}" has ${config.httpStreamsPerPluginMax} streams open`;
       throw new RequestRefusal('OVERLOADED', `Cannot stream the answer: ${what}`, { headers: { 'retry-after': '1' } });
     }
-    count(plugin, 1);
+    counts.opened(plugin);
     let outcome: Outcome = 'complete';
     try {
       await send(ctx, response, { ...config, onSent: (sent) => bytes.inc({ plugin }, sent) });
@@ -62,8 +61,7 @@ export function createStreamSender({ config, telemetry }: StreamSenderOptions): 
       throw error;
     } finally {
       response.stream.end();
-      count(plugin, -1);
-      ends.inc({ plugin, outcome });
+      counts.ended(plugin, outcome);
     }
   };
 }

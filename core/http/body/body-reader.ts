@@ -2,7 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { AppError } from '#core/errors/app-error.ts';
 
 /** How the reading of a body ended; `unread` is what its receiver did not want to the end. */
-export type BodyOutcome = 'complete' | 'client_gone' | 'client_slow' | 'too_large' | 'unread';
+export const bodyOutcomes = ['complete', 'client_gone', 'client_slow', 'too_large', 'unread'] as const;
+export type BodyOutcome = (typeof bodyOutcomes)[number];
 
 export interface BodyReaderOptions {
   readonly bytesMax: number;

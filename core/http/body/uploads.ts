@@ -3,9 +3,10 @@ import { AppError } from '#core/errors/app-error.ts';
 import type { Telemetry } from '#core/telemetry/telemetry.ts';
 import type { HttpContext } from '../http-context.ts';
 import type { Budgets } from '../limits/budgets.ts';
+import { OpenCounts } from '../open-counts.ts';
 import { RequestRefusal } from '../request-refusal.ts';
 import type { UploadForm } from '../route.ts';
-import { BodyReader, type BodyOutcome } from './body-reader.ts';
+import { bodyOutcomes, BodyReader } from './body-reader.ts';
 import type { BodyPieces, BodyStream } from './body-stream.ts';
 import { ByteBody } from './byte-body.ts';
 import { LineBody, toLineProblem, type LineLimits } from './line-body.ts';
@@ -40,20 +41,17 @@ const frameParts = 8;
 
 /** Bodies that are read while the request is answered: so many of a plugin at the same time, each with its limits. */
 export function createUploads({ config, telemetry, budgets }: UploadOptions): OpenUpload {
-  const open = telemetry.metrics.gauge('returnit_http_uploads_open');
-  const ends = telemetry.metrics.counter('returnit_http_uploads_total');
+  const counts = new OpenCounts({
+    open: telemetry.metrics.gauge('returnit_http_uploads_open'),
+    ends: telemetry.metrics.counter('returnit_http_uploads_total'),
+    outcomes: [...bodyOutcomes, 'refused'],
+  });
   const bytes = telemetry.metrics.counter('returnit_http_upload_bytes_total');
-  const counts = new Map<string, number>();
   const partBytes = Math.max(1, Math.floor(Math.min(pieceBytesMax, config.pluginFrameMaxBytes / frameParts)));
 
-  function count(plugin: string, by: number): void {
-    counts.set(plugin, (counts.get(plugin) ?? 0) + by);
-    open.add({ plugin }, by);
-  }
-
   function assertRoom(plugin: string): void {
-    if ((counts.get(plugin) ?? 0) < config.httpUploadsPerPluginMax) return;
-    ends.inc({ plugin, outcome: 'refused' });
+    if (counts.of(plugin) < config.httpUploadsPerPluginMax) return;
+    counts.refused(plugin, 'refused');
     const what = `plugin "${plugin}" is taking ${config.httpUploadsPerPluginMax} already`;
     throw new RequestRefusal('OVERLOADED', `Cannot take the body: ${what}`, { headers: { 'retry-after': '1' } });
   }
@@ -62,20 +60,17 @@ export function createUploads({ config, telemetry, budgets }: UploadOptions): Op
     const plugin = ctx.state.route.owner.name;
     const bytesMax = form.as === 'lines' ? config.httpLinesMaxBytes : form.bytesMax;
     if (Number(ctx.req.headers['content-length'] ?? 0) > bytesMax) {
-      ends.inc({ plugin, outcome: 'too_large' });
+      counts.refused(plugin, 'too_large');
       throw new AppError('BODY_TOO_LARGE', `Cannot accept the body: it must have at most ${bytesMax} bytes`);
     }
     assertRoom(plugin);
-    count(plugin, 1);
+    counts.opened(plugin);
     const reader = new BodyReader(ctx.req, {
       bytesMax,
       timeoutMs: form.as === 'lines' ? config.httpLinesTimeoutMs : config.httpRequestTimeoutMs,
       stallMs: config.httpBodyStallMs,
       onBytes: (received) => bytes.inc({ plugin }, received),
-      onEnd(outcome: BodyOutcome) {
-        count(plugin, -1);
-        ends.inc({ plugin, outcome });
-      },
+      onEnd: (outcome) => counts.ended(plugin, outcome),
     });
     return createBodyStream(reader, toPieces(reader, form, lineRefusal(ctx, budgets)));
   };

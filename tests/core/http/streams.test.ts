@@ -62,6 +62,8 @@ describe('a streamed answer', () => {
     const route = { http_route: '/tracks', plugin: 'orders' };
     assert.equal(readSample(text, 'http_server_response_body_size_bytes_sum', route), 9);
     assert.equal(readSample(text, 'returnit_http_streams_open', { plugin: 'orders' }), 0);
+    for (const other of ['client_gone', 'client_slow', 'plugin_failed', 'too_large', 'refused'])
+      assert.match(text, new RegExp(`returnit_http_streams_total\\{plugin="orders",outcome="${other}"\\} 0\n`));
   });
 
   it('asks for no more than the client takes, and ends complete when it takes the rest', async () => {

@@ -83,10 +83,10 @@ describe('a file', () => {
     assert.ok(plugin.received[0]?.equals(sent));
     assert.ok(sent.length > fixture.config.pluginFrameMaxBytes);
     await ended('complete');
-    assert.equal(
-      readSample(await fixture.metrics(), 'returnit_http_upload_bytes_total', { plugin: 'orders' }),
-      sent.length,
-    );
+    const text = await fixture.metrics();
+    assert.equal(readSample(text, 'returnit_http_upload_bytes_total', { plugin: 'orders' }), sent.length);
+    for (const other of ['client_gone', 'client_slow', 'too_large', 'unread', 'refused'])
+      assert.match(text, new RegExp(`returnit_http_uploads_total\\{plugin="orders",outcome="${other}"\\} 0\n`));
   });
 
   it('may come without a length, and its pieces fit any frame', async () => {

@@ -19,6 +19,9 @@ describe('db.begin, db.commit, db.rollback', () => {
 
   it('commits and rolls back', async () => {
     const first = await begin();
+    const { body } = await fixture.telemetry.metrics.render();
+    for (const outcome of ['commit', 'rollback', 'abandoned'])
+      assert.match(body, new RegExp(`returnit_db_transactions_total\\{plugin="orders",outcome="${outcome}"\\} 0\n`));
     await fixture.run('query', sql("insert into item values (10, 'ten')", [], first));
     assert.equal(await count(10), 0);
     await fixture.run('commit', { tx: first });
