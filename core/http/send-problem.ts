@@ -1,6 +1,6 @@
 import { AppError } from '#core/errors/app-error.ts';
-import type { HttpContext } from './http-context.ts';
 import { problemContentType } from '#core/errors/problem-type.ts';
+import type { HttpContext } from './http-context.ts';
 import { toProblem } from './problem-details.ts';
 import { RequestRefusal } from './request-refusal.ts';
 import { sendAnswer } from './send-answer.ts';

@@ -16,7 +16,7 @@ export interface StreamSenderOptions {
 export type StreamedResponse = RouteResponse & { readonly stream: ResponseStream };
 export type SendStream = (ctx: HttpContext, response: StreamedResponse) => Promise<void>;
 
-const outcomes = ['complete', 'client_gone', 'client_slow', 'plugin_failed', 'too_large', 'refused'] as const;
+const outcomes = ['complete', 'client_gone', 'client_slow', 'plugin_failed', 'too_large'] as const;
 type Outcome = (typeof outcomes)[number];
 
 /** Why a stream ended before it was complete. */
@@ -40,7 +40,7 @@ export function createStreamSender({ config, telemetry }: StreamSenderOptions): 
   const counts = new OpenCounts({
     open: telemetry.metrics.gauge('returnit_http_streams_open'),
     ends: telemetry.metrics.counter('returnit_http_streams_total'),
-    outcomes,
+    outcomes: [...outcomes, 'refused'],
   });
   const bytes = telemetry.metrics.counter('returnit_http_stream_bytes_total');
 

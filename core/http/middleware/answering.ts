@@ -1,5 +1,5 @@
-import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
 import { discardRest } from '../discard-rest.ts';
+import type { HttpContext, HttpMiddleware, HttpStep } from '../http-context.ts';
 import type { ObservedRequest, ObserveRequest } from '../request-telemetry.ts';
 import { sendProblem } from '../send-problem.ts';
 
