@@ -35,7 +35,7 @@ export interface HttpAppOptions {
     BodyOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
-  readonly authenticator: Pick<Authenticator, 'verify'>;
+  readonly authenticator: Pick<Authenticator, 'remembered' | 'verify'>;
   readonly authenticateDevice: AuthenticateDevice;
   readonly responseCache: ResponseCache;
   /** @default none are taken */

@@ -25,6 +25,8 @@ export interface IssueTokenOptions {
 }
 
 export interface Authenticator {
+  /** Whose token this is, where it was verified not long ago. */
+  remembered(token: string): Principal | undefined;
   /** @throws {AppError} UNAUTHENTICATED with the reason, AUTHENTICATION_UNAVAILABLE when the keys cannot be fetched */
   verify(token: string): Promise<Principal>;
   /** The same, for what outlives a request. @throws {AppError} as `verify` does */
@@ -70,11 +72,16 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     local === undefined ? remoteKeys(config.jwtJwksUrl ?? '') : async () => local.publicKey;
   const verified = new LRUCache<string, Verified>({ max: config.httpTokensCachedMax });
 
-  async function verifySession(token: string): Promise<Session> {
-    const key = hash('sha256', token, 'base64');
+  function find(key: string): Session | undefined {
     const known = verified.get(key);
+    return known !== undefined && known.rememberedUntilMs > now() ? known : undefined;
+  }
+
+  async function verifySession(token: string): Promise<Session> {
+    const key = toKey(token);
+    const known = find(key);
+    if (known !== undefined) return known;
     const nowMs = now();
-    if (known !== undefined && known.rememberedUntilMs > nowMs) return known;
     if (token.length > tokenLengthMax) refuse(`the token must have at most ${tokenLengthMax} characters`);
     const payload = await verifyToken(token, getKey, {
       algorithms: local === undefined ? remoteAlgorithms : [signingAlgorithm],
@@ -95,6 +102,7 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
   }
 
   return {
+    remembered: (token) => find(toKey(token))?.principal,
     verify: async (token) => (await verifySession(token)).principal,
     verifySession,
     async issueToken({ role, subject, expiresInSeconds = 3600 }) {
@@ -116,6 +124,10 @@ export async function createAuthenticator(options: AuthenticatorOptions): Promis
     },
     publicKeys: { keys: local === undefined ? [] : [local.publicJwk] },
   };
+}
+
+function toKey(token: string): string {
+  return hash('sha256', token, 'base64');
 }
 
 /** Fetches again when a token names an unknown key, at most every 30 s, and every 10 minutes: so keys can rotate. */

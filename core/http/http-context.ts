@@ -44,8 +44,9 @@ export type HttpContext = Koa.ParameterizedContext<HttpState>;
 export type HttpMiddleware = Koa.Middleware<HttpState>;
 
 /**
- * One step of answering a request; the next one follows unless it throws or has answered. Steps that need not wait do
- * not: nine middlewares around each other cost nine promises for each request.
+ * One step of answering a request; the next one follows unless it throws or has answered. A step that has to wait starts
+ * nothing by itself and returns what does: what is refused, or answered from the cache, is spared that.
  */
-export type HttpStep = (ctx: HttpContext) => StepResult | Promise<StepResult>;
+export type HttpStep = (ctx: HttpContext) => StepResult | Waiting;
+type Waiting = () => Promise<StepResult> | StepResult;
 export type StepResult = 'answered' | undefined;

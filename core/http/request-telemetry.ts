@@ -25,6 +25,8 @@ const abortedStatus = 499;
 export interface ObservedRequest {
   /** Runs `fn` and what it starts in the request's span. */
   run<T>(fn: () => T): T;
+  /** The same for `fn` that neither waits nor starts what does, which costs less. */
+  runAtOnce<T>(fn: () => T): T;
   /** It was answered, or its client has gone. */
   answered(ctx: HttpContext): void;
   /** What should have answered it threw. */

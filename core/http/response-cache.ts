@@ -5,7 +5,8 @@ import type { Metrics } from '#core/telemetry/metrics.ts';
 import type { Route, RouteRequest, RouteResponse } from './route.ts';
 
 export type ResponseCache = EventCache<RouteResponse>;
-export type Answer = (request: RouteRequest, route: Route) => Promise<RouteResponse> | RouteResponse;
+/** An answer that is there, or what gets it. */
+export type Answer = RouteResponse | (() => Promise<RouteResponse>);
 
 export function createResponseCache(config: Config, metrics: Metrics): ResponseCache {
   return createEventCache({
@@ -22,23 +23,28 @@ export function createResponseCache(config: Config, metrics: Metrics): ResponseC
  * Answers from the cache where the route allows it. The key has everything that the answer may depend on: who asks, with
  * all that is known of them, what they ask, and the headers that the handler is given.
  */
-export function answerCached(cache: ResponseCache, answer: Answer): Answer {
-  return async (request, route) => {
+export function answerCached(
+  cache: ResponseCache,
+  run: (request: RouteRequest, route: Route) => Promise<RouteResponse>,
+): (request: RouteRequest, route: Route) => Answer {
+  return (request, route) => {
     const options = route.cache;
-    if (options === undefined) return answer(request, route);
+    if (options === undefined) return () => run(request, route);
     const plugin = route.owner.name;
     const headers = pick(request.headers, options.varyBy ?? []);
     const key = toKey(request, route, headers);
     const kept = cache.get(key, plugin);
     if (kept !== undefined) return kept;
-    const fill = cache.fill(key, { plugin, rule: toRule(request, options) });
-    try {
-      const response = await answer({ ...request, headers }, route);
-      if (isKept(response)) fill.store({ value: response, bytes: sizeOf(response), ttlMs: options.ttlMs });
-      return response;
-    } finally {
-      fill.end();
-    }
+    return async () => {
+      const fill = cache.fill(key, { plugin, rule: toRule(request, options) });
+      try {
+        const response = await run({ ...request, headers }, route);
+        if (isKept(response)) fill.store({ value: response, bytes: sizeOf(response), ttlMs: options.ttlMs });
+        return response;
+      } finally {
+        fill.end();
+      }
+    };
   };
 }
 

@@ -21,7 +21,7 @@ export interface HttpServerOptions extends Pick<HttpAppOptions, 'apiKeys' | 'bud
     HttpAppOptions['config'];
   readonly telemetry: Telemetry;
   readonly routes: RouteTable;
-  readonly authenticator: Pick<Authenticator, 'verify' | 'publicKeys'>;
+  readonly authenticator: Pick<Authenticator, 'remembered' | 'verify' | 'publicKeys'>;
   readonly authenticateDevice: AuthenticateDevice;
   readonly responseCache: ResponseCache;
   readonly assets: StaticAssets;

@@ -87,7 +87,9 @@ export function rateLimits(options: RateLimitsOptions): HttpStep {
     if (policy.max > 0) take(ctx, policy, key);
     if (policy.max > 0 && route.requestsPerMinute !== undefined)
       take(ctx, toPolicy('route', route.requestsPerMinute, routeWindows), `${key} ${route.name}`);
-    return principal.role === 'partner' ? budgets?.spend(principal.id, 'requests') : undefined;
+    return principal.role === 'partner' && budgets !== undefined
+      ? () => budgets.spend(principal.id, 'requests')
+      : undefined;
   };
 }
 

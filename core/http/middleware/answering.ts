@@ -5,15 +5,16 @@ import { sendProblem } from '../send-problem.ts';
 
 /**
  * Takes the steps, observed from the first to the end of the answer, and turns whatever they throw into problem details. All of it
- * is one asynchronous function, since each one more costs a request a promise.
+ * is one asynchronous function, since each one more costs a request a promise. A step is in the request's span while it
+ * runs; a context that stays with what it starts costs much more, so only what has to be waited for has one.
  */
 export function answering(observe: ObserveRequest, steps: readonly HttpStep[]): HttpMiddleware {
   const answer = async (ctx: HttpContext, observed: ObservedRequest): Promise<void> => {
     try {
       try {
         for (const step of steps) {
-          const result = step(ctx);
-          if ((result instanceof Promise ? await result : result) === 'answered') break;
+          const result = observed.runAtOnce(() => step(ctx));
+          if ((typeof result === 'function' ? await observed.run(result) : result) === 'answered') break;
         }
       } catch (error) {
         // Whoever read the body reads no more: what is left of it can be discarded.
@@ -28,10 +29,7 @@ export function answering(observe: ObserveRequest, steps: readonly HttpStep[]): 
       throw error;
     }
   };
-  return (ctx) => {
-    const observed = observe(ctx);
-    return observed.run(() => answer(ctx, observed));
-  };
+  return (ctx) => answer(ctx, observe(ctx));
 }
 
 /** The answer was complete before the body was: the connection is for the next request only if the rest comes soon. */

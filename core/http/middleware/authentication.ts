@@ -13,7 +13,7 @@ const bearer = /^Bearer +([A-Za-z0-9._~+/-]+=*) *$/i;
 const realm = 'Bearer realm="returnit"';
 
 export interface AuthenticationOptions extends Omit<DeviceAuthenticationOptions, 'attempts'> {
-  readonly authenticator: Pick<Authenticator, 'verify'>;
+  readonly authenticator: Pick<Authenticator, 'remembered' | 'verify'>;
   readonly metrics: Metrics;
   /** @default none are taken */
   readonly apiKeys?: ApiKeys | undefined;
@@ -26,42 +26,42 @@ export function authentication({ authenticator, metrics, apiKeys, ...devices }: 
   const admitKey =
     apiKeys === undefined ? undefined : createApiKeyAdmission({ apiKeys, trustedProxies: devices.trustedProxies });
 
-  async function verify(ctx: HttpContext, header: string): Promise<Principal> {
+  return (ctx) => {
+    if (ctx.state.route.roles === 'device') {
+      return async () => {
+        ctx.state.principal = await admitDevice(ctx);
+        return undefined;
+      };
+    }
+    const header = ctx.req.headers.authorization;
+    if (header === undefined) return admit(ctx, anonymous);
     const token = bearer.exec(header)?.[1];
     if (token === undefined)
       throw unauthenticated('Cannot accept the header "Authorization": it must be "Bearer <token>"', 'invalid_request');
-    return admitKey !== undefined && isApiKey(token) ? admitKey(ctx, token) : verifyToken(authenticator, token);
-  }
-
-  return async (ctx) => {
-    const { route } = ctx.state;
-    if (route.roles === 'device') {
-      ctx.state.principal = await admitDevice(ctx);
-      return undefined;
-    }
-    const header = ctx.req.headers.authorization;
-    const principal = header === undefined ? anonymous : await verify(ctx, header);
-    if (route.roles !== 'public' && principal.role === 'anonymous') {
-      throw new RequestRefusal(
-        'UNAUTHENTICATED',
-        `Cannot ${route.name} without a token: send "Authorization: Bearer <token>"`,
-        {
-          headers: { 'www-authenticate': realm },
-        },
-      );
-    }
-    // Also of who is refused: log and figures say who has asked.
-    ctx.state.principal = principal;
-    if (route.roles === 'public') return undefined;
-    if (!route.roles.some((role) => role === principal.role)) {
-      throw new RequestRefusal(
-        'FORBIDDEN',
-        `Cannot ${route.name} as ${principal.role}: it is for ${route.roles.join(', ')}`,
-      );
-    }
-    assertScope(ctx);
-    return undefined;
+    if (admitKey !== undefined && isApiKey(token)) return async () => admit(ctx, await admitKey(ctx, token));
+    const known = authenticator.remembered(token);
+    return known === undefined ? async () => admit(ctx, await verifyToken(authenticator, token)) : admit(ctx, known);
   };
+}
+
+/** @throws {AppError} UNAUTHENTICATED, FORBIDDEN, API_KEY_SCOPE_MISSING where the route is not for them */
+function admit(ctx: HttpContext, principal: Principal): undefined {
+  const { roles, name } = ctx.state.route;
+  if (roles !== 'public' && principal.role === 'anonymous') {
+    throw new RequestRefusal(
+      'UNAUTHENTICATED',
+      `Cannot ${name} without a token: send "Authorization: Bearer <token>"`,
+      {
+        headers: { 'www-authenticate': realm },
+      },
+    );
+  }
+  // Also of who is refused: log and figures say who has asked.
+  ctx.state.principal = principal;
+  if (typeof roles === 'string') return;
+  if (!roles.some((role) => role === principal.role))
+    throw new RequestRefusal('FORBIDDEN', `Cannot ${name} as ${principal.role}: it is for ${roles.join(', ')}`);
+  assertScope(ctx);
 }
 
 async function verifyToken(authenticator: Pick<Authenticator, 'verify'>, token: string): Promise<Principal> {

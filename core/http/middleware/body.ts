@@ -30,8 +30,11 @@ export function body(options: BodyOptions): HttpStep {
       if (!hasBody) throw missing(route, route.upload.contentTypes.join(' or '));
       assertMediaType(ctx, route.upload.contentTypes);
       assertNotCompressed(ctx);
-      ctx.state.upload = openUpload(ctx, route.upload);
-      return undefined;
+      const { upload } = route;
+      return () => {
+        ctx.state.upload = openUpload(ctx, upload);
+        return undefined;
+      };
     }
     if (route.body === undefined) {
       if (hasBody) throw new RequestRefusal('MALFORMED_REQUEST', `Cannot accept a body: ${route.name} takes none`);
@@ -41,11 +44,11 @@ export function body(options: BodyOptions): HttpStep {
       ctx.state.body = '';
       if (!hasBody) return undefined;
       assertNotCompressed(ctx);
-      return takeText(ctx, config);
+      return () => takeText(ctx, config);
     }
     if (!hasBody) throw missing(route, 'JSON');
     assertReadable(ctx);
-    return take(ctx, config);
+    return () => take(ctx, config);
   };
 }
 

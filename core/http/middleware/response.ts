@@ -2,6 +2,7 @@ import { toConditional, withEtag } from '../conditional-answer.ts';
 import type { HttpContext, HttpStep, StepResult } from '../http-context.ts';
 import type { Idempotency } from '../idempotency/idempotency.ts';
 import { toKeyedRequest } from '../idempotency/keyed-request.ts';
+import type { BudgetName } from '../limits/budget-name.ts';
 import type { Budgets } from '../limits/budgets.ts';
 import { answerCached, type Answer, type ResponseCache } from '../response-cache.ts';
 import type { RouteRequest, RouteResponse } from '../route.ts';
@@ -20,30 +21,42 @@ export interface ResponseOptions extends StreamSenderOptions {
 export function response(options: ResponseOptions): HttpStep {
   const { idempotency, budgets, responseCache } = options;
   const sendStream = createStreamSender(options);
-  const runRoute: Answer = async (request, route) => {
+  const answerRoute = answerCached(responseCache, async (request, route) => {
     const answer = await route.run(request, route);
     return route.verb === 'GET' ? withEtag(answer) : answer;
-  };
-  const answerRoute = answerCached(responseCache, runRoute);
-  const run = (ctx: HttpContext): Promise<RouteResponse> | RouteResponse => {
-    const answer = (): Promise<RouteResponse> | RouteResponse => answerRoute(toRequest(ctx), ctx.state.route);
-    const { budget, upload } = ctx.state.route;
+  });
+  const answer = (ctx: HttpContext): Answer => {
+    const { route, principal } = ctx.state;
+    const asked = (): Answer => answerRoute(toRequest(ctx), route);
+    const { budget, upload } = route;
     // Of lines each has been counted by itself.
-    return budgets !== undefined && budget !== undefined && upload?.as !== 'lines'
-      ? runWithin(ctx, budgets, answer)
-      : answer();
+    if (budgets === undefined || budget === undefined || upload?.as === 'lines' || principal.role !== 'partner')
+      return asked();
+    return () => spending(budgets, { partnerId: principal.id, budget }, asked);
   };
-  return async (ctx): Promise<StepResult> => {
-    const { idempotencyKey: key, route } = ctx.state;
-    const answer =
-      key === undefined || idempotency === undefined
-        ? await run(ctx)
-        : await idempotency.run(toKeyedRequest(ctx, key), async () => run(ctx));
-    if (answer.stream !== undefined) await sendStream(ctx, answer as StreamedResponse);
-    else if (route.verb === 'GET') sendAnswer(ctx, toConditional(answer, ctx.req.headers['if-none-match']));
-    else sendAnswer(ctx, answer);
-    return 'answered';
+  const answerOnce = (ctx: HttpContext): Answer => {
+    const { idempotencyKey: key } = ctx.state;
+    if (key === undefined || idempotency === undefined) return answer(ctx);
+    return () => idempotency.run(toKeyedRequest(ctx, key), () => obtain(answer(ctx)));
   };
+  return (ctx) => {
+    const found = answerOnce(ctx);
+    if (typeof found !== 'function') return send(ctx, found);
+    return async () => {
+      const got = await found();
+      if (got.stream === undefined) return send(ctx, got);
+      await sendStream(ctx, got as StreamedResponse);
+      return 'answered';
+    };
+  };
+}
+
+const obtain = async (answer: Answer): Promise<RouteResponse> => (typeof answer === 'function' ? answer() : answer);
+
+function send(ctx: HttpContext, answer: RouteResponse): StepResult {
+  const isRead = ctx.state.route.verb === 'GET';
+  sendAnswer(ctx, isRead ? toConditional(answer, ctx.req.headers['if-none-match']) : answer);
+  return 'answered';
 }
 
 function toRequest({ state, req, path }: HttpContext): RouteRequest {
@@ -62,21 +75,18 @@ function toRequest({ state, req, path }: HttpContext): RouteRequest {
 }
 
 /** A success costs one of the partner's budget of the day; what was refused or failed costs nothing. */
-async function runWithin(
-  ctx: HttpContext,
+async function spending(
   budgets: Budgets,
-  run: () => Promise<RouteResponse> | RouteResponse,
+  { partnerId, budget }: { readonly partnerId: string; readonly budget: BudgetName },
+  asked: () => Answer,
 ): Promise<RouteResponse> {
-  const { route, principal } = ctx.state;
-  const { budget } = route;
-  if (budget === undefined || principal.role !== 'partner') return run();
-  await budgets.spend(principal.id, budget);
+  await budgets.spend(partnerId, budget);
   let isSuccess = false;
   try {
-    const answer = await run();
+    const answer = await obtain(asked());
     isSuccess = answer.status < 300;
     return answer;
   } finally {
-    if (!isSuccess) budgets.giveBack(principal.id, budget);
+    if (!isSuccess) budgets.giveBack(partnerId, budget);
   }
 }

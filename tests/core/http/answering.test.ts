@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { context, trace } from '@opentelemetry/api';
 import Koa from 'koa';
 import type { HttpContext, HttpState, HttpStep } from '#core/http/http-context.ts';
 import { answering } from '#core/http/middleware/answering.ts';
@@ -40,13 +42,23 @@ describe('answering', () => {
       answering(observe, [
         step('first', () => undefined),
         step('second', (ctx) => {
+          if (ctx.path === '/waiting')
+            return async () => {
+              taken.push(`begins ${isInSpanOf(ctx)}`);
+              await setImmediate();
+              taken.push(`waited ${isInSpanOf(ctx)}`);
+              return undefined;
+            };
           if (ctx.path === '/refused') throw new TypeError('Cannot go on: refused');
           // Its telemetry reads the status when all is done.
           if (ctx.path === '/broken') Object.defineProperty(ctx.res, 'statusCode', { get: failToRead, set: ignore });
           sendAnswer(ctx, { status: 200, text: '{}' });
           return 'answered';
         }),
-        step('third', () => undefined),
+        step('third', (ctx) => {
+          taken.push(`goes on ${isInSpanOf(ctx)}`);
+          return undefined;
+        }),
       ]),
     );
     app.on('error', (error: Error) => reported.push(error.message));
@@ -70,6 +82,17 @@ describe('answering', () => {
     await until('none is active', async () => (await activeRequests()) === '0');
   });
 
+  it('waits for what a step returns, in the span of the request all the time, and goes on', async () => {
+    taken.length = 0;
+    const responses = await Promise.all([fetch(`${url}/waiting`), fetch(`${url}/answered`)]);
+    assert.deepEqual(
+      responses.map(({ status }) => status),
+      [404, 200],
+    );
+    const waiting = ['first', 'second', 'begins true', 'waited true', 'third', 'goes on true'];
+    assert.deepEqual(taken.toSorted(), [...waiting, 'first', 'second'].toSorted());
+  });
+
   it('makes a problem of what a step throws, and takes none after it', async () => {
     taken.length = 0;
     const response = await fetch(`${url}/refused`);
@@ -91,6 +114,10 @@ describe('answering', () => {
     assert.equal(await activeRequests(), '0');
   });
 });
+
+function isInSpanOf({ state }: HttpContext): boolean {
+  return trace.getSpan(context.active())?.spanContext().traceId === state.id;
+}
 
 function failToRead(): never {
   throw new RangeError('Cannot read the status');

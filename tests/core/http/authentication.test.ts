@@ -73,6 +73,18 @@ describe('createAuthenticator() with the local key', () => {
     await rm(folder, { recursive: true });
   });
 
+  it('remembers whose a token is once it was verified, for a minute', async () => {
+    const token = await authenticator.issueToken({ role: 'customer', subject: 'c-2' });
+    assert.equal(authenticator.remembered(token), undefined);
+    await authenticator.verify(token);
+    nowMs += 59_000;
+    assert.deepEqual(authenticator.remembered(token), { id: 'c-2', role: 'customer' });
+    assert.equal(authenticator.remembered(`${token}x`), undefined);
+    nowMs += 2000;
+    assert.equal(authenticator.remembered(token), undefined);
+    assert.deepEqual(await authenticator.verify(token), { id: 'c-2', role: 'customer' });
+  });
+
   it('tells until when a token is accepted, also one it remembers', async () => {
     const token = await authenticator.issueToken({ role: 'customer', subject: 'c-1', expiresInSeconds: 30 });
     for (const _time of ['first', 'remembered']) {
@@ -87,6 +99,7 @@ describe('createAuthenticator() with the local key', () => {
     const token = await authenticator.issueToken({ role: 'customer', subject: 'c-1', expiresInSeconds: 30 });
     await authenticator.verify(token);
     nowMs += 40_000;
+    assert.equal(authenticator.remembered(token), undefined);
     await assert.rejects(authenticator.verify(token), (error: Error & { code?: string }) => {
       assert.equal(error.code, 'UNAUTHENTICATED');
       assert.match(error.message, /^Cannot accept the token: it expired at \d{4}-/);
