@@ -8,6 +8,7 @@ import { copyProject } from '../../support/project-copy.ts';
 import { until } from '../../support/until.ts';
 import type { LoopDelay } from './loop-delay.ts';
 import { seriesOf } from './read-telemetry.ts';
+import { createScraper } from './scraper.ts';
 
 export interface Scrape {
   /** From the request to the last byte of the answer. */
@@ -85,15 +86,12 @@ function delayUrlOf(core: CoreProcess): string {
 }
 
 async function scrapeAgain(core: CoreProcess, delayUrl: string, accept: string): Promise<readonly Scrape[]> {
+  const scraper = createScraper(new URL(`${core.addresses.ops}/metrics`));
   const taken: Scrape[] = [];
   for (let scrape = 0; scrape < scrapes; scrape += 1) {
     let tookMs = 0;
     const { maxMs, cpuMs } = await delayDuring(delayUrl, async () => {
-      const startedAtMs = performance.now();
-      const response = await fetch(`${core.addresses.ops}/metrics`, { headers: { accept } });
-      await response.bytes();
-      tookMs = performance.now() - startedAtMs;
-      if (response.status !== 200) throw new Error(`Cannot scrape: the answer is ${response.status}`);
+      tookMs = await scraper.scrape(accept);
     });
     taken.push({ tookMs, blockedMs: maxMs, cpuMs });
     await wait(pauseMs);
