@@ -2,6 +2,7 @@ import { TraceFlags, type Span, type SpanContext } from '@opentelemetry/api';
 import { activeContext } from './active-tracer.ts';
 import type { MetricDefinition } from './catalogue/definition.ts';
 import { createFinder, createLabelSets, type LabelSets } from './label-sets.ts';
+import { toHeader, toLabelsText, toNumberText, type TextFormat } from './metric-text.ts';
 import type { Counter, Gauge, Histogram, Labels } from './recorder.ts';
 import type { SeriesBudget } from './series-budget.ts';
 import { spanOf } from './span-context.ts';
@@ -14,20 +15,11 @@ interface Traced {
   timestamp: number;
 }
 
-/** One line of the exposition, as the registry of @prometheus-io/client reads it. */
-export interface Sample {
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly sharedLabels?: Labels;
-  readonly metricName?: string;
-  readonly value: number;
-  readonly exemplar?: Pick<Traced, 'value' | 'timestamp'> & { readonly labelSet: { readonly trace_id: string } };
-}
-
 export interface MetricFamily {
   readonly definition: MetricDefinition;
   readonly recorder: Counter | Gauge | Histogram;
-  /** As they are now; each is made when it is asked for. */
-  samples(): Iterable<Sample>;
+  /** All of it as it is now, without a line feed at its end. */
+  write(format: TextFormat): string;
 }
 
 interface FamilyOptions {
@@ -37,12 +29,14 @@ interface FamilyOptions {
 }
 
 interface ValueChild {
-  readonly labels: Labels;
+  /** In braces, unless there are none. */
+  readonly labels: string;
   value: number;
 }
 
 interface HistogramChild {
-  readonly labels: Labels;
+  /** Without braces: a bucket has one more. */
+  readonly labels: string;
   /** Not cumulative; the last one is above every bound. */
   readonly counts: number[];
   readonly exemplars: (Traced | undefined)[];
@@ -83,7 +77,10 @@ function seriesOf({ type, buckets = [] }: MetricDefinition): number {
 function createValueFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {
   // An unlabelled gauge nobody has set says nothing: 0 would be a lie for a timestamp or a limit.
   const start = definition.type === 'gauge' ? Number.NaN : 0;
-  const sets = labelSetsOf<ValueChild>(definition, options, (labels) => ({ labels, value: start }));
+  const sets = labelSetsOf<ValueChild>(definition, options, (labels) => ({
+    labels: inBraces(toLabelsText(labels)),
+    value: start,
+  }));
   for (const labels of definition.initial ?? []) sets.of(labels).value = 0;
 
   const assertNumber = (value: number): void => {
@@ -129,25 +126,31 @@ function createValueFamily(definition: MetricDefinition, options: FamilyOptions)
   return {
     definition,
     recorder: definition.type === 'counter' ? counter : gauge,
-    samples: () =>
-      [...sets.values()]
-        .filter(({ value }) => !Number.isNaN(value))
-        // As shared ones, which the registry remembers as text.
-        .map(({ labels: sharedLabels, value }) => ({ labels: {}, sharedLabels, value })),
+    write(format) {
+      let text = toHeader(definition, format);
+      for (const { labels, value } of sets.values())
+        if (!Number.isNaN(value)) text += `\n${definition.name}${labels} ${toNumberText(value)}`;
+      return text;
+    },
   };
+}
+
+function inBraces(labels: string): string {
+  return labels === '' ? '' : `{${labels}}`;
 }
 
 function createHistogramFamily(definition: MetricDefinition, options: FamilyOptions): MetricFamily {
   const bounds = definition.buckets ?? [];
   const exemplars = definition.exemplars === true;
   const sets = labelSetsOf<HistogramChild>(definition, options, (labels) => ({
-    labels,
+    labels: toLabelsText(labels),
     counts: Array.from({ length: bounds.length + 1 }, () => 0),
     exemplars: Array.from({ length: exemplars ? bounds.length + 1 : 0 }),
     sum: 0,
     count: 0,
   }));
   for (const labels of definition.initial ?? []) sets.of(labels);
+  const writeSeries = createSeriesWriter(definition.name, bounds);
 
   const assertFinite = (value: number): void => {
     if (!Number.isFinite(value))
@@ -181,10 +184,31 @@ function createHistogramFamily(definition: MetricDefinition, options: FamilyOpti
   return {
     definition,
     recorder: histogram,
-    samples() {
-      const taken = [...sets.values()].map((child) => ({ ...child, counts: [...child.counts] }));
-      return histogramSamples(definition.name, bounds, taken);
-    },
+    write: (format) => toHeader(definition, format) + writeSeries(sets.values(), format),
+  };
+}
+
+/** Of each label set its buckets, which are cumulative, the sum and the count. */
+function createSeriesWriter(
+  name: string,
+  bounds: readonly number[],
+): (children: Iterable<HistogramChild>, format: TextFormat) => string {
+  const buckets = [...bounds, '+Inf'].map((bound) => `\n${name}_bucket{le="${bound}"`);
+  return (children, format) => {
+    let text = '';
+    for (const { labels, counts, exemplars, sum, count } of children) {
+      const more = labels === '' ? '} ' : `,${labels}} `;
+      let cumulative = 0;
+      for (let index = 0; index < buckets.length; index += 1) {
+        cumulative += counts[index] as number;
+        text += `${buckets[index]}${more}${cumulative}`;
+        const exemplar = exemplars[index];
+        if (exemplar !== undefined && format === 'openmetrics') text += toExemplar(exemplar);
+      }
+      const all = inBraces(labels);
+      text += `\n${name}_sum${all} ${toNumberText(sum)}\n${name}_count${all} ${count}`;
+    }
+    return text;
   };
 }
 
@@ -202,29 +226,6 @@ function isSampled(span: SpanContext | undefined): span is SpanContext {
   return span !== undefined && (span.traceFlags & TraceFlags.SAMPLED) !== 0;
 }
 
-function toExemplar({ span, value, timestamp }: Traced): NonNullable<Sample['exemplar']> {
-  return { labelSet: { trace_id: span.traceId }, value, timestamp };
-}
-
-function* histogramSamples(
-  name: string,
-  bounds: readonly number[],
-  children: readonly HistogramChild[],
-): Generator<Sample, void> {
-  for (const { labels: sharedLabels, counts, exemplars, sum, count } of children) {
-    let cumulative = 0;
-    for (const [index, inBucket] of counts.entries()) {
-      cumulative += inBucket;
-      const exemplar = exemplars[index];
-      yield {
-        labels: { le: bounds[index] ?? '+Inf' },
-        sharedLabels,
-        metricName: `${name}_bucket`,
-        value: cumulative,
-        ...(exemplar === undefined ? {} : { exemplar: toExemplar(exemplar) }),
-      };
-    }
-    yield { labels: {}, sharedLabels, metricName: `${name}_sum`, value: sum };
-    yield { labels: {}, sharedLabels, metricName: `${name}_count`, value: count };
-  }
+function toExemplar({ span, value, timestamp }: Traced): string {
+  return ` # {trace_id="${span.traceId}"} ${toNumberText(value)} ${timestamp}`;
 }

@@ -1,5 +1,5 @@
 import { median, type BenchResult } from './report.ts';
-import { compareSides, type ComparedSides, type PairedRound, type Round } from './telemetry/requests.ts';
+import { compareSides, type ComparedSides, type PairedRound, type Round, type Rounds } from './telemetry/requests.ts';
 import { measureScrapes, type Scrape, type ScrapedCore } from './telemetry/scrapes.ts';
 
 const ratioMin = 0.9;
@@ -13,8 +13,8 @@ const blockedMaxMs = 25;
 export async function benchTelemetry(): Promise<BenchResult> {
   const scraped = await measureScrapes();
   const compared = await compareSides();
-  const { apiOnly } = compared.rounds;
-  const ratio = pairedRatio(apiOnly);
+  const apiOnly = compared.starts.apiOnly.flat();
+  const { mean: ratio } = meanOf(compared.starts.apiOnly.map(pairedRatio));
   return {
     bench: 'telemetry',
     unit: 'requests/s of a processor',
@@ -37,31 +37,40 @@ export async function benchTelemetry(): Promise<BenchResult> {
 const perCpuSecond = ({ cpuUs }: Round): number => 1e6 / cpuUs;
 
 /** Of each round with the one at the same time: the machine's own speed changes from one second to the next. */
-function pairedRatio(rounds: readonly PairedRound[]): number {
+function pairedRatio(rounds: Rounds): number {
   return median(rounds.map(({ side, baseline }) => perCpuSecond(side) / perCpuSecond(baseline)));
 }
 
-function figuresOf({ rounds, ...exported }: ComparedSides): BenchResult['figures'] {
+function figuresOf({ starts, ...exported }: ComparedSides): BenchResult['figures'] {
   return {
-    ...costOf('api_only_', rounds.apiOnly),
-    ...costOf('in_memory_', rounds.inMemory),
-    ...costOf('exporting_', rounds.exporting),
+    ...costOf('api_only_', starts.apiOnly),
+    ...costOf('in_memory_', starts.inMemory),
+    ...costOf('exporting_', starts.exporting),
     exporting_received_share: exported.receivedShare,
     exporting_spans_per_request: exported.spansPerRequest,
     exporting_bytes_per_request: exported.exportedBytesPerRequest,
   };
 }
 
-function costOf(prefix: string, rounds: readonly PairedRound[]): BenchResult['figures'] {
+function costOf(prefix: string, starts: readonly Rounds[]): BenchResult['figures'] {
   const middle = (of: 'p99Ms' | 'cpuUs', which: keyof PairedRound): number =>
-    median(rounds.map((round) => round[which][of]));
+    median(starts.flat().map((round) => round[which][of]));
+  const { mean, standardError } = meanOf(starts.map(pairedRatio));
   return {
-    [`${prefix}ratio`]: pairedRatio(rounds),
+    [`${prefix}ratio`]: mean,
+    [`${prefix}ratio_standard_error`]: standardError,
     [`${prefix}p99_ms`]: middle('p99Ms', 'side'),
     [`${prefix}baseline_p99_ms`]: middle('p99Ms', 'baseline'),
     [`${prefix}cpu_us_per_request`]: middle('cpuUs', 'side'),
     [`${prefix}baseline_cpu_us_per_request`]: middle('cpuUs', 'baseline'),
   };
+}
+
+function meanOf(values: readonly number[]): { readonly mean: number; readonly standardError: number } {
+  const { length } = values;
+  const mean = values.reduce((sum, value) => sum + value, 0) / length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (length - 1);
+  return { mean, standardError: Math.sqrt(variance / length) };
 }
 
 function scrapeFigures({ series, bytes, text, openMetrics, idle }: ScrapedCore): BenchResult['figures'] {

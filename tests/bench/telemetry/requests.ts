@@ -26,8 +26,12 @@ export interface PairedRound {
   readonly baseline: Round;
 }
 
+/** Of the processes that were started together. */
+export type Rounds = readonly PairedRound[];
+
 export interface ComparedSides {
-  readonly rounds: Readonly<Record<ComparedName, readonly PairedRound[]>>;
+  /** By start. */
+  readonly starts: Readonly<Record<ComparedName, readonly Rounds[]>>;
   /** Of the requests that `exporting` has counted: those whose span has reached the receiver. */
   readonly receivedShare: number;
   readonly spansPerRequest: number;
@@ -42,17 +46,17 @@ const spanName = 'GET /orders/{orderId}';
 
 /**
  * Authenticated GET of one order, as `http` has it, from a side and the baseline at once: what slows the machine down for a
- * while slows down both. Processes of the same code differ, too, so there are several of each, one after another.
- * `--starts=`, `--rounds=` of each start, `--seconds=` of each round.
+ * while slows down both. Processes of the same code differ by more than what is looked for, so there are several of each, one
+ * after another. `--starts=`, `--rounds=` of each start, `--seconds=` of each round.
  */
 export async function compareSides(): Promise<ComparedSides> {
-  const starts: ComparedSides[] = [];
-  for (let start = 0; start < numberFlag('starts', 3); start += 1) starts.push(await compareOnce());
+  const starts: ComparedStart[] = [];
+  for (let start = 0; start < numberFlag('starts', 6); start += 1) starts.push(await compareOnce());
   return {
-    rounds: {
-      apiOnly: starts.flatMap(({ rounds }) => rounds.apiOnly),
-      inMemory: starts.flatMap(({ rounds }) => rounds.inMemory),
-      exporting: starts.flatMap(({ rounds }) => rounds.exporting),
+    starts: {
+      apiOnly: starts.map(({ rounds }) => rounds.apiOnly),
+      inMemory: starts.map(({ rounds }) => rounds.inMemory),
+      exporting: starts.map(({ rounds }) => rounds.exporting),
     },
     receivedShare: Math.min(...starts.map(({ receivedShare }) => receivedShare)),
     spansPerRequest: median(starts.map(({ spansPerRequest }) => spansPerRequest)),
@@ -60,7 +64,11 @@ export async function compareSides(): Promise<ComparedSides> {
   };
 }
 
-async function compareOnce(): Promise<ComparedSides> {
+interface ComparedStart extends Omit<ComparedSides, 'starts'> {
+  readonly rounds: Readonly<Record<ComparedName, Rounds>>;
+}
+
+async function compareOnce(): Promise<ComparedStart> {
   const started = await startSides();
   try {
     const asked = { apiOnly: 0, inMemory: 0, exporting: 0, noOps: 0 };
@@ -71,8 +79,8 @@ async function compareOnce(): Promise<ComparedSides> {
       return round;
     };
     for (const name of sideNames) await ask(name, { amount: warmUpRequests });
-    const length = { duration: numberFlag('seconds', 5) };
-    for (let round = 0; round < numberFlag('rounds', 5); round += 1) {
+    const length = { duration: numberFlag('seconds', 4) };
+    for (let round = 0; round < numberFlag('rounds', 3); round += 1) {
       for (const name of comparedNames) {
         const [side, baseline] = await Promise.all([ask(name, length), ask('noOps', length)]);
         rounds[name].push({ side, baseline });
@@ -123,7 +131,7 @@ async function readCounts(
 }
 
 /** A core sends what it has left when it stops. */
-async function countReceived({ sides, receiver }: Sides, requests: number): Promise<Omit<ComparedSides, 'rounds'>> {
+async function countReceived({ sides, receiver }: Sides, requests: number): Promise<Omit<ComparedSides, 'starts'>> {
   for (const name of sideNames) await sides[name].core.end('SIGTERM');
   const { served, spans, bytes } = await receiver.read();
   return {
