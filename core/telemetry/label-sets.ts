@@ -47,12 +47,19 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   // The only set, or the last resort: `other` for all labels.
   budget.reserve(series);
   let lastResort: Child | undefined;
+  /** Of what has overflowed: they take nobody's place. */
+  const others = new Set<Child>();
 
-  function add(labels: Labels, values: readonly string[]): Child {
+  function add(values: readonly string[]): Child {
     const child = options.create(withoutEmpty(names, values));
     insert(root, values, child);
     children.add(child);
-    parts.add(child, partOf(labels));
+    return child;
+  }
+
+  function addOther(values: readonly string[]): Child {
+    const child = add(values);
+    others.add(child);
     return child;
   }
 
@@ -60,22 +67,26 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     assertLabels(options, labels);
     const values = valuesOf(names, labels);
     const part = partOf(labels);
-    const full = children.size >= options.max || parts.isFull(part);
+    const full = children.size - others.size >= options.max || parts.isFull(part);
     const fits = !full && values.every((value) => value.length <= valueLengthMax) && budget.take(series);
-    if (fits) return add(labels, values);
+    if (fits) {
+      const child = add(values);
+      parts.add(child, part);
+      return child;
+    }
     options.onOverflow();
     return partition === undefined || part.length > valueLengthMax ? resort() : ofPartition(part);
   }
 
   /** What a partition has too much of, under its name as long as there is room for that. */
   function ofPartition(part: string): Child {
-    const others = names.map((name) => (name === partition ? part : 'other'));
-    return find(root, others) ?? (budget.take(series) ? add({ [partition as string]: part }, others) : resort());
+    const values = names.map((name) => (name === partition ? part : 'other'));
+    return find(root, values) ?? (budget.take(series) ? addOther(values) : resort());
   }
 
   function resort(): Child {
-    const others = names.map(() => 'other');
-    lastResort ??= find(root, others) ?? add({}, others);
+    const values = names.map(() => 'other');
+    lastResort ??= find(root, values) ?? addOther(values);
     return lastResort;
   }
 
@@ -84,9 +95,11 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     const child = find(root, values);
     if (child === undefined || !children.delete(child)) return;
     sets.removals += 1;
+    const isOther = others.delete(child);
+    if (!isOther) parts.remove(child);
+    // Room for the last resort is kept.
+    if (!isOther || child !== lastResort) budget.give(series);
     if (child === lastResort) lastResort = undefined;
-    else budget.give(series);
-    parts.remove(child);
     prune(root, values);
   }
 

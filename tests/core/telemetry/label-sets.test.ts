@@ -39,12 +39,26 @@ describe('the cap of label sets', () => {
     assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 2);
     const dropped = 'returnit_metric_labelsets_dropped_total{metric="returnit_ends_total"}';
     assert.equal(await valueOf(metrics, dropped), 2);
-    for (const reason of ['a', 'c']) ends.remove({ reason });
+    ends.remove({ reason: 'a' });
     b.inc();
     assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="b"}'), 1);
     a.inc();
     assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="a"}'), undefined);
     assert.equal(await valueOf(metrics, 'returnit_ends_total{reason="other"}'), 3);
+  });
+
+  it('has room for as many of a plugin as before, once one of those is removed', async () => {
+    const metrics = createMetrics({ labelSetsMax: 4 });
+    const sent = metrics.counter('returnit_jobs_total');
+    const add = (queue: string): void => sent.inc({ plugin: 'orders', queue, outcome: 'completed' });
+    for (const queue of ['a', 'b', 'c']) add(queue);
+    sent.remove({ plugin: 'orders', queue: 'a', outcome: 'completed' });
+    for (const queue of ['d', 'e']) add(queue);
+    const series = (queue: string): string =>
+      `returnit_jobs_total{plugin="orders",queue="${queue}",outcome="completed"}`;
+    assert.equal(await valueOf(metrics, series('d')), 1);
+    assert.equal(await valueOf(metrics, series('e')), undefined);
+    assert.equal(await valueOf(metrics, 'returnit_jobs_total{plugin="orders",queue="other",outcome="other"}'), 2);
   });
 
   it('does not keep values of any length', async () => {
