@@ -41,14 +41,12 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   const { labels: names, partition, series, budget } = options;
   const root: Level<Child> = new Map();
   const children = new Set<Child>();
-  const parts = createParts<Child>(partition === undefined ? options.max : Math.max(1, Math.floor(options.max / 2)));
+  const places = createPlaces<Child>(options);
   const partOf = (labels: Labels): string => (partition === undefined ? '' : (labels[partition] ?? ''));
   const single = names.length === 0 ? options.create({}) : undefined;
   // The only set, or the last resort: `other` for all labels.
   budget.reserve(series);
   let lastResort: Child | undefined;
-  /** Of what has overflowed: they take nobody's place. */
-  const others = new Set<Child>();
 
   function add(values: readonly string[]): Child {
     const child = options.create(withoutEmpty(names, values));
@@ -57,21 +55,14 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     return child;
   }
 
-  function addOther(values: readonly string[]): Child {
-    const child = add(values);
-    others.add(child);
-    return child;
-  }
-
   function addOrOverflow(labels: Labels): Child {
     assertLabels(options, labels);
     const values = valuesOf(names, labels);
     const part = partOf(labels);
-    const full = children.size - others.size >= options.max || parts.isFull(part);
-    const fits = !full && values.every((value) => value.length <= valueLengthMax) && budget.take(series);
-    if (fits) {
+    const isShort = values.every((value) => value.length <= valueLengthMax);
+    if (isShort && places.hasRoom(part) && budget.take(series)) {
       const child = add(values);
-      parts.add(child, part);
+      places.take(child, part);
       return child;
     }
     options.onOverflow();
@@ -81,12 +72,12 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
   /** What a partition has too much of, under its name as long as there is room for that. */
   function ofPartition(part: string): Child {
     const values = names.map((name) => (name === partition ? part : 'other'));
-    return find(root, values) ?? (budget.take(series) ? addOther(values) : resort());
+    return find(root, values) ?? (budget.take(series) ? add(values) : resort());
   }
 
   function resort(): Child {
     const values = names.map(() => 'other');
-    lastResort ??= find(root, values) ?? addOther(values);
+    lastResort ??= find(root, values) ?? add(values);
     return lastResort;
   }
 
@@ -95,10 +86,8 @@ export function createLabelSets<Child extends object>(options: LabelSetsOptions<
     const child = find(root, values);
     if (child === undefined || !children.delete(child)) return;
     sets.removals += 1;
-    const isOther = others.delete(child);
-    if (!isOther) parts.remove(child);
-    // Room for the last resort is kept.
-    if (!isOther || child !== lastResort) budget.give(series);
+    // Of the last resort, the series are reserved.
+    if (places.free(child) || child !== lastResort) budget.give(series);
     if (child === lastResort) lastResort = undefined;
     prune(root, values);
   }
@@ -128,20 +117,33 @@ export function createFinder<Child>(sets: LabelSets<Child>, labels: Labels): () 
   };
 }
 
-/** How many children each value of the partition's label has. */
-function createParts<Child extends object>(
-  max: number,
-): { isFull(part: string): boolean; add(child: Child, part: string): void; remove(child: Child): void } {
-  const partOf = new WeakMap<Child, string>();
+interface Places<Child> {
+  /** For one more of this part. */
+  hasRoom(part: string): boolean;
+  take(child: Child, part: string): void;
+  /** @returns whether it had a place: what stands for others has none */
+  free(child: Child): boolean;
+}
+
+/** Who has a place, of all and of each value of the partition's label. */
+function createPlaces<Child>({ max, partition }: Pick<LabelSetsOptions<Child>, 'max' | 'partition'>): Places<Child> {
+  const partMax = partition === undefined ? max : Math.max(1, Math.floor(max / 2));
+  const partOf = new Map<Child, string>();
   const sizes = new Map<string, number>();
   const change = (part: string, by: number): void => void sizes.set(part, (sizes.get(part) ?? 0) + by);
   return {
-    isFull: (part) => (sizes.get(part) ?? 0) >= max,
-    add(child, part) {
+    hasRoom: (part) => partOf.size < max && (sizes.get(part) ?? 0) < partMax,
+    take(child, part) {
       partOf.set(child, part);
       change(part, 1);
     },
-    remove: (child) => change(partOf.get(child) ?? '', -1),
+    free(child) {
+      const part = partOf.get(child);
+      if (part === undefined) return false;
+      partOf.delete(child);
+      change(part, -1);
+      return true;
+    },
   };
 }
 
