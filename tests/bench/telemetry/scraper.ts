@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 /** Of a piece that is read, which is then forgotten. */
 const bufferBytes = 64 * 1024;
 const headersMaxBytes = 4096;
+const timeoutMs = 10_000;
 
 export interface Scraper {
   /** @returns how long it took from the request to the last byte of the answer, in ms */
@@ -28,6 +29,7 @@ export function createScraper(url: URL): Scraper {
       };
       const startedAtMs = performance.now();
       const socket = connect({ host: url.hostname, port, onread: { buffer, callback: take } });
+      socket.setTimeout(timeoutMs, () => socket.destroy(new Error(`Cannot scrape: nothing came for ${timeoutMs} ms`)));
       socket.write(
         `GET ${url.pathname} HTTP/1.1\r\nhost: ${url.host}\r\naccept: ${accept}\r\nconnection: close\r\n\r\n`,
       );
