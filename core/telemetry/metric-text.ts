@@ -16,7 +16,7 @@ export function toLabelsText(labels: Labels): string {
 export function toHeader(definition: MetricDefinition, format: TextFormat): string {
   const { name, type, help } = definition;
   const family = format === 'openmetrics' ? familyName(definition) : name;
-  const text = format === 'openmetrics' ? escapeQuoted(help) : escape(help);
+  const text = format === 'openmetrics' ? escapeQuoted(help) : escapeLine(help);
   return `# HELP ${family} ${text}\n# TYPE ${family} ${type}`;
 }
 
@@ -26,10 +26,10 @@ export function toNumberText(value: number): string {
   return value > 0 ? '+Inf' : '-Inf';
 }
 
-function escape(text: string): string {
+function escapeLine(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
 
 function escapeQuoted(text: string): string {
-  return escape(text).replaceAll('"', '\\"');
+  return escapeLine(text).replaceAll('"', '\\"');
 }

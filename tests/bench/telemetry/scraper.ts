@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 const bufferBytes = 64 * 1024;
 const headersMaxBytes = 4096;
 const timeoutMs = 10_000;
+const lastChunk = '\r\n0\r\n\r\n';
 
 export interface Scraper {
   /** @returns how long it took from the request to the last byte of the answer, in ms */
@@ -41,5 +42,3 @@ export function createScraper(url: URL): Scraper {
     },
   };
 }
-
-const lastChunk = '\r\n0\r\n\r\n';

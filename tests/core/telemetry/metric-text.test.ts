@@ -7,6 +7,7 @@ import {
   Gauge,
   Histogram,
   Registry,
+  type HistogramConfiguration,
   type OpenMetricsContentType,
   type PrometheusContentType,
 } from '@prometheus-io/client';
@@ -36,24 +37,40 @@ interface Recorded {
   readonly value: number;
 }
 
-/** Of the client library of the Prometheus project. A histogram without labels is there from its first value on. */
-async function byLibrary(registry: Registry<never>, recorded: readonly Recorded[]): Promise<string> {
-  const options = ({ name, help, labels }: MetricDefinition): { name: string; help: string; labelNames: string[] } => ({
-    name,
-    help,
-    labelNames: [...labels],
-  });
-  const registers = [registry];
-  const counter = new Counter({ ...options(definitions.counter), registers });
-  const gauge = new Gauge({ ...options(definitions.gauge), registers });
-  const histogram = new Histogram({ ...options(definitions.histogram), registers, buckets: [0.0005, 1, 1e21] });
-  const bare = new Histogram({ ...options(definitions.bare), registers, buckets: [0.5] });
+type LibraryOptions = Omit<HistogramConfiguration<string>, 'collect'>;
+
+interface Recorders {
+  readonly counter: { inc(labels: recorder.Labels, by: number): void };
+  readonly gauge: Pick<recorder.Gauge, 'set'>;
+  readonly histogram: Pick<recorder.Histogram, 'observe'>;
+  readonly bare: Pick<recorder.Histogram, 'observe'>;
+}
+
+function record(recorded: readonly Recorded[], { counter, gauge, histogram, bare }: Recorders): void {
   for (const { labels, value } of recorded) {
     counter.inc(labels, Math.abs(value));
     gauge.set(labels, value);
     histogram.observe(labels, value);
-    bare.observe(value);
+    bare.observe({}, value);
   }
+}
+
+/** Of the client library of the Prometheus project. A histogram without labels is there from its first value on. */
+async function byLibrary(registry: Registry<never>, recorded: readonly Recorded[]): Promise<string> {
+  const options = ({ name, help, labels, buckets = [] }: MetricDefinition): LibraryOptions => ({
+    name,
+    help,
+    labelNames: [...labels],
+    registers: [registry],
+    buckets: [...buckets],
+  });
+  const recorders = {
+    counter: new Counter(options(definitions.counter)),
+    gauge: new Gauge(options(definitions.gauge)),
+    histogram: new Histogram(options(definitions.histogram)),
+    bare: new Histogram(options(definitions.bare)),
+  };
+  record(recorded, recorders);
   return registry.metrics();
 }
 
@@ -78,16 +95,12 @@ function createText(): OurText {
 
 function byUs(recorded: readonly Recorded[], accept: string): Promise<string> {
   const ours = createText();
-  const counter = ours.add(definitions.counter) as recorder.Counter;
-  const gauge = ours.add(definitions.gauge) as recorder.Gauge;
-  const histogram = ours.add(definitions.histogram) as recorder.Histogram;
-  const bare = ours.add(definitions.bare) as recorder.Histogram;
-  for (const { labels, value } of recorded) {
-    counter.inc(labels, Math.abs(value));
-    gauge.set(labels, value);
-    histogram.observe(labels, value);
-    bare.observe({}, value);
-  }
+  record(recorded, {
+    counter: ours.add(definitions.counter) as recorder.Counter,
+    gauge: ours.add(definitions.gauge) as recorder.Gauge,
+    histogram: ours.add(definitions.histogram) as recorder.Histogram,
+    bare: ours.add(definitions.bare) as recorder.Histogram,
+  });
   return ours.write(accept);
 }
 
